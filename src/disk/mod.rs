@@ -1,0 +1,34 @@
+//! Which bytes stand at this offset.
+//!
+//! A source answers by position and exactly, from any thread: a mapped file with its SIGBUS guard, a file read with
+//! `pread`, bytes in memory. Nothing here knows the format. The only `unsafe` code of the program is in this layer.
+
+use std::fmt::Debug;
+use std::io;
+
+/// Bytes that can be read by position.
+pub trait ReadAt: Debug + Send + Sync {
+    /// How many bytes there are now.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on; `UnexpectedEof` where the file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl ReadAt for Vec<u8> {
+    fn len(&self) -> io::Result<u64> {
+        u64::try_from(self.as_slice().len()).map_err(io::Error::other)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let bytes = usize::try_from(offset).ok().and_then(|start| self.get(start..start.checked_add(buffer.len())?));
+        let bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}

@@ -1,0 +1,2 @@
+//! Which properties or rows this node holds.
+pub mod value;

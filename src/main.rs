@@ -1,0 +1,2 @@
+//! The `pstfs` command.
+fn main() {}
