@@ -101,6 +101,19 @@ impl PageMap {
     }
 }
 
+/// Where item `index` (from 1) of a heap's block lies, without reading the whole page map.
+pub fn item_range(format: Format, block: &[u8], index: usize) -> Option<std::ops::Range<usize>> {
+    let map_at: u16 = codec::decode(format, block).ok()?;
+    let mut map = Decoder::new(format, block.get(usize::from(map_at)..)?);
+    let (count, _freed): (u16, u16) = (map.field().ok()?, map.field().ok()?);
+    if index == 0 || index > usize::from(count) {
+        return None;
+    }
+    map.take(index.checked_sub(1)?.checked_mul(2)?).ok()?;
+    let (start, end): (u16, u16) = (map.field().ok()?, map.field().ok()?);
+    (start <= end).then(|| usize::from(start)..usize::from(end))
+}
+
 crate::record! {
     /// The header of a B-tree on a heap: BTHHEADER ([MS-PST] 2.3.2.1).
     #[derive(Copy)]
@@ -140,6 +153,7 @@ mod tests {
         block.extend(map.encode(Format::Unicode));
         assert_eq!(PageMap::decode(Format::Unicode, &block), Ok(map.clone()));
         assert_eq!((map.item(1), map.item(2), map.item(3), map.item(0)), (Some(2..10), Some(10..20), None, None));
+        assert_eq!([1, 2, 3, 0].map(|index| item_range(Format::Unicode, &block, index)), [Some(2..10), Some(10..20), None, None]);
         assert!((0..block.len()).all(|len| PageMap::decode(Format::Unicode, &block[..len]).is_err()));
     }
 
