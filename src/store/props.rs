@@ -48,11 +48,16 @@ impl Props {
         props
     }
 
-    /// Properties from values alone, for tests: named ones get ids as they come.
-    pub fn forged(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
+    /// Properties from values alone; named ones get ids as they come.
+    pub fn from_values(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
         let mut names = NameMap::default();
         let values = values.into_iter().map(|(key, value)| (names.assign(key), value)).collect();
         Self::new(Nid::default(), values, Arc::new(names), None, codepage::WINDOWS_1252)
+    }
+
+    /// Properties that a test makes up.
+    pub fn forged(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
+        Self::from_values(values)
     }
 
     /// The node that the properties belong to.
