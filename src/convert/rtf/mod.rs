@@ -4,10 +4,12 @@
 //! HTML that was wrapped in RTF so that both can be had from it, text that was wrapped the same way ([MS-OXRTFEX]), or
 //! RTF that somebody wrote; [`read`] tells which, and gives HTML or text.
 //!
+//! `lzfu` reads the header of a compressed body, `expand` what follows it.
 //! `token` cuts RTF into tokens, `words` knows what control words mean, `reader` follows groups and destinations, `fonts`
 //! knows the code page of a font, `output` collects text. All of it is linear in the input, keeps no more than
 //! [`GROUPS_MAX`] groups, and takes any bytes: what is no RTF is left out, what follows is still read.
 
+mod expand;
 mod fonts;
 mod lzfu;
 mod output;
@@ -15,7 +17,8 @@ mod reader;
 mod token;
 mod words;
 
-pub use lzfu::{DECOMPRESSED_MAX, Decompressed, Flaw, decompress};
+pub use expand::DECOMPRESSED_MAX;
+pub use lzfu::{Decompressed, Flaw, decompress};
 pub use reader::GROUPS_MAX;
 
 use token::{Token, Tokens};
@@ -177,6 +180,16 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(rtf in proptest::collection::vec(any::<u8>(), 0..400)) {
+            read(&rtf);
+        }
+
+        #[test]
+        fn no_change_of_a_sound_document_panics(edits in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8)) {
+            let mut rtf = br"{\rtf1\ansi\ansicpg932\fromhtml1 \deff0{\fonttbl{\f0\fcharset128 a;}{\f1\fcharset2 b;}}\uc1\pard\plain{\*\htmltag64 <p>}\htmlrtf {\f1\htmlrtf0 \'93\'fa\u-10179?\u-8704?\htmlrtf }\htmlrtf0 {\field{\*\fldinst x}{\fldrslt y}}{\pict\bin2 ab}}".to_vec();
+            for (at, byte) in edits {
+                let at = at % rtf.len();
+                rtf[at] = byte;
+            }
             read(&rtf);
         }
 
