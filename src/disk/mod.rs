@@ -2,6 +2,19 @@
 //!
 //! A source answers by position and exactly, from any thread: a mapped file with its SIGBUS guard, a file read with
 //! `pread`, bytes in memory. Nothing here knows the format. The only `unsafe` code of the program is in this layer.
+//!
+//! The file belongs to someone else, who may write, cut, grow or replace it while we look. What [`open`] gives stays
+//! safe under all of these: an answer is bytes that stood in the file, or an error, never a crash and never made-up
+//! zeros. [`Opened::changed`] tells what happened to the file since.
+
+mod file;
+mod mapped;
+mod open;
+mod sigbus;
+
+pub use file::{Identity, PreadFile};
+pub use mapped::MappedFile;
+pub use open::{Access, Change, Opened, open};
 
 use std::fmt::Debug;
 use std::io;
