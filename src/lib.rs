@@ -79,5 +79,6 @@ pub mod disk;
 pub mod format;
 pub mod ltp;
 pub mod ndb;
+pub mod recover;
 pub mod store;
 pub mod tree;

@@ -1,5 +1,19 @@
 //! What an item looks like as `.eml`, `.ics`, `.vcf`.
 //!
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
-
+//!
+//! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`address`] and properties), [`body`] the
+//! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
+pub mod address;
+pub mod digest;
+pub mod document;
+pub mod encode;
+pub mod header;
+mod kind;
 pub mod rtf;
+
+mod render;
+
+pub use document::Document;
+pub use kind::Format;
+pub use render::{attachment_name, render, render_attachment};

@@ -33,7 +33,7 @@ impl Tree {
         match item {
             Ok(item) => {
                 let summary = Summary::of(slot.nid, &item.props);
-                let format = convert::format_of(summary.class.as_deref().unwrap_or_default());
+                let format = Format::of_class(summary.class.as_deref().unwrap_or_default());
                 Ok((convert::render(&self.store, &item, format)?, summary.time()))
             }
             Err(error) if error.is_io() => Err(error),

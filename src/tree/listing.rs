@@ -133,8 +133,7 @@ impl Tree {
     fn list_orphans(&self) -> Result<Listing> {
         let orphans = self.orphans()?;
         let mut unique = Unique::default();
-        let mut entries: Vec<Entry> =
-            orphans.folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
+        let mut entries: Vec<Entry> = orphans.folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
         for nid in &orphans.messages {
             let summary = match self.store.node_props(*nid) {
                 Ok(props) => Summary::of(*nid, &props),
@@ -169,14 +168,7 @@ impl Tree {
         Ok(Entry { name: unique.name(&Name::folder(&stored), nid.0), ino: Object::Folder(nid).into(), kind: Kind::Directory })
     }
 
-    fn push_document(
-        &self,
-        entries: &mut Vec<Entry>,
-        folder: Option<Nid>,
-        row: &Summary,
-        unique: &mut Unique,
-        shown: bool,
-    ) -> Result<()> {
+    fn push_document(&self, entries: &mut Vec<Entry>, folder: Option<Nid>, row: &Summary, unique: &mut Unique, shown: bool) -> Result<()> {
         let name = unique.name(&self.document_name(row)?, row.nid.0);
         if !shown {
             return Ok(());
@@ -204,7 +196,7 @@ impl Tree {
 
     /// What a row's item is shown as: by its class, but as mail where the item itself cannot be read.
     pub(super) fn document_format(&self, row: &Summary) -> Result<Format> {
-        let format = convert::format_of(row.class.as_deref().unwrap_or_default());
+        let format = Format::of_class(row.class.as_deref().unwrap_or_default());
         if format == Format::Eml {
             return Ok(format);
         }

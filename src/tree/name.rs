@@ -12,50 +12,40 @@ use crate::format::id::Nid;
 use crate::format::property::FileTime;
 
 /// The most bytes of a name. File systems allow 255; this leaves room for what copying tools append.
-pub const NAME_BYTES_MAX: usize = 200;
+pub(super) const NAME_BYTES_MAX: usize = 200;
 
 /// A name before it is made unique: what comes before the extension, and the extension with its dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
+pub(super) struct Name {
     stem: String,
     extension: &'static str,
 }
 
 impl Name {
     /// A folder's name.
-    pub fn folder(stored: &str) -> Self {
+    pub(super) fn folder(stored: &str) -> Self {
         Self { stem: or(clean(stored), "no name"), extension: "" }
     }
 
     /// A document's name by time and subject.
-    pub fn dated(time: Option<FileTime>, subject: &str, extension: &'static str) -> Self {
+    pub(super) fn dated(time: Option<FileTime>, subject: &str, extension: &'static str) -> Self {
         let time = time.and_then(stamp).unwrap_or_else(|| "no date".into());
         Self { stem: clean(&format!("{time} {}", or(clean(subject), "no subject"))), extension }
     }
 
     /// A document's name by subject alone.
-    pub fn titled(subject: &str, extension: &'static str) -> Self {
+    pub(super) fn titled(subject: &str, extension: &'static str) -> Self {
         Self { stem: or(clean(subject), "no subject"), extension }
     }
 
     /// A document's name by its node id alone.
-    pub fn numbered(nid: Nid, extension: &'static str) -> Self {
+    pub(super) fn numbered(nid: Nid, extension: &'static str) -> Self {
         Self { stem: format!("{:x}", nid.0), extension }
     }
 
     /// A name from another program, its own extension kept as part of it: an attachment's.
-    pub fn given(stored: &str) -> Self {
+    pub(super) fn given(stored: &str) -> Self {
         Self { stem: or(clean(stored), "no name"), extension: "" }
-    }
-
-    /// The name as it stands when no other item has it.
-    pub fn plain(&self) -> String {
-        self.with("")
-    }
-
-    /// The name with a node id, for every further item of the same name.
-    pub fn numbered_as(&self, id: u32) -> String {
-        self.with(&mark(id))
     }
 
     fn with(&self, suffix: &str) -> String {
@@ -68,18 +58,18 @@ impl Name {
 
 /// Makes names unique without regard to case: the first taker of a name has it plain.
 #[derive(Debug, Default)]
-pub struct Unique {
+pub(super) struct Unique {
     taken: HashMap<String, u32>,
 }
 
 impl Unique {
     /// Marks a name as taken, by what has no id.
-    pub fn reserve(&mut self, name: &str) {
+    pub(super) fn reserve(&mut self, name: &str) {
         self.taken.insert(folded(name), 0);
     }
 
     /// The name for this id. Ids must come ascending for the lowest one to have the plain name.
-    pub fn name(&mut self, name: &Name, id: u32) -> String {
+    pub(super) fn name(&mut self, name: &Name, id: u32) -> String {
         let mut marks = String::new();
         loop {
             let candidate = name.with(&marks);
@@ -152,6 +142,15 @@ fn cut(text: &str, bytes: usize) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    impl Name {
+        fn plain(&self) -> String {
+            self.with("")
+        }
+        fn numbered_as(&self, id: u32) -> String {
+            self.with(&mark(id))
+        }
+    }
 
     const NOON: FileTime = FileTime(116_444_736_000_000_000 + 12 * 36_000_000_000);
 

@@ -1,0 +1,492 @@
+//! Addresses: who sent and who received a message ([MS-OXCMAIL] 2.1.2, 2.2.3).
+//!
+//! Exchange stores X.500 names where mail wants `user@domain`. They are resolved from what the item itself tells: other
+//! properties, other rows, entry ids, search keys, transport headers. What stays unresolved is encapsulated, so that
+//! nothing is lost and no address is made up.
+
+use std::collections::HashMap;
+
+use super::header::{self, Field, clean, is_atom, phrase, quoted};
+use crate::ltp::value::utf16;
+use crate::store::codepage;
+use crate::store::item::Item;
+use crate::store::props::{Key, Props};
+use crate::store::tags;
+
+/// The domain of encapsulated addresses: one that never exists (RFC 2606).
+pub const NOWHERE: &str = "pstfs.invalid";
+
+/// The longest local part that goes out; RFC 5321 allows 64, X.500 names need more.
+const LOCAL_MAX: usize = 500;
+
+/// A mailbox: a display name and an address, either may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// The display name, in Unicode.
+    pub name: String,
+    /// The address as `local@domain`, ASCII.
+    pub email: String,
+}
+
+impl Address {
+    /// A mailbox; a name that only repeats the address is left out.
+    fn new(name: &str, email: String) -> Self {
+        let name = unquoted(&clean(name));
+        if name.eq_ignore_ascii_case(&email) { Self { name: String::new(), email } } else { Self { name, email } }
+    }
+
+    /// Whether there is an address that mail could reach.
+    pub fn is_real(&self) -> bool {
+        !self.email.is_empty() && !self.is_encapsulated()
+    }
+
+    /// Whether the address only wraps one of another kind.
+    pub fn is_encapsulated(&self) -> bool {
+        self.email.ends_with(NOWHERE)
+    }
+
+    /// The tokens of the mailbox; one without an address is an empty group, the only form that RFC 5322 has for it.
+    fn tokens(&self) -> Vec<String> {
+        let mut tokens = self.phrase();
+        match (self.email.is_empty(), tokens.last_mut()) {
+            (true, Some(last)) => last.push_str(":;"),
+            (true, None) => {}
+            (false, None) => tokens.push(self.email.clone()),
+            (false, Some(_)) => tokens.push(format!("<{}>", self.email)),
+        }
+        tokens
+    }
+
+    fn phrase(&self) -> Vec<String> {
+        // Encoded-words that came in as such go out as such.
+        let is_word = |word: &str| {
+            word.len() < 80 && word.starts_with("=?") && word.ends_with("?=") && word.bytes().all(|byte| is_atom(byte) || byte == b'.')
+        };
+        if !self.name.is_empty() && self.name.split_whitespace().all(is_word) {
+            return self.name.split_whitespace().map(str::to_owned).collect();
+        }
+        phrase(&self.name)
+    }
+}
+
+/// A field of addresses.
+pub fn field(name: &str, addresses: &[Address]) -> Field {
+    let mut lists: Vec<Vec<String>> = addresses.iter().map(Address::tokens).filter(|tokens| !tokens.is_empty()).collect();
+    let last = lists.len().saturating_sub(1);
+    for tokens in lists.iter_mut().take(last) {
+        if let Some(token) = tokens.last_mut() {
+            token.push(',');
+        }
+    }
+    header::tokens(name, lists.into_iter().flatten())
+}
+
+/// The mailboxes of an address list as it came (RFC 5322 3.4, and whatever else real headers hold).
+pub fn parse_list(value: &str) -> Vec<Address> {
+    let mut list = Vec::new();
+    let mut piece = Piece::default();
+    let (mut quote, mut comments, mut angle, mut escaped) = (false, 0_usize, false, false);
+    for char in value.chars() {
+        if escaped {
+            escaped = false;
+            piece.push(char, angle, comments > 0);
+            continue;
+        }
+        match char {
+            '\\' if quote || comments > 0 => escaped = true,
+            '"' if comments == 0 && !angle => quote = !quote,
+            '(' if !quote => comments = comments.saturating_add(1),
+            ')' if !quote && comments > 0 => comments = comments.saturating_sub(1),
+            '<' if !quote && comments == 0 => angle = true,
+            '>' if !quote && comments == 0 => angle = false,
+            ',' | ';' if !quote && comments == 0 && !angle => list.extend(std::mem::take(&mut piece).address()),
+            ':' if !quote && comments == 0 && !angle => piece = Piece::default(),
+            _ => piece.push(char, angle, comments > 0),
+        }
+    }
+    list.extend(piece.address());
+    list
+}
+
+/// A member of an address list, as far as it was read.
+#[derive(Default)]
+struct Piece {
+    outside: String,
+    inside: String,
+    comment: String,
+}
+
+impl Piece {
+    fn push(&mut self, char: char, angle: bool, comment: bool) {
+        match (comment, angle) {
+            (true, _) => self.comment.push(char),
+            (false, true) => self.inside.push(char),
+            (false, false) => self.outside.push(char),
+        }
+    }
+
+    fn address(self) -> Option<Address> {
+        let outside = self.outside.trim();
+        if !self.inside.trim().is_empty() {
+            return Some(Address::new(outside, email("SMTP", &self.inside)));
+        }
+        if outside.contains('@') {
+            return Some(Address::new(&self.comment, email("SMTP", outside)));
+        }
+        (!outside.is_empty()).then(|| Address::new(outside, String::new()))
+    }
+}
+
+/// An address that can stand in a header: cleaned, quoted where it must be, encapsulated where it is not one of mail.
+pub fn email(kind: &str, address: &str) -> String {
+    let address = stripped(address);
+    if address.is_empty() {
+        return String::new();
+    }
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !kind.eq_ignore_ascii_case("EX") && is_domain(domain) => match local_part(local) {
+            Some(local) => format!("{local}@{domain}"),
+            None => encapsulated("SMTP", &address),
+        },
+        _ => encapsulated(kind, &address),
+    }
+}
+
+/// An address without what writers put around it: white space, quotes, brackets, `mailto:`, `SMTP:`.
+fn stripped(address: &str) -> String {
+    let mut address = clean(address);
+    if let Some((_, inner)) = address.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        address = inner.to_owned();
+    }
+    for prefix in ["mailto:", "smtp:"] {
+        if let Some((head, rest)) = address.split_at_checked(prefix.len())
+            && head.eq_ignore_ascii_case(prefix)
+        {
+            address = rest.to_owned();
+        }
+    }
+    address.trim_matches(|char: char| matches!(char, '\'' | '<' | '>' | ' ')).to_owned()
+}
+
+fn is_domain(domain: &str) -> bool {
+    let named = domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let literal = domain.starts_with('[')
+        && domain.ends_with(']')
+        && domain.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[].:IPv".contains(&byte));
+    domain.len() < 256 && domain.bytes().any(|byte| byte.is_ascii_alphanumeric()) && (literal || named)
+}
+
+/// A local part: as it is where it is a dot-atom, else quoted; `None` where mail cannot have it.
+fn local_part(local: &str) -> Option<String> {
+    let inner = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local);
+    if inner.is_empty() || inner.len() > LOCAL_MAX || !inner.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
+    let plain = inner.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom));
+    Some(if plain { inner.to_owned() } else { quoted(inner) })
+}
+
+/// An address of another kind, wrapped as Exchange does it ([MS-OXCMAIL] 2.1.3.1.2.1): `IMCEAEX-_o=Org_cn=user@domain`.
+fn encapsulated(kind: &str, address: &str) -> String {
+    let kind: String = kind.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    let kind = if kind.is_empty() { "UNKNOWN".to_owned() } else { kind.to_ascii_uppercase() };
+    let mut local = String::new();
+    for char in address.chars() {
+        let unit = match char {
+            '/' => "_".to_owned(),
+            '0'..='9' | 'A'..='Z' | 'a'..='z' | '-' | '=' => char.to_string(),
+            _ => char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("+{byte:02X}")).collect(),
+        };
+        if local.len().saturating_add(unit.len()) > LOCAL_MAX {
+            break;
+        }
+        local.push_str(&unit);
+    }
+    format!("IMCEA{kind}-{local}@{NOWHERE}")
+}
+
+/// A name without the quotes around it that some writers store.
+fn unquoted(name: &str) -> String {
+    ['\'', '"']
+        .into_iter()
+        .find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote))
+        .filter(|inner| !inner.is_empty())
+        .unwrap_or(name)
+        .to_owned()
+}
+
+/// The mail address in a one-off entry id ([MS-OXCDATA] 2.2.5.1): name, kind, address.
+pub fn one_off(entry_id: &[u8], page: u16) -> Option<(String, String, String)> {
+    const PROVIDER: [u8; 16] = [0x81, 0x2b, 0x1f, 0xa4, 0xbe, 0xa3, 0x10, 0x19, 0x9d, 0x6e, 0x00, 0xdd, 0x01, 0x0f, 0x54, 0x02];
+    const UNICODE: u8 = 0x80;
+    let (_flags, rest) = entry_id.split_at_checked(4)?;
+    let (provider, rest) = rest.split_at_checked(16)?;
+    let (&[_, _, _, high], rest) = rest.split_first_chunk::<4>()?;
+    if provider != PROVIDER {
+        return None;
+    }
+    let mut parts = if high & UNICODE == 0 {
+        rest.split(|byte| *byte == 0).map(|part| codepage::decode(page, part)).collect::<Vec<_>>()
+    } else {
+        utf16(rest).split('\0').map(str::to_owned).collect()
+    }
+    .into_iter();
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}
+
+/// The properties that tell one person, in the order of [MS-OXCMAIL].
+struct Person {
+    name: Key,
+    kind: Key,
+    address: Key,
+    smtp: Key,
+    entry_id: Key,
+    search_key: Key,
+}
+
+const FROM: Person = Person {
+    name: tags::SENT_REPRESENTING_NAME,
+    kind: tags::SENT_REPRESENTING_ADDRESS_TYPE,
+    address: tags::SENT_REPRESENTING_EMAIL_ADDRESS,
+    smtp: tags::SENT_REPRESENTING_SMTP_ADDRESS,
+    entry_id: tags::SENT_REPRESENTING_ENTRY_ID,
+    search_key: tags::SENT_REPRESENTING_SEARCH_KEY,
+};
+
+const SENDER: Person = Person {
+    name: tags::SENDER_NAME,
+    kind: tags::SENDER_ADDRESS_TYPE,
+    address: tags::SENDER_EMAIL_ADDRESS,
+    smtp: tags::SENDER_SMTP_ADDRESS,
+    entry_id: tags::SENDER_ENTRY_ID,
+    search_key: tags::SENDER_SEARCH_KEY,
+};
+
+const RECIPIENT: Person = Person {
+    name: tags::DISPLAY_NAME,
+    kind: tags::ADDRESS_TYPE,
+    address: tags::EMAIL_ADDRESS,
+    smtp: tags::SMTP_ADDRESS,
+    entry_id: tags::ENTRY_ID,
+    search_key: tags::SEARCH_KEY,
+};
+
+/// What an item tells about whose X.500 name is which mail address.
+#[derive(Clone, Debug, Default)]
+pub struct Resolver {
+    by_x500: HashMap<String, String>,
+    by_name: HashMap<String, String>,
+}
+
+impl Resolver {
+    /// Collects from the item's properties, its recipients and the addresses of its transport header.
+    pub fn new(item: &Item, transport: &[Address]) -> Self {
+        let mut resolver = Self::default();
+        resolver.learn(&item.props, &FROM);
+        resolver.learn(&item.props, &SENDER);
+        for row in &item.recipients {
+            resolver.learn(row, &RECIPIENT);
+        }
+        for address in transport.iter().filter(|address| address.is_real() && !address.name.is_empty()) {
+            resolver.by_name.entry(address.name.to_lowercase()).or_insert_with(|| address.email.clone());
+        }
+        resolver
+    }
+
+    fn learn(&mut self, props: &Props, person: &Person) {
+        if let (Some(x500), Some(smtp)) = (props.text(person.address), smtp(props, person)) {
+            self.by_x500.entry(x500.to_lowercase()).or_insert(smtp);
+        }
+    }
+
+    /// Whom the message is from.
+    pub fn from(&self, props: &Props) -> Option<Address> {
+        self.person(props, &FROM)
+    }
+
+    /// Who sent it for them.
+    pub fn sender(&self, props: &Props) -> Option<Address> {
+        self.person(props, &SENDER)
+    }
+
+    /// The person of a recipient row.
+    pub fn recipient(&self, row: &Props) -> Option<Address> {
+        let mut address = self.person(row, &RECIPIENT)?;
+        if address.name.is_empty()
+            && let Some(name) = row.text(tags::RECIPIENT_DISPLAY_NAME)
+        {
+            address = Address::new(&name, address.email);
+        }
+        Some(address)
+    }
+
+    fn person(&self, props: &Props, person: &Person) -> Option<Address> {
+        let name = props.text(person.name).unwrap_or_default();
+        let address = Address::new(&name, smtp(props, person).or_else(|| self.resolved(props, person, &name)).unwrap_or_default());
+        (!address.name.is_empty() || !address.email.is_empty()).then_some(address)
+    }
+
+    /// An address that the person's own properties do not tell as one of mail.
+    fn resolved(&self, props: &Props, person: &Person, name: &str) -> Option<String> {
+        let Some(stored) = props.text(person.address).filter(|stored| !clean(stored).is_empty()) else {
+            return name.contains('@').then(|| email("SMTP", name)).filter(|email| !email.ends_with(NOWHERE));
+        };
+        let known = self.by_x500.get(&stored.to_lowercase()).or_else(|| self.by_name.get(&unquoted(&clean(name)).to_lowercase()));
+        let kind = props.text(person.kind).unwrap_or_default();
+        Some(known.cloned().unwrap_or_else(|| email(if stored.starts_with('/') { "EX" } else { &kind }, &stored)))
+    }
+}
+
+/// The mail address that a person's own properties tell.
+fn smtp(props: &Props, person: &Person) -> Option<String> {
+    let kind = props.text(person.kind).unwrap_or_default();
+    let told = |key: Key| props.text(key).map(|address| email("SMTP", &address));
+    let stored = || (!kind.eq_ignore_ascii_case("EX")).then(|| told(person.address)).flatten();
+    let by_entry_id = || {
+        let (_, kind, address) = one_off(&props.bytes(person.entry_id)?, props.codepage())?;
+        kind.eq_ignore_ascii_case("SMTP").then(|| email("SMTP", &address))
+    };
+    let by_search_key = || {
+        let key = props.bytes(person.search_key)?;
+        let address = key.strip_prefix(b"SMTP:")?.strip_suffix(b"\0").or_else(|| key.strip_prefix(b"SMTP:"))?;
+        Some(email("SMTP", &String::from_utf8_lossy(address).to_lowercase()))
+    };
+    let real = |email: &String| !email.is_empty() && !email.ends_with(NOWHERE);
+    told(person.smtp)
+        .filter(real)
+        .or_else(|| stored().filter(real))
+        .or_else(|| by_entry_id().filter(real))
+        .or_else(|| by_search_key().filter(real))
+}
+
+/// The names in a list such as PidTagDisplayTo, for items whose recipients were not kept.
+pub fn display_list(list: &str) -> Vec<Address> {
+    list.split(';')
+        .map(clean)
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            let email = if name.contains('@') { email("SMTP", &name) } else { String::new() };
+            Address::new(&name, if email.ends_with(NOWHERE) { String::new() } else { email })
+        })
+        .collect()
+}
+
+/// A name that must stand where only a mailbox may, as `From`: with an address of nowhere if it has none.
+pub fn as_mailbox(address: Address) -> Address {
+    if address.email.is_empty() { Address { email: encapsulated("UNKNOWN", &address.name), ..address } } else { address }
+}
+
+/// The mailboxes in a list of entry ids ([MS-OXCDATA] 2.3.3): whom replies should reach.
+pub fn flat_entry_list(list: &[u8], page: u16) -> Vec<Address> {
+    let mut addresses = Vec::new();
+    let mut rest = list.get(8..).unwrap_or_default();
+    while let Some((size, tail)) = rest.split_first_chunk::<4>() {
+        let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
+        let Some((entry_id, tail)) = tail.split_at_checked(size) else { break };
+        if let Some((name, kind, address)) = one_off(entry_id, page) {
+            addresses.push(Address::new(&name, email(&kind, &address)));
+        }
+        let padding = size.next_multiple_of(4).saturating_sub(size);
+        rest = tail.get(padding..).unwrap_or_default();
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ltp::value::Value;
+    use proptest::prelude::*;
+
+    fn props(values: &[(Key, &str)]) -> Props {
+        Props::forged(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned()))))
+    }
+
+    fn written(name: &str, email: &str) -> String {
+        field("To", &[Address { name: name.into(), email: email.into() }]).value
+    }
+
+    #[test]
+    fn names_are_atoms_quoted_or_encoded() {
+        assert_eq!(written("Jane Doe", "j@x.org"), "Jane Doe <j@x.org>");
+        assert_eq!(written("Doe, Jane \"J\"", "j@x.org"), r#""Doe, Jane \"J\"" <j@x.org>"#);
+        assert_eq!(written("Jörg", "j@x.org"), "=?utf-8?Q?J=C3=B6rg?= <j@x.org>");
+        assert_eq!(written("", "j@x.org"), "j@x.org");
+        assert_eq!(written("Jane Doe", ""), "Jane Doe:;");
+    }
+
+    #[test]
+    fn addresses_lose_what_writers_put_around_them() {
+        for stored in ["'a@b.org'", " <a@b.org>", "mailto:a@b.org", "SMTP:a@b.org", "A <a@b.org>"] {
+            assert_eq!(email("SMTP", stored), "a@b.org", "{stored}");
+        }
+        assert_eq!(email("SMTP", "john doe@b.org"), "\"john doe\"@b.org");
+    }
+
+    #[test]
+    fn an_x500_name_is_encapsulated_when_nothing_resolves_it() {
+        assert_eq!(email("EX", "/o=First Org/cn=jdoe"), "IMCEAEX-_o=First+20Org_cn=jdoe@pstfs.invalid");
+        assert_eq!(email("FAX", "+49 1"), "IMCEAFAX-+2B49+201@pstfs.invalid");
+        assert!(email("EX", &"/cn=x".repeat(5000)).len() < 600);
+    }
+
+    #[test]
+    fn an_x500_name_is_resolved_by_another_row() {
+        let dn = "/O=ORG/CN=JDOE";
+        let row = props(&[(tags::EMAIL_ADDRESS, dn), (tags::ADDRESS_TYPE, "EX"), (tags::SMTP_ADDRESS, "jdoe@x.org")]);
+        let values = [(tags::SENDER_EMAIL_ADDRESS, "/o=Org/cn=jdoe"), (tags::SENDER_ADDRESS_TYPE, "EX"), (tags::SENDER_NAME, "J")];
+        let item = Item { props: props(&values), recipients: vec![row], ..Item::default() };
+        assert_eq!(Resolver::new(&item, &[]).sender(&item.props).unwrap().email, "jdoe@x.org");
+    }
+
+    #[test]
+    fn an_x500_name_is_resolved_by_the_name_in_the_transport_header() {
+        let values = [(tags::SENDER_EMAIL_ADDRESS, "/o=Org/cn=jdoe"), (tags::SENDER_ADDRESS_TYPE, "EX"), (tags::SENDER_NAME, "Jane Doe")];
+        let item = Item { props: props(&values), ..Item::default() };
+        let resolver = Resolver::new(&item, &parse_list("\"Jane Doe\" <jane@x.org>"));
+        assert_eq!(resolver.sender(&item.props).unwrap().email, "jane@x.org");
+    }
+
+    #[test]
+    fn a_one_off_entry_id_tells_the_address() {
+        let mut id = vec![0; 4];
+        id.extend([0x81, 0x2b, 0x1f, 0xa4, 0xbe, 0xa3, 0x10, 0x19, 0x9d, 0x6e, 0x00, 0xdd, 0x01, 0x0f, 0x54, 0x02, 0, 0, 1, 0]);
+        id.extend(b"Jane\0SMTP\0jane@x.org\0");
+        let item = Props::forged([(tags::SENDER_NAME, Value::Unicode("Jane".into())), (tags::SENDER_ENTRY_ID, Value::Binary(id))]);
+        assert_eq!(Resolver::default().sender(&item).unwrap(), Address { name: "Jane".into(), email: "jane@x.org".into() });
+    }
+
+    #[test]
+    fn a_list_is_read_whatever_its_form() {
+        let list = parse_list(r#"Group: a@x.org, "Doe, J" <b@x.org>; (Carl) c@x.org, Only Name, <d@x.org>"#);
+        let emails: Vec<_> = list.iter().map(|address| address.email.as_str()).collect();
+        assert_eq!(emails, ["a@x.org", "b@x.org", "c@x.org", "", "d@x.org"]);
+        let names: Vec<_> = list.iter().map(|address| address.name.as_str()).collect();
+        assert_eq!(names, ["", "Doe, J", "Carl", "Only Name", ""]);
+    }
+
+    #[test]
+    fn quotes_in_a_stored_name_are_not_part_of_it() {
+        let row = props(&[(tags::DISPLAY_NAME, "'a@b.org'"), (tags::EMAIL_ADDRESS, "'a@b.org'")]);
+        assert_eq!(Resolver::default().recipient(&row).unwrap(), Address { name: String::new(), email: "a@b.org".into() });
+    }
+
+    proptest! {
+        #[test]
+        fn a_mailbox_comes_back(name in "[a-zA-Zäß日.,;:<>()@\"\\\\ \\[\\]=?_-]{0,60}", local in "[a-z0-9+-][a-z0-9.+-]{0,20}[a-z]") {
+            let address = Address { name: clean(&name), email: email("SMTP", &format!("{local}@x.org")) };
+            let line = field("To", std::slice::from_ref(&address));
+            let mail = format!("To: {}\n\n", line.value);
+            let parsed = mail_parser::MessageParser::default().parse(mail.as_bytes()).unwrap().to().and_then(|to| to.first().cloned()).unwrap();
+            prop_assert_eq!(parsed.name().unwrap_or_default().trim(), address.name.trim());
+            prop_assert!(line.unfolded().contains(&address.email));
+        }
+
+        #[test]
+        fn any_list_ends_in_lines(value in "\\PC{0,300}") {
+            let written = field("To", &parse_list(&value)).value;
+            prop_assert!(written.is_ascii());
+            prop_assert!(written.split('\n').all(|line| line.len() <= super::super::encode::LINE_MAX));
+        }
+    }
+}
