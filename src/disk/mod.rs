@@ -3,6 +3,8 @@
 //! A source answers by position and exactly, from any thread: a mapped file with its SIGBUS guard, a file read with
 //! `pread`, bytes in memory. Nothing here knows the format. The only `unsafe` code of the program is in this layer.
 
+pub mod process;
+
 use std::fmt::Debug;
 use std::io;
 
