@@ -2,7 +2,7 @@
 use crate::damage::{Notes, Result};
 use crate::format::id::Bid;
 /// stub
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ndb {
     notes: Notes,
 }
