@@ -12,4 +12,4 @@ mod session;
 pub mod table;
 
 pub use attr::{Masks, Owner};
-pub use session::{Live, Settings, detach, mount};
+pub use session::{Live, Settings, detach, mount, unmount};

@@ -91,7 +91,7 @@ pub fn detach(place: &table::Entry) -> io::Result<()> {
 }
 
 /// Takes the topmost mount at `dir` away, by the setuid helper where this user may not.
-pub(crate) fn unmount(dir: &Path, how: Unmount) -> io::Result<()> {
+pub fn unmount(dir: &Path, how: Unmount) -> io::Result<()> {
     match process::unmount(dir, how) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unmount_by_helper(dir, how),
         result => result,
