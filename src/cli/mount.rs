@@ -212,21 +212,19 @@ fn mount_point(dir: &Path) -> Result<PathBuf, String> {
         io::ErrorKind::NotFound => "does not exist; make the folder first".to_owned(),
         _ => in_words(&error),
     })?;
-    match fs::metadata(&real) {
-        Ok(metadata) if !metadata.is_dir() => return Err("is not a folder, so nothing can be mounted there".into()),
-        Ok(_) => {}
-        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
-            return Err("the process of an earlier mount has died; 'pstfs umount' the folder first".into());
-        }
-        Err(error) => return Err(in_words(&error)),
+    if let Some(top) = table::at(&real).map_err(|error| in_words(&error))?.filter(table::Entry::is_ours) {
+        return Err(taken(&real, &top));
     }
-    match table::at(&real) {
-        Ok(Some(top)) if top.is_ours() => {
-            Err(format!("{} is mounted there already; 'pstfs umount' the folder first", top.source.display()))
-        }
-        Ok(_) => Ok(real),
-        Err(error) => Err(in_words(&error)),
-    }
+    let metadata = fs::metadata(&real).map_err(|error| in_words(&error))?;
+    if metadata.is_dir() { Ok(real) } else { Err("is not a folder, so nothing can be mounted there".into()) }
+}
+
+/// Why nothing can be mounted where a mount of ours is.
+fn taken(dir: &Path, mount: &table::Entry) -> String {
+    // `stat` would not tell: the kernel answers it from memory when the process is long dead.
+    let dead = fs::read_dir(dir).is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN));
+    let what = if dead { "was mounted there and its process has died" } else { "is mounted there already" };
+    format!("{} {what}; 'pstfs umount' the folder first", mount.source.display())
 }
 
 /// A size in bytes, such as `64M`.
