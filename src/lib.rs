@@ -73,11 +73,14 @@
 //! doc lines name the section and say where real files do otherwise.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::disallowed_methods, clippy::string_slice))]
 
+pub mod cli;
+pub mod control;
 pub mod convert;
 pub mod damage;
 pub mod disk;
 pub mod format;
 pub mod ltp;
+pub mod mount;
 pub mod ndb;
 pub mod recover;
 pub mod store;

@@ -16,6 +16,8 @@ pub use file::{Identity, PreadFile};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, open};
 
+pub mod process;
+
 use std::fmt::Debug;
 use std::io;
 
