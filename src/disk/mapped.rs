@@ -118,7 +118,7 @@ mod tests {
         (file, mapped)
     }
 
-    fn read(source: &impl ReadAt, offset: usize, len: usize) -> Result<Vec<u8>, io::ErrorKind> {
+    fn read(source: &dyn ReadAt, offset: usize, len: usize) -> Result<Vec<u8>, io::ErrorKind> {
         let mut buffer = vec![0; len];
         source.read_exact_at(&mut buffer, u64::try_from(offset).unwrap()).map_err(|error| error.kind()).map(|()| buffer)
     }
@@ -175,11 +175,13 @@ mod tests {
         for round in 0..20 {
             let bytes = pattern(50 * PAGE + 123);
             let (file, mapped) = mapped(&bytes);
+            let pread = PreadFile::open(file.path()).unwrap();
             let ended = AtomicBool::new(false);
             std::thread::scope(|scope| {
                 for thread in 0..4 {
-                    let (mapped, bytes, ended) = (&mapped, &bytes, &ended);
-                    scope.spawn(move || read_until(ended, mapped, bytes, round * 4 + thread));
+                    let source: &dyn ReadAt = if thread == 3 { &pread } else { &mapped };
+                    let (bytes, ended) = (&bytes, &ended);
+                    scope.spawn(move || read_until(ended, source, bytes, round * 4 + thread));
                 }
                 for step in 0..60 {
                     file.as_file().set_len((bytes.len() - bytes.len() * step / 60) as u64).unwrap();
@@ -193,13 +195,13 @@ mod tests {
         }
     }
 
-    fn read_until(ended: &AtomicBool, mapped: &MappedFile, bytes: &[u8], seed: usize) {
+    fn read_until(ended: &AtomicBool, source: &dyn ReadAt, bytes: &[u8], seed: usize) {
         let mut state = seed.wrapping_mul(0x9e37_79b9).wrapping_add(1);
         while !ended.load(Ordering::Relaxed) {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let offset = (state >> 33) % bytes.len();
             let len = (state >> 20) % (3 * PAGE).min(bytes.len() - offset) + 1;
-            match read(mapped, offset, len) {
+            match read(source, offset, len) {
                 Ok(found) => assert!(found == bytes[offset..offset + len], "made-up bytes at {offset}, {len} long"),
                 Err(kind) => assert_eq!(kind, io::ErrorKind::UnexpectedEof),
             }
