@@ -33,6 +33,11 @@ pub trait ReadAt: Debug + Send + Sync {
 
     /// Fills `buffer` with the bytes from `offset` on; `UnexpectedEof` where the file ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Whether another program wrote to the bytes since they were opened.
+    fn was_changed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 impl ReadAt for Vec<u8> {

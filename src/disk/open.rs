@@ -150,6 +150,11 @@ impl ReadAt for Opened {
             Source::Pread(file) => file.read_exact_at(buffer, offset),
         }
     }
+
+    fn was_changed(&self) -> io::Result<bool> {
+        // Replaced or removed names do not matter here: what was opened is whole.
+        Ok(self.identity()? != self.at_opening)
+    }
 }
 
 impl fmt::Display for Change {
