@@ -213,17 +213,15 @@ fn mount_point(dir: &Path) -> Result<PathBuf, String> {
         _ => in_words(&error),
     })?;
     if let Some(top) = table::at(&real).map_err(|error| in_words(&error))?.filter(table::Entry::is_ours) {
-        return Err(taken(&real, &top));
+        return Err(taken(&top));
     }
     let metadata = fs::metadata(&real).map_err(|error| in_words(&error))?;
     if metadata.is_dir() { Ok(real) } else { Err("is not a folder, so nothing can be mounted there".into()) }
 }
 
 /// Why nothing can be mounted where a mount of ours is.
-fn taken(dir: &Path, mount: &table::Entry) -> String {
-    // `stat` would not tell: the kernel answers it from memory when the process is long dead.
-    let dead = fs::read_dir(dir).is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN));
-    let what = if dead { "was mounted there and its process has died" } else { "is mounted there already" };
+fn taken(mount: &table::Entry) -> String {
+    let what = if mount.is_dead() { "was mounted there and its process has died" } else { "is mounted there already" };
     format!("{} {what}; 'pstfs umount' the folder first", mount.source.display())
 }
 
