@@ -113,7 +113,8 @@ const DEFAULT_CACHE_BYTES: usize = 64 << 20;
 /// Opens a store as the mount's options want it.
 ///
 /// JOIN POINT: `Store::open_path` is a stand-in. The opener of the program is `recover::open`; only this function has
-/// to change when it is there.
+/// to change when it is there. It is also where `options.recovered` (`All` searches before the mount returns) and
+/// `options.resolve` are to be handed on: they are parsed, and nobody asks for them yet.
 pub fn open(path: &Path, options: &Options, cache_bytes: usize) -> damage::Result<Arc<Store>> {
     Store::open_path(path, options.no_mmap, cache_bytes)
 }
