@@ -28,11 +28,10 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
   all_folders        the whole tree, not only what Outlook shows
   hidden             associated messages too (views, rules, settings)
   attachments        beside each message a folder with its attachments
-  recovered=all|orphaned|none
-                     what stands under Recovered; all searches first
+  recovered=orphaned|none
+                     what stands under Recovered
   names=date|subject|nid
                      how documents are named
-  resolve=store      look up addresses in the whole store
   nocontrol          neither .control nor .scanlog
   nommap             read FILE without mapping it into memory
   log=PATH           append messages of the mount to this file
@@ -207,17 +206,15 @@ fn mount_point(dir: &Path) -> Result<PathBuf, String> {
         _ => in_words(&error),
     })?;
     if let Some(top) = table::at(&real).map_err(|error| in_words(&error))?.filter(table::Entry::is_ours) {
-        return Err(taken(&real, &top));
+        return Err(taken(&top));
     }
     let metadata = fs::metadata(&real).map_err(|error| in_words(&error))?;
     if metadata.is_dir() { Ok(real) } else { Err("is not a folder, so nothing can be mounted there".into()) }
 }
 
 /// Why nothing can be mounted where a mount of ours is.
-fn taken(dir: &Path, mount: &table::Entry) -> String {
-    // `stat` would not tell: the kernel answers it from memory when the process is long dead.
-    let dead = fs::read_dir(dir).is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN));
-    let what = if dead { "was mounted there and its process has died" } else { "is mounted there already" };
+fn taken(mount: &table::Entry) -> String {
+    let what = if mount.is_dead() { "was mounted there and its process has died" } else { "is mounted there already" };
     format!("{} {what}; 'pstfs umount' the folder first", mount.source.display())
 }
 

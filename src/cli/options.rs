@@ -25,38 +25,12 @@ pub struct Options {
     pub dmask: Option<u16>,
     /// What the tree shows.
     pub view: View,
-    /// What to search before the mount returns.
-    pub recovered: Recovered,
     /// Neither `.control` nor `.scanlog`.
     pub no_control: bool,
     /// Read the store with read(2), never through a map.
     pub no_mmap: bool,
-    /// Where addresses of an organisation are looked up.
-    pub resolve: Resolve,
     /// A file for messages of the mount.
     pub log: Option<PathBuf>,
-}
-
-/// What stands under `Recovered`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recovered {
-    /// What no folder reaches, from the live trees.
-    #[default]
-    Orphaned,
-    /// That and all that a search of the whole file finds.
-    All,
-    /// Nothing.
-    None,
-}
-
-/// Where addresses of an organisation (`EX`) are looked up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Resolve {
-    /// In the item itself.
-    #[default]
-    Item,
-    /// In the whole store.
-    Store,
 }
 
 /// What mount(8), fstab and systemd pass to every file system; each is either always so here or not our business.
@@ -155,14 +129,11 @@ impl Options {
             "fmask" => self.fmask = Some(mask(option, value)?),
             "dmask" => self.dmask = Some(mask(option, value)?),
             "recovered" => {
-                let values = [("all", Recovered::All), ("orphaned", Recovered::Orphaned), ("none", Recovered::None)];
-                self.recovered = one_of(option, value, &values)?;
-                self.view.no_recovered = self.recovered == Recovered::None;
+                self.view.no_recovered = one_of(option, value, &[("orphaned", false), ("none", true)])?;
             }
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
-            "resolve" => self.resolve = one_of(option, value, &[("store", Resolve::Store)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -225,7 +196,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,resolve=store,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -236,10 +207,8 @@ mod tests {
             fmask: Some(0o133),
             dmask: Some(0o027),
             view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, no_recovered: true },
-            recovered: Recovered::None,
             no_control: true,
             no_mmap: true,
-            resolve: Resolve::Store,
             log: Some("/tmp/x.log".into()),
         };
         assert_eq!(parse(list), Ok(expected));
@@ -255,7 +224,7 @@ mod tests {
     fn the_last_of_several_wins() {
         assert!(!parse("ro,rw").unwrap().read_only);
         assert!(Options::parse(["rw", "ro"]).unwrap().read_only);
-        assert!(!parse("recovered=none,recovered=all").unwrap().view.no_recovered);
+        assert!(!parse("recovered=none,recovered=orphaned").unwrap().view.no_recovered);
     }
 
     #[test]
@@ -274,6 +243,8 @@ mod tests {
             "umask=888",
             "umask=1777",
             "recovered=some",
+            "recovered=all",
+            "resolve=store",
             "names=",
             "log=",
             "ro=1",

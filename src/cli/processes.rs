@@ -35,13 +35,14 @@ pub(super) struct Servers {
 impl Servers {
     /// Looks for them.
     pub(super) fn of(mount: &Entry) -> Self {
-        let exact: Vec<_> = all().filter(|process| process.serves(mount)).collect();
-        if !exact.is_empty() {
-            return Self { processes: exact, exact: true };
-        }
+        let serving: Vec<_> = all().filter(|process| !process.connections().is_empty()).collect();
         // Kernels before 6.16 do not tell which connection a descriptor stands for.
-        let guessed = all().filter(|process| process.name().contains("pstfs") && !process.connections().is_empty());
-        Self { processes: guessed.collect(), exact: false }
+        let exact = serving.iter().any(Process::tells_connection);
+        let is_it = |process: &Process| match exact {
+            true => process.serves(mount),
+            false => process.name().contains("pstfs") && !mount.is_dead(),
+        };
+        Self { processes: serving.into_iter().filter(is_it).collect(), exact }
     }
 
     /// Sleeps until they have ended, and with them every file that they had open; of guessed ones until any has.
@@ -107,10 +108,13 @@ impl Process {
         self.descriptors().iter().filter(|descriptor| is_fuse(descriptor)).filter_map(|descriptor| tells(descriptor)).collect()
     }
 
+    fn tells_connection(&self) -> bool {
+        self.connections().iter().any(|info| connection(info).is_some())
+    }
+
     fn serves(&self, mount: &Entry) -> bool {
-        let Some((_, minor)) = mount.device.split_once(':') else { return false };
-        let is_it = |line: &str| line.split_once(':').is_some_and(|(key, value)| key == "fuse_connection" && value.trim() == minor);
-        self.connections().iter().any(|info| info.lines().any(is_it))
+        let minor = mount.device.split_once(':').map(|(_, minor)| minor);
+        self.connections().iter().any(|info| minor.is_some() && connection(info) == minor)
     }
 
     fn maps(&self, mount: &Entry) -> bool {
@@ -128,6 +132,11 @@ impl Process {
     }
 }
 
+/// The number of the connection, from what the kernel tells of a descriptor.
+fn connection(info: &str) -> Option<&str> {
+    info.lines().find_map(|line| line.strip_prefix("fuse_connection:")).map(str::trim)
+}
+
 /// A device number as `maps` writes it: `0:57` is `00:39`.
 fn hex_device(device: &str) -> Option<String> {
     let (major, minor) = device.split_once(':')?;
@@ -137,6 +146,12 @@ fn hex_device(device: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_tells_the_connection_or_does_not() {
+        assert_eq!(connection("pos:\t0\nflags:\t02\nfuse_connection:\t39\n"), Some("39"));
+        assert_eq!(connection("pos:\t0\nflags:\t02\n"), None);
+    }
 
     #[test]
     fn a_device_number_is_hex_in_maps() {

@@ -12,8 +12,8 @@ use std::thread;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
+use super::answer::Pstfs;
 use super::attr::Owner;
-use super::fs::Pstfs;
 use super::{refusal, table};
 use crate::control::Control;
 use crate::disk::process::{self, Unmount};
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Live {
 ///
 /// Starts threads, so it must come after any fork.
 pub fn mount(tree: Arc<Tree>, control: Arc<Control>, dir: &Path, settings: &Settings) -> io::Result<Live> {
-    let (filesystem, gone) = Pstfs::new(tree, control, settings.owner, settings.control, settings.read_only);
+    let (filesystem, gone) = Pstfs::new(tree, control, settings);
     let config = config(settings);
     // This mounts and shakes hands with the kernel: what goes wrong is known when it returns.
     let session = Session::new(filesystem, dir, &config).map_err(|error| io::Error::new(error.kind(), refusal::explain(&error)))?;

@@ -27,6 +27,12 @@ impl Entry {
     pub fn is_ours(&self) -> bool {
         self.kind == KIND
     }
+
+    /// Whether nobody serves it any more.
+    pub fn is_dead(&self) -> bool {
+        // `stat` would not tell: the kernel answers it from memory when the process is long gone.
+        std::fs::read_dir(&self.point).is_err_and(|error| error.raw_os_error() == Some(libc::ENOTCONN))
+    }
 }
 
 /// All mounts that this process sees, in the order in which they were made.
