@@ -5,14 +5,19 @@
 //! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`address`] and properties), [`body`] the
 //! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
+pub mod body;
 pub mod digest;
 pub mod document;
+pub mod eml;
 pub mod encode;
+pub mod envelope;
 pub mod header;
 mod kind;
-pub mod rtf;
-
+pub mod part;
 mod render;
+pub mod rtf;
+pub mod smime;
+pub mod transport;
 
 pub use document::Document;
 pub use kind::Format;
