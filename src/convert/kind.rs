@@ -1,5 +1,8 @@
 //! Which kind of document an item becomes, by its class.
 
+use crate::store::props::Props;
+use crate::store::tags;
+
 /// A kind of document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -23,6 +26,16 @@ const PREFIXES: [(&str, Format); 7] = [
 ];
 
 impl Format {
+    /// The kind of document that an item becomes: by its class, but as mail where it lacks what that kind needs.
+    pub fn of(props: &Props) -> Self {
+        let class = props.text(tags::MESSAGE_CLASS).unwrap_or_default();
+        let format = Self::of_class(&class);
+        let is_event = format == Self::Ics && class.to_ascii_uppercase().starts_with("IPM.APPOINTMENT");
+        // An event without a start is none (RFC 5545 3.6.1).
+        let starts = [tags::LID_APPOINTMENT_START_WHOLE, tags::START_DATE, tags::LID_APPOINTMENT_RECUR];
+        if is_event && !starts.into_iter().any(|start| props.has(start)) { Self::Eml } else { format }
+    }
+
     /// The extension of a document's name, with its dot.
     pub const fn extension(self) -> &'static str {
         match self {

@@ -6,6 +6,8 @@
 //! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
 pub mod body;
+pub mod calendar;
+pub mod contact;
 pub mod digest;
 pub mod document;
 pub mod eml;
@@ -13,6 +15,7 @@ pub mod encode;
 pub mod envelope;
 pub mod header;
 mod kind;
+mod lines;
 pub mod part;
 mod render;
 pub mod rtf;
@@ -21,4 +24,5 @@ pub mod transport;
 
 pub use document::Document;
 pub use kind::Format;
+pub use lines::Given;
 pub use render::{attachment_name, render, render_attachment};

@@ -1,5 +1,6 @@
 //! Messages, appointments, contacts: the items of a folder, with their recipients and attachments.
 
+use crate::damage::Error;
 use crate::format::id::{Bid, Nid};
 use crate::ltp::value::{Stream, Value};
 
@@ -66,7 +67,13 @@ pub enum Content {
 
 impl Item {
     /// An item that cannot be read: what its row in the folder's table tells, and why there is no more.
-    pub fn from_row(row: &Summary, why: &str) -> Self {
+    ///
+    /// The reason is told without ids: documents are the same in a repaired store, and ids are not.
+    pub fn from_row(row: &Summary, why: &Error) -> Self {
+        let why = match why {
+            Error::Damaged(code, _) => code.title(),
+            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) => "it is not there",
+        };
         let text = |text: &Option<String>| text.clone().map(Value::Unicode);
         let values = [
             (tags::MESSAGE_CLASS, text(&row.class)),

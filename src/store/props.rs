@@ -202,6 +202,13 @@ impl Props {
         }
     }
 
+    /// Notes that something is wrong with a property of this object.
+    pub fn note(&self, code: Code, key: Key, detail: &str) {
+        if let (Some(ndb), Some(id)) = (&self.ndb, self.names.id(key)) {
+            ndb.notes().add(code, Place::node(self.nid.0).property(id), detail);
+        }
+    }
+
     /// Applies `take` to the value, loaded from the file where it is a stream.
     fn decoded<T>(&self, key: Key, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let id = self.names.id(key)?;

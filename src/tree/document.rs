@@ -33,14 +33,13 @@ impl Tree {
         match item {
             Ok(item) => {
                 let summary = Summary::of(slot.nid, &item.props);
-                let format = Format::of_class(summary.class.as_deref().unwrap_or_default());
-                Ok((convert::render(&self.store, &item, format)?, summary.time()))
+                Ok((convert::render(&self.store, &item, Format::of(&item.props))?, summary.time()))
             }
             Err(error) if error.is_io() => Err(error),
             Err(error) => {
                 self.store.ndb().notes().survived(&error, Code::MessageRow, Place::node(slot.nid.0));
                 let row = self.row_of(slot)?;
-                let item = Item::from_row(&row, &error.to_string());
+                let item = Item::from_row(&row, &error);
                 Ok((convert::render(&self.store, &item, Format::Eml)?, row.time()))
             }
         }

@@ -201,7 +201,7 @@ impl Tree {
             return Ok(format);
         }
         match self.store.node_props(row.nid) {
-            Ok(_) => Ok(format),
+            Ok(props) => Ok(Format::of(&props)),
             Err(error) if error.is_io() => Err(error),
             Err(_) => Ok(Format::Eml),
         }
