@@ -3,6 +3,8 @@
 use encoding_rs::Encoding;
 
 use super::encode::with_line_ends;
+use super::rtf;
+use crate::damage::Code;
 use crate::store::codepage;
 use crate::store::item::Item;
 use crate::store::props::{Key, Props};
@@ -28,7 +30,6 @@ pub struct Bodies {
 /// What a RTF body turned out to hold.
 enum RtfBody {
     Html(String),
-    #[expect(dead_code, reason = "made when convert::rtf joins")]
     Text(String),
 }
 
@@ -41,7 +42,7 @@ impl Bodies {
         bodies.html = bodies.noted(props, tags::HTML, "HTML", html(props));
         if bodies.html.is_none() {
             let rtf = props.bytes(tags::RTF_COMPRESSED);
-            match bodies.noted(props, tags::RTF_COMPRESSED, "RTF", rtf).and_then(|rtf| rtf_body(&rtf)) {
+            match bodies.noted(props, tags::RTF_COMPRESSED, "RTF", rtf).and_then(|rtf| rtf_body(props, &rtf)) {
                 Some(RtfBody::Html(html)) => bodies.html = Some(with_utf8_declared(&with_line_ends(&html))),
                 Some(RtfBody::Text(text)) if bodies.text.is_none() => bodies.text = Some(with_line_ends(&text)),
                 Some(RtfBody::Text(_)) | None => {}
@@ -65,8 +66,15 @@ impl Bodies {
 }
 
 /// What is in a compressed RTF body: HTML or text that it wraps, or its own text.
-fn rtf_body(_compressed: &[u8]) -> Option<RtfBody> {
-    None::<String>.map(RtfBody::Html)
+fn rtf_body(props: &Props, compressed: &[u8]) -> Option<RtfBody> {
+    let decompressed = rtf::decompress(compressed)?;
+    for flaw in &decompressed.flaws {
+        props.note(Code::CompressedRtf, tags::RTF_COMPRESSED, &flaw.to_string());
+    }
+    Some(match rtf::read(&decompressed.rtf) {
+        rtf::Body::Html(html) => RtfBody::Html(html),
+        rtf::Body::Text { text, .. } => RtfBody::Text(text),
+    })
 }
 
 fn text(props: &Props, key: Key) -> Option<String> {

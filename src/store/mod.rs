@@ -1,31 +1,124 @@
-//! Which folders, messages, attachments and recipients there are.
+//! Which folders, messages, attachments and recipients there are; named properties, code pages, times.
+//!
+//! The messaging layer ([MS-PST] 2.4): folders and items are nodes whose ids say what they are, and tables say which
+//! lies in which. Folders are found by entry id, never by their names, which are in the language of whoever made the
+//! store. Where a table cannot be read, the parents that the node B-tree names take its place.
+
 pub mod codepage;
+mod folder;
 pub mod item;
 pub mod names;
 pub mod props;
+mod read;
+mod special;
 pub mod tags;
 
-use crate::damage::Result;
-use crate::ndb::Ndb;
-use item::{Item, NodeRef};
 use std::sync::Arc;
 
-/// stub
+use crate::damage::{Code, Place, Result};
+use crate::disk::ReadAt;
+use crate::format::id::Nid;
+use crate::ltp::Properties;
+use crate::ltp::value::Value;
+use crate::ndb::Ndb;
+
+use names::NameMap;
+use props::Props;
+
+pub use folder::{Contents, FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
+pub use special::Role;
+
+/// A store: its folders and items.
 #[derive(Debug)]
 pub struct Store {
     ndb: Arc<Ndb>,
+    names: Arc<NameMap>,
+    props: Props,
+    special: special::Special,
 }
+
 impl Store {
-    /// The file below
-    pub fn ndb(&self) -> &Arc<Ndb> {
+    /// Opens the store in a file, with so many bytes for the caches of pages and blocks.
+    pub fn open(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Self> {
+        Self::from_ndb(Arc::new(Ndb::open(source, cache_bytes)?))
+    }
+
+    /// The store in a node database.
+    pub fn from_ndb(ndb: Arc<Ndb>) -> Result<Self> {
+        let names = Arc::new(read_names(&ndb)?);
+        let mut store = Self { ndb, names, props: Props::default(), special: special::Special::default() };
+        // Without its own properties a store can still be browsed from the root folder.
+        store.props = store.survive(store.node_props(Nid::MESSAGE_STORE), Code::NodeSpecial, Nid::MESSAGE_STORE)?.unwrap_or_default();
+        store.special = store.find_special()?;
+        Ok(store)
+    }
+
+    /// The node database below.
+    pub const fn ndb(&self) -> &Arc<Ndb> {
         &self.ndb
     }
-    /// An item's properties, recipients, attachments
-    pub fn item(&self, _node: NodeRef) -> Result<Item> {
-        Ok(Item::default())
+
+    /// The store's own properties.
+    pub const fn props(&self) -> &Props {
+        &self.props
     }
-    /// The message inside an attachment; `depth` levels deep already
-    pub fn embedded(&self, node: NodeRef) -> Result<Item> {
-        self.item(node)
+
+    /// The named properties of the store.
+    pub fn names(&self) -> &Arc<NameMap> {
+        &self.names
+    }
+
+    /// The checksum of the store's password; `None` where there is none. It protects nothing: data are not encrypted by it.
+    pub fn password_crc(&self) -> Option<u32> {
+        let stored = self.props.int(tags::PST_PASSWORD)?;
+        // OSTs hold 0xFFFFFFFF without having a password.
+        (stored != 0 && stored != -1).then(|| u32::from_le_bytes(stored.to_le_bytes()))
+    }
+
+    /// The properties of a node of its own.
+    pub fn node_props(&self, nid: Nid) -> Result<Props> {
+        let node = self.ndb.required_node(nid)?;
+        let values = Properties::open(&self.ndb, nid, node.data, node.subnodes)?.values()?;
+        Ok(self.props_of(nid, values))
+    }
+
+    /// Properties from values that belong to a node.
+    fn props_of(&self, nid: Nid, values: std::collections::BTreeMap<u16, Value>) -> Props {
+        Props::new(nid, values, Arc::clone(&self.names), Some(Arc::clone(&self.ndb)), codepage::WINDOWS_1252)
+    }
+
+    /// The value of a result whose damage can be survived: noted, and `None`. I/O errors go on.
+    fn survive<T>(&self, result: Result<T>, code: Code, nid: Nid) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_io() => Err(error),
+            Err(error) => {
+                self.ndb.notes().survived(&error, code, Place::node(nid.0));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The map of named properties; an empty one where it cannot be read, which is noted.
+fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
+    let nid = Nid::NAME_MAP;
+    let read = || -> Result<NameMap> {
+        let node = ndb.required_node(nid)?;
+        let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
+        let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
+        let stream = |key| props.bytes(key).unwrap_or_default();
+        let (map, failed) = NameMap::read(&stream(tags::NAME_MAP_GUIDS), &stream(tags::NAME_MAP_ENTRIES), &stream(tags::NAME_MAP_STRINGS));
+        if failed > 0 {
+            ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
+        }
+        Ok(map)
+    };
+    match read() {
+        Err(error) if !error.is_io() => {
+            ndb.notes().survived(&error, Code::NamedProperties, Place::node(nid.0));
+            Ok(NameMap::default())
+        }
+        names => names,
     }
 }

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use super::props::Key;
+use super::tags;
+use crate::format::Format;
+use crate::format::codec;
 use crate::format::property::Guid;
+use crate::ltp::value;
 
 /// What a named property is called, as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +16,19 @@ pub enum Name {
     Lid(Guid, u32),
     /// A string in a set.
     Text(Guid, String),
+}
+
+crate::record! {
+    /// An entry of the map: NAMEID ([MS-PST] 2.4.7.1).
+    #[derive(Copy)]
+    pub struct NameEntry {
+        /// The number, or the offset of the string in the string stream.
+        value: u32,
+        /// Bit 0: it is a string. The others: which set, counted from 3 on in the stream of sets.
+        set: u16,
+        /// The property id is 0x8000 and this.
+        index: u16,
+    }
 }
 
 /// Ids of named properties, both ways.
@@ -24,6 +41,23 @@ pub struct NameMap {
 }
 
 impl NameMap {
+    /// The map that the three streams of the name map's node hold: sets, entries, strings.
+    ///
+    /// Also tells how many entries could not be read.
+    pub fn read(sets: &[u8], entries: &[u8], strings: &[u8]) -> (Self, usize) {
+        let sets: Vec<Guid> = codec::entries(Format::Unicode, sets, 16).collect();
+        let mut map = Self::default();
+        let mut failed = 0_usize;
+        for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8) {
+            let id = entry.index.checked_add(0x8000);
+            match (id, name_of(&entry, &sets, strings)) {
+                (Some(id), Some(name)) => map.insert(id, name),
+                _ => failed = failed.saturating_add(1),
+            }
+        }
+        (map, failed)
+    }
+
     /// Adds a name; of several with the same id or the same name the first stays.
     pub fn insert(&mut self, id: u16, name: Name) {
         match &name {
@@ -78,5 +112,52 @@ impl NameMap {
             Key::Name(set, text) => self.insert(id, Name::Text(set, text.to_owned())),
         }
         id
+    }
+}
+
+fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
+    let set = match entry.set >> 1 {
+        0 => Guid::default(),
+        1 => tags::PS_MAPI,
+        2 => tags::PS_PUBLIC_STRINGS,
+        selector => *sets.get(usize::from(selector.checked_sub(3)?))?,
+    };
+    if entry.set & 1 == 0 {
+        return Some(Name::Lid(set, entry.value));
+    }
+    let at = usize::try_from(entry.value).ok()?;
+    let len: u32 = codec::decode(Format::Unicode, strings.get(at..)?).ok()?;
+    let bytes = codec::cut(strings, at.checked_add(4)?, usize::try_from(len).ok()?)?;
+    Some(Name::Text(set, text_of(bytes)))
+}
+
+/// A name's text: UTF-16, but some phones' programs stored 8-bit names, which read as UTF-16 are nonsense.
+fn text_of(bytes: &[u8]) -> String {
+    let ascii = bytes.iter().all(|byte| (0x20..0x7f).contains(byte));
+    if ascii && bytes.len() > 1 { bytes.iter().map(|byte| char::from(*byte)).collect() } else { value::utf16(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::codec::testing::holds_its_laws;
+
+    #[test]
+    fn every_format_gives_back_its_bytes() {
+        for format in Format::ALL {
+            holds_its_laws(format, &NameEntry { value: 0x8233, set: 6, index: 8 });
+        }
+    }
+
+    #[test]
+    fn numbers_and_strings_get_their_ids() {
+        let mut entries = codec::encode(Format::Unicode, &NameEntry { value: 0x8233, set: 3 << 1, index: 0 });
+        entries.extend(codec::encode(Format::Unicode, &NameEntry { value: 4, set: (2 << 1) | 1, index: 1 }));
+        entries.extend(codec::encode(Format::Unicode, &NameEntry { value: 4000, set: (2 << 1) | 1, index: 2 }));
+        let strings = [0, 0, 0, 0, 4, 0, 0, 0, b'H', 0, b'i', 0];
+        let (map, failed) = NameMap::read(&tags::PSETID_APPOINTMENT.0, &entries, &strings);
+        assert_eq!(map.id(Key::Lid(tags::PSETID_APPOINTMENT, 0x8233)), Some(0x8000));
+        assert_eq!(map.id(Key::Name(tags::PS_PUBLIC_STRINGS, "hi")), Some(0x8001), "names compare without regard to case");
+        assert_eq!((map.len(), failed), (2, 1), "a string past the end");
     }
 }

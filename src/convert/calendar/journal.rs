@@ -1,0 +1,34 @@
+//! VJOURNAL from a journal entry ([MS-OXOJRNL]).
+
+use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
+use super::when::{Clock, When};
+use crate::convert::Given;
+use crate::convert::lines::{Lines, unique_id, zulu};
+use crate::store::item::Item;
+use crate::store::tags;
+
+/// Writes an entry. VJOURNAL has a start but no end and no kind: those go into properties of our own.
+pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
+    let props = &item.props;
+    let start = time(props, tags::LID_LOG_START);
+    lines.raw("BEGIN", "VJOURNAL");
+    lines.text("UID", &unique_id(item, &[&props.time(tags::CREATION_TIME), &start]));
+    write_stamps(lines, props);
+    if let Some(start) = start {
+        When::At(start, Clock::Utc).write(lines, "DTSTART");
+    }
+    write_texts(lines, item, given);
+    write_marks(lines, props);
+    lines.texts("CONTACT", ",", &props.texts(tags::LID_CONTACTS));
+    lines.texts("X-PSTFS-COMPANIES", ",", &props.texts(tags::LID_COMPANIES));
+    let kind = [tags::LID_LOG_TYPE_DESC, tags::LID_LOG_TYPE].into_iter().find_map(|key| props.text(key));
+    lines.some_text("X-PSTFS-JOURNAL-TYPE", kind.as_deref());
+    if let Some(end) = time(props, tags::LID_LOG_END) {
+        lines.raw("X-PSTFS-END", &zulu(end));
+    }
+    if let Some(minutes) = props.int(tags::LID_LOG_DURATION).filter(|minutes| *minutes > 0) {
+        lines.raw("X-PSTFS-DURATION", &format!("PT{minutes}M"));
+    }
+    write_attachments(lines, item, given);
+    lines.raw("END", "VJOURNAL");
+}

@@ -1,0 +1,110 @@
+//! Heaps: small items in the blocks of a node ([MS-PST] 2.3.1).
+
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use super::value::{Stream, Value};
+use crate::damage::{Code, Error, Place, Result};
+use crate::format::codec;
+use crate::format::heap::{self, HEAP_SIGNATURE, HeapClient, HeapHeader};
+use crate::format::id::{Bid, Hid, Hnid, Nid};
+use crate::format::property::PropType;
+use crate::ndb::{Block, Data, Ndb};
+
+/// A heap, and the subnodes beside it.
+#[derive(Debug)]
+pub struct Heap<'a> {
+    ndb: &'a Ndb,
+    nid: Nid,
+    data: Arc<Data>,
+    subnodes: Bid,
+    header: HeapHeader,
+}
+
+/// An item of a heap.
+#[derive(Debug)]
+pub struct HeapItem {
+    block: Arc<Block>,
+    range: Range<usize>,
+}
+
+impl Deref for HeapItem {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.block.data.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl<'a> Heap<'a> {
+    /// The heap in node `nid`, whose data and subnodes have these roots.
+    pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
+        Self::read(ndb, nid, data, subnodes).map_err(|error| error.of_node(nid.0))
+    }
+
+    fn read(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
+        let place = Place::node(nid.0);
+        let data = ndb.data(data)?;
+        if data.is_empty() {
+            return Err(Error::Damaged(Code::HeapHeader, place));
+        }
+        let first = data.block(ndb, 0)?;
+        let header: HeapHeader = codec::decode(ndb.format(), &first.data).map_err(|cut| cut.at(Code::HeapHeader, place))?;
+        if header.signature != HEAP_SIGNATURE {
+            return Err(Error::Damaged(Code::HeapHeader, place));
+        }
+        Ok(Self { ndb, nid, data, subnodes, header })
+    }
+
+    /// The database that the heap lies in.
+    pub const fn ndb(&self) -> &'a Ndb {
+        self.ndb
+    }
+
+    /// The node.
+    pub const fn nid(&self) -> Nid {
+        self.nid
+    }
+
+    /// What the heap holds.
+    pub const fn client(&self) -> HeapClient {
+        self.header.client
+    }
+
+    /// The item to begin with.
+    pub const fn root(&self) -> Hid {
+        self.header.root
+    }
+
+    /// The item with this id.
+    pub fn item(&self, hid: Hid) -> Result<HeapItem> {
+        let layout = self.ndb.format().layout();
+        let missing = Error::Damaged(Code::HeapId, Place { row: Some(hid.0), ..Place::node(self.nid.0) });
+        let index = hid.block(layout);
+        if index >= self.data.leaves().len() {
+            return Err(missing);
+        }
+        let block = self.data.block(self.ndb, index)?;
+        let range = heap::item_range(self.ndb.format(), &block.data, hid.index(layout)).filter(|range| range.end <= block.data.len());
+        Ok(HeapItem { range: range.ok_or(missing)?, block })
+    }
+
+    /// A subnode of the node.
+    pub fn subnode(&self, nid: Nid) -> Result<Option<crate::format::block::SubnodeEntry>> {
+        self.ndb.subnode(self.subnodes, nid)
+    }
+
+    /// The value that a reference leads to; `None` where there is none of this type.
+    pub fn value(&self, kind: PropType, at: Hnid) -> Result<Option<Value>> {
+        if at.is_none() {
+            return Ok(Value::decode(kind, &[]));
+        }
+        if let Some(hid) = at.hid() {
+            return Ok(Value::decode(kind, &self.item(hid)?));
+        }
+        let missing = || Error::Damaged(Code::PropertyMissing, Place::node(self.nid.0).row(at.0));
+        let subnode = self.subnode(at.nid())?.ok_or_else(missing)?;
+        let len = self.ndb.data(subnode.data)?.len();
+        Ok(Some(Value::Stream(Stream { kind, data: subnode.data, len })))
+    }
+}

@@ -1,0 +1,78 @@
+//! Property contexts: the properties of an object ([MS-PST] 2.3.3).
+
+use std::collections::BTreeMap;
+
+use super::heap::Heap;
+use super::tree;
+use super::value::Value;
+use crate::damage::{Code, Error, Place, Result};
+use crate::format::codec::{self, Field};
+use crate::format::heap::HeapClient;
+use crate::format::id::{Bid, Nid};
+use crate::format::property::{PropType, PropertyRecord};
+use crate::ndb::Ndb;
+
+/// The properties of an object, by id.
+#[derive(Debug)]
+pub struct Properties<'a> {
+    heap: Heap<'a>,
+    records: Vec<PropertyRecord>,
+}
+
+impl<'a> Properties<'a> {
+    /// Reads the records of a node's properties; the values stay where they are.
+    pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
+        let heap = Heap::open(ndb, nid, data, subnodes)?;
+        let place = Place::node(nid.0);
+        if heap.client() != HeapClient::PROPERTIES {
+            return Err(Error::Damaged(Code::HeapHeader, place));
+        }
+        let mut records = Vec::new();
+        let header = tree::visit_records(&heap, heap.root(), &mut |key, data| {
+            let bytes: Vec<u8> = key.iter().chain(data).copied().collect();
+            records.extend(codec::decode::<PropertyRecord>(ndb.format(), &bytes));
+        })?;
+        if usize::from(header.key_bytes).saturating_add(header.data_bytes.into()) < PropertyRecord::size(ndb.format()) {
+            return Err(Error::Damaged(Code::TreeHeader, place));
+        }
+        Ok(Self { heap, records })
+    }
+
+    /// The heap below.
+    pub const fn heap(&self) -> &Heap<'a> {
+        &self.heap
+    }
+
+    /// The records in the order stored, those of unknown types too.
+    pub fn records(&self) -> &[PropertyRecord] {
+        &self.records
+    }
+
+    /// The value of a record; `None` where its type is not known or its bytes do not suffice.
+    pub fn value(&self, record: &PropertyRecord) -> Result<Option<Value>> {
+        if record.kind.is_inline() {
+            return Ok(Value::decode(record.kind, &record.value.0.to_le_bytes()));
+        }
+        self.heap.value(record.kind, record.value)
+    }
+
+    /// All values by id; what cannot be read is noted and left out. Of several records of one id the first counts.
+    pub fn values(&self) -> Result<BTreeMap<u16, Value>> {
+        let mut values = BTreeMap::new();
+        for record in &self.records {
+            let place = Place::node(self.heap.nid().0).property(record.id);
+            let notes = self.heap.ndb().notes();
+            match self.value(record) {
+                // One writer leaves records without a type behind.
+                _ if record.kind == PropType::UNSPECIFIED => notes.add(Code::PropertyRecord, place, ""),
+                Ok(Some(value)) => {
+                    values.entry(record.id).or_insert(value);
+                }
+                Ok(None) => notes.add(Code::PropertySize, place, format!("type {:#06x}", record.kind.0)),
+                Err(error) if error.is_io() => return Err(error),
+                Err(error) => notes.add(Code::PropertyMissing, place, error.to_string()),
+            }
+        }
+        Ok(values)
+    }
+}

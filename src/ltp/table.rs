@@ -1,0 +1,212 @@
+//! Table contexts: rows with cells ([MS-PST] 2.3.4).
+
+use std::sync::Arc;
+
+use super::heap::{Heap, HeapItem};
+use super::tree;
+use super::value::Value;
+use crate::damage::{Code, Error, Place, Result};
+use crate::format::codec;
+use crate::format::heap::HeapClient;
+use crate::format::id::{Bid, Hnid, Nid};
+use crate::format::table::{Column, ROW_ID, TableInfo};
+use crate::ndb::{Data, Ndb};
+
+/// A table.
+#[derive(Debug)]
+pub struct Table<'a> {
+    heap: Heap<'a>,
+    info: TableInfo,
+    rows: Rows,
+    /// Heaps of their own for some columns, by property id.
+    column_heaps: Vec<(u16, Heap<'a>)>,
+}
+
+/// Where the rows lie.
+#[derive(Debug)]
+enum Rows {
+    None,
+    Heap(HeapItem),
+    Subnode { data: Arc<Data>, per_block: usize },
+}
+
+/// A row: its id and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The row's id: in folder tables the node id of what the row stands for.
+    pub id: u32,
+    bytes: Vec<u8>,
+}
+
+/// Contents tables of 4K stores keep the values of these columns in heaps of their own, in subnodes of these ids.
+///
+/// Not in the specification: in both real 4K stores seen, the cells read from the table's own heap are garbage, from
+/// these heaps they equal the messages' properties.
+const COLUMN_HEAPS: [(u16, Nid); 2] = [(0x0042, Nid(0x541)), (0x3013, Nid(0x521))];
+
+impl<'a> Table<'a> {
+    /// Reads a table's header; the rows stay where they are.
+    pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
+        let heap = Heap::open(ndb, nid, data, subnodes)?;
+        let place = Place::node(nid.0);
+        if heap.client() != HeapClient::TABLE {
+            return Err(Error::Damaged(Code::TableHeader, place));
+        }
+        let info = TableInfo::decode(ndb.format(), &heap.item(heap.root())?).map_err(|cut| cut.at(Code::TableHeader, place))?;
+        let rows = Self::rows_of(&heap, &info)?;
+        let column_heaps = Self::column_heaps_of(&heap)?;
+        Ok(Self { heap, info, rows, column_heaps })
+    }
+
+    fn rows_of(heap: &Heap<'a>, info: &TableInfo) -> Result<Rows> {
+        let place = Place::node(heap.nid().0);
+        if info.rows.is_none() {
+            return Ok(Rows::None);
+        }
+        if let Some(hid) = info.rows.hid() {
+            return Ok(Rows::Heap(heap.item(hid)?));
+        }
+        let subnode = heap.subnode(info.rows.nid())?.ok_or(Error::Damaged(Code::RowMatrix, place))?;
+        // Rows never straddle blocks: what is left at the end of each is unused.
+        let per_block = heap.ndb().format().layout().data_max_bytes.checked_div(info.row_bytes()).unwrap_or(0);
+        Ok(Rows::Subnode { data: heap.ndb().data(subnode.data)?, per_block })
+    }
+
+    fn column_heaps_of(heap: &Heap<'a>) -> Result<Vec<(u16, Heap<'a>)>> {
+        let mut heaps = Vec::new();
+        for (column, nid) in COLUMN_HEAPS {
+            if let Some(subnode) = heap.subnode(nid)? {
+                heaps.push((column, Heap::open(heap.ndb(), nid, subnode.data, subnode.subnodes)?));
+            }
+        }
+        Ok(heaps)
+    }
+
+    /// The header.
+    pub const fn info(&self) -> &TableInfo {
+        &self.info
+    }
+
+    /// The heap below.
+    pub const fn heap(&self) -> &Heap<'a> {
+        &self.heap
+    }
+
+    /// The ids and numbers of the rows, in the order of the ids.
+    ///
+    /// Where the row index cannot be read, the rows themselves tell their ids.
+    pub fn row_numbers(&self) -> Result<Vec<(u32, u32)>> {
+        let format = self.heap.ndb().format();
+        let place = Place::node(self.heap.nid().0);
+        let mut numbers = Vec::new();
+        let read = tree::visit_records(&self.heap, self.info.row_index, &mut |key, data| {
+            // The row's number takes 2 bytes in most ANSI tables and 4 in the others: the tree's header tells.
+            let number = codec::decode::<u32>(format, data).or_else(|_| codec::decode::<u16>(format, data).map(u32::from));
+            if let (Ok(id), Ok(number)) = (codec::decode::<u32>(format, key), number) {
+                numbers.push((id, number));
+            }
+        });
+        match read {
+            Ok(_) => Ok(numbers),
+            Err(error) if error.is_io() => Err(error),
+            Err(error) => {
+                self.heap.ndb().notes().survived(&error, Code::RowIndex, place);
+                self.numbers_from_rows()
+            }
+        }
+    }
+
+    fn numbers_from_rows(&self) -> Result<Vec<(u32, u32)>> {
+        let mut numbers = Vec::new();
+        for number in 0..u32::MAX {
+            match self.row(number) {
+                Ok(row) => numbers.push((row.id, number)),
+                Err(error) if error.is_io() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup_by_key(|(id, _)| *id);
+        Ok(numbers)
+    }
+
+    /// The row with this number.
+    pub fn row(&self, number: u32) -> Result<Row> {
+        let cut = Error::Damaged(Code::RowMatrix, Place::node(self.heap.nid().0).row(number));
+        let len = self.info.row_bytes();
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        let bytes = match &self.rows {
+            Rows::None => None,
+            Rows::Heap(item) => index.checked_mul(len).and_then(|at| codec::cut(item, at, len)).map(<[u8]>::to_vec),
+            Rows::Subnode { data, per_block } => match (index.checked_div(*per_block), index.checked_rem(*per_block)) {
+                (Some(block), Some(slot)) if block < data.leaves().len() => {
+                    let block = data.block(self.heap.ndb(), block)?;
+                    slot.checked_mul(len).and_then(|at| codec::cut(&block.data, at, len)).map(<[u8]>::to_vec)
+                }
+                _ => None,
+            },
+        };
+        let bytes = bytes.filter(|bytes| !bytes.is_empty()).ok_or(cut)?;
+        // The row's id is its first cell in every table.
+        let id = codec::decode(self.heap.ndb().format(), &bytes).map_err(|cut| cut.at(Code::RowMatrix, Place::node(self.heap.nid().0)))?;
+        Ok(Row { id, bytes })
+    }
+
+    /// Shows every row to `visit`, in the order of the row ids. Rows that cannot be read are noted and counted.
+    pub fn visit_rows(&self, visit: &mut dyn FnMut(Row)) -> Result<u64> {
+        let mut failed = 0_u64;
+        for (id, number) in self.row_numbers()? {
+            let place = Place::node(self.heap.nid().0).row(id);
+            match self.row(number) {
+                Ok(row) => {
+                    if row.id != id {
+                        self.heap.ndb().notes().add(Code::RowIndex, place, format!("row {number} says {:#x}", row.id));
+                    }
+                    // The index decides: it is what other readers follow.
+                    visit(Row { id, ..row });
+                }
+                Err(error) if error.is_io() => return Err(error),
+                Err(error) => {
+                    self.heap.ndb().notes().survived(&error, Code::RowMatrix, place);
+                    failed = failed.saturating_add(1);
+                }
+            }
+        }
+        Ok(failed)
+    }
+
+    /// The value of a row in the column of a property; `None` where the row has none. What cannot be read is noted.
+    pub fn cell(&self, row: &Row, id: u16) -> Result<Option<Value>> {
+        let Some(column) = self.info.column(id) else { return Ok(None) };
+        match self.read_cell(row, column) {
+            Err(error) if error.is_io() => Err(error),
+            Err(error) => {
+                let place = Place::node(self.heap.nid().0).property(id).row(row.id);
+                self.heap.ndb().notes().add(Code::CellValue, place, error.to_string());
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
+    /// All cells of a row by property id, the row's id left out.
+    pub fn cells(&self, row: &Row) -> Result<Vec<(u16, Value)>> {
+        let mut cells = Vec::new();
+        for column in self.info.columns.iter().filter(|column| column.id != ROW_ID) {
+            cells.extend(self.cell(row, column.id)?.map(|value| (column.id, value)));
+        }
+        Ok(cells)
+    }
+
+    fn read_cell(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
+        let Some(bytes) = self.info.cell(&row.bytes, column) else { return Ok(None) };
+        let stands_in_row = column.kind.fixed_bytes().is_some_and(|size| size <= 8);
+        if stands_in_row {
+            return Ok(Value::decode(column.kind, bytes));
+        }
+        let place = Place::node(self.heap.nid().0).property(column.id);
+        let at: Hnid = codec::decode(self.heap.ndb().format(), bytes).map_err(|cut| cut.at(Code::TableColumns, place))?;
+        let heap = self.column_heaps.iter().find(|(id, _)| *id == column.id).map_or(&self.heap, |(_, heap)| heap);
+        heap.value(column.kind, at)
+    }
+}

@@ -1,0 +1,128 @@
+//! A least-recently-used cache with a budget in bytes.
+
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+
+/// Keeps what was used last, as long as its bytes stay within a budget.
+#[derive(Debug)]
+pub struct Cache<K: Hash + Eq, V> {
+    inner: Mutex<Inner<K, V>>,
+    budget: usize,
+    giants: Giants,
+}
+
+/// What to do with a value that would take much of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Giants {
+    /// Hand out but not keep what is larger than an eighth of the budget: one giant must not drive out all else.
+    Refuse,
+    /// Keep the newest value whatever its size: it is dear to make, and asked for again at once.
+    Keep,
+}
+
+#[derive(Debug)]
+struct Inner<K: Hash + Eq, V> {
+    entries: LruCache<K, (Arc<V>, usize)>,
+    bytes: usize,
+}
+
+/// What an entry costs beside its value: the key, the list's links, the table's slot.
+const ENTRY_BYTES: usize = 96;
+
+impl<K: Hash + Eq, V> Cache<K, V> {
+    /// An empty cache that keeps up to `budget` bytes; what is larger than an eighth of it is not kept.
+    pub fn new(budget: usize) -> Self {
+        Self::with(budget, Giants::Refuse)
+    }
+
+    /// An empty cache that keeps up to `budget` bytes, and the newest value whatever its size.
+    pub fn keeping_newest(budget: usize) -> Self {
+        Self::with(budget, Giants::Keep)
+    }
+
+    fn with(budget: usize, giants: Giants) -> Self {
+        Self { inner: Mutex::new(Inner { entries: LruCache::unbounded(), bytes: 0 }), budget, giants }
+    }
+
+    /// The value, if it is kept.
+    pub fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.lock().entries.get(key).map(|(value, _)| Arc::clone(value))
+    }
+
+    /// Keeps a value of so many bytes, and hands it back.
+    pub fn put(&self, key: K, value: V, bytes: usize) -> Arc<V> {
+        let value = Arc::new(value);
+        let cost = bytes.saturating_add(ENTRY_BYTES);
+        if self.giants == Giants::Refuse && cost > self.budget >> 3 {
+            return value;
+        }
+        let mut inner = self.lock();
+        if let Some((_, (_, old))) = inner.entries.push(key, (Arc::clone(&value), cost)) {
+            inner.bytes = inner.bytes.saturating_sub(old);
+        }
+        inner.bytes = inner.bytes.saturating_add(cost);
+        while inner.bytes > self.budget && inner.entries.len() > 1 {
+            let Some((_, (_, old))) = inner.entries.pop_lru() else { break };
+            inner.bytes = inner.bytes.saturating_sub(old);
+        }
+        value
+    }
+
+    /// The most bytes that are kept.
+    pub const fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// How many bytes are kept.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<K, V>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let cache = Cache::new(16 * (ENTRY_BYTES + 4));
+        for key in 0..16 {
+            cache.put(key, key, 4);
+        }
+        assert_eq!(cache.get(&0).as_deref(), Some(&0));
+        cache.put(16, 16, 4);
+        assert_eq!((cache.get(&0).is_some(), cache.get(&1).is_some()), (true, false));
+        assert!(cache.bytes() <= 16 * (ENTRY_BYTES + 4));
+    }
+
+    #[test]
+    fn a_giant_is_handed_out_but_not_kept() {
+        let cache = Cache::new(1000);
+        assert_eq!(*cache.put(1, "giant", 500), "giant");
+        assert_eq!((cache.get(&1), cache.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn a_giant_stays_while_it_is_the_newest() {
+        let cache = Cache::keeping_newest(1000);
+        cache.put(1, "small", 10);
+        cache.put(2, "giant", 5000);
+        assert_eq!((cache.get(&1), cache.get(&2).as_deref()), (None, Some(&"giant")));
+        cache.put(3, "small", 10);
+        assert_eq!((cache.get(&2), cache.get(&3).as_deref()), (None, Some(&"small")));
+    }
+
+    #[test]
+    fn the_same_key_again_replaces_the_value() {
+        let cache = Cache::new(10_000);
+        cache.put(1, "old", 100);
+        cache.put(1, "new", 200);
+        assert_eq!((cache.get(&1).as_deref(), cache.bytes()), (Some(&"new"), 200 + ENTRY_BYTES));
+    }
+}

@@ -1,0 +1,127 @@
+//! Opening: from the first bytes of a file to a database that answers.
+
+use std::sync::Arc;
+
+use super::Ndb;
+use super::cache::Cache;
+use crate::damage::{Code, Error, Notes, Place, Result};
+use crate::disk::ReadAt;
+use crate::format::Format;
+use crate::format::cipher::Cipher;
+use crate::format::codec::{self, Field};
+use crate::format::header::{Client, Header};
+use crate::format::heap::HEAP_SIGNATURE;
+use crate::format::id::{Bid, Nid};
+
+/// bCryptMethod of stores that Windows Information Protection encrypts ([MS-PST] 2.2.2.6, since 2016).
+const CRYPT_EDP: u8 = 0x10;
+
+/// Nodes whose data begin with a heap in every store: what a cipher is tried on.
+const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
+
+impl Ndb {
+    /// Opens a store by its header. Reads the header and a handful of pages, whatever the size.
+    ///
+    /// Wrong CRCs, an unclean close and a length that differs are noted, not refused. `Unsupported` for what is no store
+    /// or is encrypted by Windows; `Damaged` where the header is cut short.
+    pub fn open(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Self> {
+        let file_bytes = source.len()?;
+        let bytes = head(&*source, file_bytes)?;
+        let format = format_of(&bytes)?;
+        let header: Header = codec::decode(format, &bytes).map_err(|cut| cut.at(Code::HeaderEof, Place::offset(0)))?;
+        let notes = Notes::default();
+        note_header(&header, format, &bytes, file_bytes, &notes);
+        let cipher = match header.crypt_method {
+            CRYPT_EDP => {
+                return Err(Error::Unsupported(
+                    "the store is encrypted by Windows Information Protection and can only be read on the Windows machine that made it"
+                        .into(),
+                ));
+            }
+            method => Cipher::of_method(method).unwrap_or(Cipher::Permute),
+        };
+        let mut ndb = Self {
+            source,
+            format,
+            header,
+            cipher,
+            file_bytes,
+            pages: Cache::new(cache_bytes >> 2),
+            blocks: Cache::new(cache_bytes >> 1),
+            trees: Cache::new(cache_bytes >> 2),
+            notes,
+        };
+        ndb.settle_cipher();
+        Ok(ndb)
+    }
+
+    /// Chooses the cipher that the data show: some writers encode blocks and say that they did not.
+    fn settle_cipher(&mut self) {
+        let Some((stored, bid)) = HEAP_NODES.iter().find_map(|nid| {
+            let node = self.node(*nid).ok()??;
+            let first = self.data(node.data).ok()?.leaves().first()?.bid;
+            self.stored_block(first).ok().map(|bytes| (bytes, first))
+        }) else {
+            return;
+        };
+        let shows_heap = |cipher: Cipher| {
+            let mut bytes = stored.clone();
+            cipher.decode(&mut bytes, bid);
+            bytes.get(2) == Some(&HEAP_SIGNATURE)
+        };
+        if !shows_heap(self.cipher)
+            && let Some(cipher) = Cipher::ALL.into_iter().find(|cipher| shows_heap(*cipher))
+        {
+            self.notes.add(Code::HeaderCrypt, Place::FILE, format!("the data are encoded by {}", cipher.name()));
+            self.cipher = cipher;
+            self.blocks = Cache::new(self.blocks.budget());
+        }
+    }
+
+    /// A block as stored, for trying ciphers on; inflated where it is compressed.
+    fn stored_block(&self, bid: Bid) -> Result<Vec<u8>> {
+        let entry = self.block_entry(bid)?;
+        self.verified_block(&entry)
+    }
+}
+
+fn head(source: &dyn ReadAt, file_bytes: u64) -> Result<Vec<u8>> {
+    if file_bytes == 0 {
+        return Err(Error::Unsupported("the file is empty".into()));
+    }
+    let mut bytes = vec![0; usize::try_from(file_bytes).unwrap_or(usize::MAX).min(Header::BYTES_MAX)];
+    source.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+fn format_of(bytes: &[u8]) -> Result<Format> {
+    match Header::format_of(bytes) {
+        Ok(Ok(format)) => Ok(format),
+        Ok(Err(version)) => {
+            Err(Error::Unsupported(format!("a store of unknown version {version}; known are 14, 15, 20 to 35 and 36 and above")))
+        }
+        Err(_) => Err(Error::Unsupported("not an Outlook mail store: it does not begin with the bytes 21 42 44 4e (!BDN)".into())),
+    }
+}
+
+fn note_header(header: &Header, format: Format, bytes: &[u8], file_bytes: u64, notes: &Notes) {
+    let faults = header.faults(format, bytes.get(..Header::size(format)).unwrap_or(bytes));
+    if let Some(crc) = faults.crc_partial {
+        notes.add(Code::HeaderCrcPartial, Place::offset(4), format!("stored {:#010x}, computed {crc:#010x}", header.crc_partial));
+    }
+    if let Some(crc) = faults.crc_full {
+        notes.add(Code::HeaderCrcFull, Place::offset(524), format!("stored {:#010x}, computed {crc:#010x}", header.crc_full));
+    }
+    if ![Client::PST, Client::OST, Client::PAB].contains(&header.client) {
+        notes.add(Code::HeaderClient, Place::offset(8), format!("{:02x?}", header.client.0));
+    }
+    if header.root.file_eof.0 != file_bytes {
+        notes.add(Code::HeaderEof, Place::FILE, format!("header {:#x}, file {file_bytes:#x}", header.root.file_eof.0));
+    }
+    if header.root.amap_valid == 0 {
+        notes.add(Code::HeaderDirty, Place::FILE, "");
+    }
+    if Cipher::of_method(header.crypt_method).is_none() {
+        notes.add(Code::HeaderCrypt, Place::FILE, format!("method {:#x}", header.crypt_method));
+    }
+}

@@ -1,0 +1,208 @@
+//! The two B-trees: finding an entry by its key, and walking all of them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Ndb;
+use crate::damage::{Code, Error, Place, Result};
+use crate::format::btree::{BTreePage, BlockEntry, BranchEntry, NodeEntry};
+use crate::format::codec::Field;
+use crate::format::id::{Bid, BlockRef, Ib, Nid};
+use crate::format::page::{Page, PageKind};
+
+/// One of a store's two B-trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BTree {
+    /// Nodes by id.
+    Nodes,
+    /// Blocks by id.
+    Blocks,
+}
+
+impl BTree {
+    const fn kind(self) -> PageKind {
+        match self {
+            Self::Nodes => PageKind::NODES,
+            Self::Blocks => PageKind::BLOCKS,
+        }
+    }
+}
+
+/// The most levels a tree has ([MS-PST] 2.2.2.7.7.1 gives 8 as the bound; the deepest seen has 3).
+const LEVEL_MAX: u8 = 8;
+
+/// A page of a B-tree, decoded; the keys ascend.
+#[derive(Debug)]
+pub(super) struct TreePage {
+    tree: BTree,
+    level: u8,
+    entries: Entries,
+}
+
+#[derive(Debug)]
+enum Entries {
+    Branch(Vec<BranchEntry>),
+    Nodes(Vec<NodeEntry>),
+    Blocks(Vec<BlockEntry>),
+}
+
+impl Ndb {
+    /// The node with this id.
+    pub fn node(&self, nid: Nid) -> Result<Option<NodeEntry>> {
+        let page = self.leaf_page(BTree::Nodes, u64::from(nid.0))?;
+        Ok(page.and_then(|page| match &page.entries {
+            Entries::Nodes(entries) => found(entries, nid, |entry| entry.nid.nid),
+            Entries::Branch(_) | Entries::Blocks(_) => None,
+        }))
+    }
+
+    /// The node with this id, which every store has.
+    pub fn required_node(&self, nid: Nid) -> Result<NodeEntry> {
+        self.node(nid)?.ok_or(Error::Damaged(Code::NodeSpecial, Place::node(nid.0)))
+    }
+
+    /// Where the block with this id stands; `Damaged` where no entry names it.
+    pub fn block_entry(&self, bid: Bid) -> Result<BlockEntry> {
+        let key = bid.key();
+        let page = self.leaf_page(BTree::Blocks, key.0)?;
+        let entry = page.and_then(|page| match &page.entries {
+            Entries::Blocks(entries) => found(entries, key, |entry| entry.block.bid.key()),
+            Entries::Branch(_) | Entries::Nodes(_) => None,
+        });
+        entry.ok_or(Error::Damaged(Code::BlockMissing, Place::block(bid.0)))
+    }
+
+    /// Shows every node to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
+    pub fn visit_nodes(&self, visit: &mut dyn FnMut(&NodeEntry) -> bool) -> Result<()> {
+        self.visit_leaves(BTree::Nodes, &mut |page| match &page.entries {
+            Entries::Nodes(entries) => entries.iter().all(&mut *visit),
+            Entries::Branch(_) | Entries::Blocks(_) => true,
+        })
+    }
+
+    /// Shows every block entry to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
+    pub fn visit_blocks(&self, visit: &mut dyn FnMut(&BlockEntry) -> bool) -> Result<()> {
+        self.visit_leaves(BTree::Blocks, &mut |page| match &page.entries {
+            Entries::Blocks(entries) => entries.iter().all(&mut *visit),
+            Entries::Branch(_) | Entries::Nodes(_) => true,
+        })
+    }
+
+    /// The leaf that holds `key`, if any does.
+    fn leaf_page(&self, tree: BTree, key: u64) -> Result<Option<Arc<TreePage>>> {
+        let mut page = self.tree_page(tree, self.root(tree), None)?;
+        loop {
+            let Entries::Branch(entries) = &page.entries else { return Ok(Some(page)) };
+            let after = entries.partition_point(|entry| entry.key.0 <= key);
+            let Some(entry) = after.checked_sub(1).and_then(|last| entries.get(last)) else { return Ok(None) };
+            // The level falls by one with every step, so this ends.
+            page = self.tree_page(tree, entry.child, page.level.checked_sub(1))?;
+        }
+    }
+
+    fn visit_leaves(&self, tree: BTree, visit: &mut dyn FnMut(&TreePage) -> bool) -> Result<()> {
+        // A hostile tree may name one page many times; each is shown once.
+        let mut seen: HashSet<Ib> = HashSet::new();
+        let mut waiting = vec![(self.root(tree), None)];
+        while let Some((place, level)) = waiting.pop() {
+            if !seen.insert(place.ib) {
+                continue;
+            }
+            let page = match self.tree_page(tree, place, level) {
+                Ok(page) => page,
+                Err(error) if error.is_io() => return Err(error),
+                Err(error) => {
+                    self.notes().survived(&error, Code::PageUnreadable, Place::offset(place.ib.0));
+                    continue;
+                }
+            };
+            match &page.entries {
+                Entries::Branch(entries) => waiting.extend(entries.iter().rev().map(|entry| (entry.child, page.level.checked_sub(1)))),
+                Entries::Nodes(_) | Entries::Blocks(_) => {
+                    if !visit(&page) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The page of a tree at this place, which must be of this level where one is told.
+    fn tree_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<Arc<TreePage>> {
+        let page = match self.pages.get(&place.ib) {
+            Some(page) => page,
+            None => {
+                let page = self.read_tree_page(tree, place)?;
+                let bytes = self.format.layout().page_bytes;
+                self.pages.put(place.ib, page, bytes)
+            }
+        };
+        let here = Place::offset(place.ib.0);
+        if page.tree != tree {
+            return Err(Error::Damaged(Code::PageUnreadable, here));
+        }
+        if page.level > LEVEL_MAX || level.is_some_and(|level| level != page.level) {
+            return Err(Error::Damaged(Code::PageLevel, here));
+        }
+        Ok(page)
+    }
+
+    fn read_tree_page(&self, tree: BTree, place: BlockRef) -> Result<TreePage> {
+        let here = Place { bid: Some(place.bid.0), ..Place::offset(place.ib.0) };
+        let bytes = self.read_page(place.ib)?;
+        let page = Page::decode(self.format, &bytes).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
+        let faults = page.faults(place.ib);
+        // A zeroed page has a CRC that fits: the kind is what tells. With a kind that is wrong the rest must be right.
+        if !page.is(tree.kind()) && (faults.crc.is_some() || page.trailer.kind != tree.kind() && page.trailer.kind_again != tree.kind()) {
+            return Err(Error::Damaged(Code::PageUnreadable, here));
+        }
+        if let Some(crc) = faults.crc {
+            self.notes.add(Code::PageCrc, here, format!("stored {:#010x}, computed {crc:#010x}", page.trailer.crc));
+        }
+        if faults.signature.is_some() {
+            self.notes.add(Code::PageSignature, here, "");
+        }
+        if page.trailer.bid != place.bid {
+            self.notes.add(Code::PageBid, here, format!("page says {}", page.trailer.bid));
+        }
+        let body = BTreePage::decode(self.format, page.body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
+        let entries = match (tree, body.info.level) {
+            (_, 1..) => Entries::Branch(self.entries_of(&body, here, |entry: &BranchEntry| entry.key.0)?),
+            (BTree::Nodes, 0) => Entries::Nodes(self.entries_of(&body, here, |entry: &NodeEntry| u64::from(entry.nid.nid.0))?),
+            (BTree::Blocks, 0) => Entries::Blocks(self.entries_of(&body, here, |entry: &BlockEntry| entry.block.bid.key().0)?),
+        };
+        Ok(TreePage { tree, level: body.info.level, entries })
+    }
+
+    fn read_page(&self, ib: Ib) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.format.layout().page_bytes];
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if ib.checked_add(len).is_none_or(|end| end.0 > self.file_bytes) {
+            return Err(Error::Damaged(Code::PageUnreadable, Place::offset(ib.0)));
+        }
+        self.read_bytes(&mut bytes, ib)?;
+        Ok(bytes)
+    }
+
+    /// The entries of a page, ascending; noted where the page has them in another order.
+    fn entries_of<T: Field>(&self, body: &BTreePage<'_>, here: Place, key: impl Fn(&T) -> u64) -> Result<Vec<T>> {
+        if usize::from(body.info.entry_bytes) < T::size(self.format) {
+            return Err(Error::Damaged(Code::PageEntries, here));
+        }
+        if !body.fits::<T>() {
+            self.notes.add(Code::PageEntries, here, format!("{} entries of {} bytes", body.info.count, body.info.entry_bytes));
+        }
+        let mut entries: Vec<T> = body.entries().collect();
+        if !entries.is_sorted_by_key(&key) {
+            self.notes.add(Code::PageOrder, here, "");
+            entries.sort_by_key(&key);
+        }
+        Ok(entries)
+    }
+}
+
+fn found<T: Copy, K: Ord>(entries: &[T], key: K, key_of: impl Fn(&T) -> K) -> Option<T> {
+    let at = entries.binary_search_by_key(&key, key_of).ok()?;
+    entries.get(at).copied()
+}

@@ -1,0 +1,223 @@
+//! Folders: what lies in them, by their tables ([MS-PST] 2.4.4).
+
+use super::props::{Key, Props};
+use super::{Store, item, tags};
+use crate::damage::{Code, Result};
+use crate::format::id::{Nid, NodeType};
+use crate::format::property::FileTime;
+use crate::ltp::value::Value;
+use crate::ltp::{Row, Table};
+
+/// A folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Its node.
+    pub nid: Nid,
+    /// Its name as stored; empty where there is none.
+    pub name: String,
+    /// Its properties; none where they cannot be read.
+    pub props: Props,
+}
+
+/// Which table of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// The messages that users see.
+    Normal,
+    /// The associated ones: views, rules, settings.
+    Associated,
+}
+
+/// The rows of one of a folder's tables.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The rows, ascending by node id.
+    pub rows: Vec<Summary>,
+    /// How many more rows there are that cannot be read; each is noted.
+    pub failed: u64,
+}
+
+/// What a folder's table tells of an item: enough to name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The item's node.
+    pub nid: Nid,
+    /// Its class.
+    pub class: Option<String>,
+    /// Its subject without the prefix mark.
+    pub subject: Option<String>,
+    /// When it was delivered.
+    pub delivered: Option<FileTime>,
+    /// When it was submitted.
+    pub submitted: Option<FileTime>,
+    /// When it was last changed.
+    pub modified: Option<FileTime>,
+    /// PidTagMessageFlags.
+    pub flags: Option<i32>,
+}
+
+/// PidTagMessageFlags: the message was read.
+pub const FLAG_READ: i32 = 0x1;
+/// PidTagMessageFlags: the message has attachments.
+pub const FLAG_HAS_ATTACHMENTS: i32 = 0x10;
+
+impl Summary {
+    /// What the properties of an item tell.
+    pub fn of(nid: Nid, props: &Props) -> Self {
+        Self {
+            nid,
+            class: props.text(tags::MESSAGE_CLASS),
+            subject: props.text(tags::SUBJECT).map(item::without_prefix_mark),
+            delivered: props.time(tags::MESSAGE_DELIVERY_TIME),
+            submitted: props.time(tags::CLIENT_SUBMIT_TIME),
+            modified: props.time(tags::LAST_MODIFICATION_TIME),
+            flags: props.int(tags::MESSAGE_FLAGS),
+        }
+    }
+
+    /// The time that users see: delivery, else submission, else modification.
+    pub fn time(&self) -> Option<FileTime> {
+        self.delivered.or(self.submitted).or(self.modified)
+    }
+
+    /// Takes from `other` what is missing here.
+    fn fill(&mut self, other: Self) {
+        self.class = self.class.take().or(other.class);
+        self.subject = self.subject.take().or(other.subject);
+        self.delivered = self.delivered.or(other.delivered);
+        self.submitted = self.submitted.or(other.submitted);
+        self.modified = self.modified.or(other.modified);
+        self.flags = self.flags.or(other.flags);
+    }
+
+    /// Whether name and time are known without a look at the item itself.
+    fn is_complete(&self) -> bool {
+        self.class.is_some() && self.subject.is_some() && self.delivered.is_some()
+    }
+}
+
+impl Store {
+    /// A folder; one whose properties cannot be read has no name, and the damage is noted.
+    pub fn folder(&self, nid: Nid) -> Result<Folder> {
+        let props = self.survive(self.node_props(nid), Code::NodeBlocks, nid)?.unwrap_or_default();
+        Ok(Folder { nid, name: props.text(tags::DISPLAY_NAME).unwrap_or_default(), props })
+    }
+
+    /// The folders in a folder, search folders left out, ascending by node id.
+    pub fn subfolders(&self, parent: Nid) -> Result<Vec<Nid>> {
+        let mut folders = match self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? {
+            Some(table) => {
+                let mut rows = Vec::new();
+                table.visit_rows(&mut |row| rows.push(Nid(row.id)))?;
+                rows
+            }
+            None => self.children(parent, NodeType::FOLDER)?,
+        };
+        // A search folder shows what lies in other folders.
+        folders.retain(|nid| nid.kind() == NodeType::FOLDER && *nid != parent);
+        folders.sort_unstable();
+        folders.dedup();
+        Ok(folders)
+    }
+
+    /// The items in a folder.
+    ///
+    /// What the table does not tell is read from the item itself; an item that cannot be read keeps what the row tells.
+    pub fn contents(&self, folder: Nid, which: Which) -> Result<Contents> {
+        let (table_kind, item_kind) = match which {
+            Which::Normal => (NodeType::CONTENTS_TABLE, NodeType::MESSAGE),
+            Which::Associated => (NodeType::ASSOCIATED_TABLE, NodeType::ASSOCIATED_MESSAGE),
+        };
+        let mut contents = Contents::default();
+        match self.table(folder.with_kind(table_kind))? {
+            Some(table) => {
+                let mut read = Ok(());
+                contents.failed = table.visit_rows(&mut |row| match summary_of(&table, &row) {
+                    Ok(summary) => contents.rows.push(summary),
+                    Err(error) => read = Err(error),
+                })?;
+                read?;
+            }
+            None => {
+                contents.rows = self.children(folder, item_kind)?.into_iter().map(|nid| Summary { nid, ..Summary::default() }).collect()
+            }
+        }
+        contents.rows.sort_unstable_by_key(|row| row.nid);
+        let rows = contents.rows.len();
+        contents.rows.dedup_by_key(|row| row.nid);
+        contents.failed = contents.failed.saturating_add(u64::try_from(rows.saturating_sub(contents.rows.len())).unwrap_or(0));
+        for row in contents.rows.iter_mut().filter(|row| !row.is_complete()) {
+            if let Some(props) = self.survive(self.node_props(row.nid), Code::MessageRow, row.nid)? {
+                row.fill(Summary::of(row.nid, &props));
+            }
+        }
+        Ok(contents)
+    }
+
+    /// How many rows a folder's table has, without a look at the items.
+    pub fn row_ids(&self, folder: Nid, which: Which) -> Result<Vec<Nid>> {
+        let kind = match which {
+            Which::Normal => NodeType::CONTENTS_TABLE,
+            Which::Associated => NodeType::ASSOCIATED_TABLE,
+        };
+        match self.table(folder.with_kind(kind))? {
+            Some(table) => Ok(table.row_numbers()?.into_iter().map(|(id, _)| Nid(id)).collect()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The table in a node; `None`, and noted, where it cannot be read.
+    pub(super) fn table(&self, nid: Nid) -> Result<Option<Table<'_>>> {
+        let open = || {
+            let node = self.ndb.required_node(nid)?;
+            Table::open(&self.ndb, nid, node.data, node.subnodes)
+        };
+        self.survive(open(), Code::FolderTable, nid)
+    }
+
+    /// The nodes of a type whose parent is this one, by the node B-tree alone.
+    fn children(&self, parent: Nid, kind: NodeType) -> Result<Vec<Nid>> {
+        let mut children = Vec::new();
+        self.ndb.visit_nodes(&mut |node| {
+            if node.parent == parent && node.nid.nid.kind() == kind {
+                children.push(node.nid.nid);
+            }
+            true
+        })?;
+        Ok(children)
+    }
+}
+
+fn summary_of(table: &Table<'_>, row: &Row) -> Result<Summary> {
+    let cell = |key: Key| match key {
+        Key::Id(id) => table.cell(row, id),
+        Key::Lid(..) | Key::Name(..) => Ok(None),
+    };
+    let time = |key| -> Result<Option<FileTime>> {
+        Ok(match cell(key)? {
+            Some(Value::Time(time)) => time.unix().map(|_| time),
+            _ => None,
+        })
+    };
+    Ok(Summary {
+        nid: Nid(row.id),
+        class: cell(tags::MESSAGE_CLASS)?.and_then(plain_text),
+        subject: cell(tags::SUBJECT)?.and_then(plain_text).map(item::without_prefix_mark),
+        delivered: time(tags::MESSAGE_DELIVERY_TIME)?,
+        submitted: time(tags::CLIENT_SUBMIT_TIME)?,
+        modified: time(tags::LAST_MODIFICATION_TIME)?,
+        flags: match cell(tags::MESSAGE_FLAGS)? {
+            Some(Value::I32(flags)) => Some(flags),
+            _ => None,
+        },
+    })
+}
+
+/// A cell's text, where no code page is needed to read it: rows do not tell theirs.
+fn plain_text(value: Value) -> Option<String> {
+    match value {
+        Value::Unicode(text) => Some(text),
+        Value::String8(bytes) if bytes.is_ascii() => String::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}

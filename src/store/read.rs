@@ -1,0 +1,166 @@
+//! Reading an item: properties, recipients, attachments ([MS-PST] 2.4.5, 2.4.6).
+
+use std::collections::BTreeMap;
+
+use super::item::{Attachment, Content, Item, NodeRef};
+use super::props::Props;
+use super::{Store, tags};
+use crate::damage::{Code, Error, Place, Result};
+use crate::format::block::SubnodeEntry;
+use crate::format::id::{Bid, Nid, NodeType};
+use crate::ltp::value::{Stream, Value};
+use crate::ltp::{Properties, Table};
+use crate::ndb::Ndb;
+
+/// How an attachment is stored: PidTagAttachMethod ([MS-OXCMSG] 2.2.2.9).
+mod method {
+    pub(super) const NONE: i32 = 0;
+    pub(super) const BY_VALUE: i32 = 1;
+    pub(super) const EMBEDDED: i32 = 5;
+    pub(super) const OLE: i32 = 6;
+}
+
+impl Store {
+    /// Where an item that has a node of its own lies.
+    pub fn locate(&self, nid: Nid) -> Result<NodeRef> {
+        let node = self.ndb.node(nid)?.ok_or(Error::Damaged(Code::MessageRow, Place::node(nid.0)))?;
+        Ok(NodeRef { nid, data: node.data, subnodes: node.subnodes })
+    }
+
+    /// An item: a message of a folder, or one inside an attachment.
+    ///
+    /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
+    pub fn item(&self, node: NodeRef) -> Result<Item> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let mut item = Item { node, props: self.props_of(node.nid, values), ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
+    }
+
+    /// The message inside an attachment.
+    pub fn embedded(&self, node: NodeRef) -> Result<Item> {
+        self.item(node)
+    }
+
+    fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
+        let read = || -> Result<Vec<Props>> {
+            // Contacts, notes and many others have no recipient table.
+            let Some(subnode) = self.ndb.subnode(node.subnodes, Nid::RECIPIENT_TABLE)? else { return Ok(Vec::new()) };
+            let table = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes)?;
+            let mut rows = Vec::new();
+            let failed = table.visit_rows(&mut |row| rows.push(row))?;
+            if failed > 0 {
+                return Err(Error::Damaged(Code::Recipients, Place::node(node.nid.0)));
+            }
+            rows.iter()
+                .map(|row| {
+                    let cells: BTreeMap<u16, Value> = table.cells(row)?.into_iter().collect();
+                    Ok(Props::new(node.nid, cells, self.names.clone(), Some(self.ndb.clone()), codepage))
+                })
+                .collect()
+        };
+        match self.survive(read(), Code::Recipients, node.nid)? {
+            Some(recipients) => Ok(recipients),
+            None => {
+                damage.push("the list of recipients cannot be read".into());
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn attachments(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Attachment>> {
+        let Some(subnodes) = self.survive(self.ndb.subnodes(node.subnodes), Code::SubnodeTree, node.nid)? else {
+            damage.push("attachments, recipients and large values cannot be read: the tree that holds them is damaged".into());
+            return Ok(Vec::new());
+        };
+        let mut attachments = Vec::new();
+        for nid in self.attachment_order(node, &subnodes, damage)? {
+            let attachment = match subnodes.iter().find(|subnode| subnode.nid.nid == nid) {
+                Some(subnode) => self.attachment(node, subnode, codepage)?,
+                None => broken(nid, "the store's attachment table names it, but it is not there"),
+            };
+            attachments.push(attachment);
+        }
+        Ok(attachments)
+    }
+
+    /// The ids of the attachments: first the table's rows, then those that it forgot.
+    fn attachment_order(&self, node: NodeRef, subnodes: &[SubnodeEntry], damage: &mut Vec<String>) -> Result<Vec<Nid>> {
+        let mut order = Vec::new();
+        if let Some(subnode) = subnodes.iter().find(|subnode| subnode.nid.nid == Nid::ATTACHMENT_TABLE) {
+            let rows = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes).and_then(|table| table.row_numbers());
+            match self.survive(rows, Code::AttachmentTable, node.nid)? {
+                Some(rows) => order.extend(rows.into_iter().map(|(id, _)| Nid(id))),
+                None => damage.push("the list of attachments cannot be read".into()),
+            }
+        }
+        let listed = order.len();
+        for subnode in subnodes.iter().filter(|subnode| subnode.nid.nid.kind() == NodeType::ATTACHMENT) {
+            if !order.get(..listed).unwrap_or_default().contains(&subnode.nid.nid) {
+                order.push(subnode.nid.nid);
+            }
+        }
+        if listed != order.len() {
+            self.ndb.notes().add(Code::AttachmentTable, Place::node(node.nid.0), "attachments that the table does not list");
+        }
+        Ok(order)
+    }
+
+    fn attachment(&self, message: NodeRef, subnode: &SubnodeEntry, codepage: u16) -> Result<Attachment> {
+        let nid = subnode.nid.nid;
+        let values = Properties::open(&self.ndb, nid, subnode.data, subnode.subnodes).and_then(|properties| properties.values());
+        let values = match values {
+            Err(error) if error.is_io() => return Err(error),
+            Err(error) => {
+                self.ndb.notes().survived(&error, Code::Attachment, Place::node(message.nid.0));
+                return Ok(broken(nid, &error.to_string()));
+            }
+            Ok(values) => values,
+        };
+        let props = Props::new(message.nid, values, self.names.clone(), Some(self.ndb.clone()), codepage);
+        let content = match content_of(&self.ndb, &props, subnode.subnodes) {
+            Err(error) if error.is_io() => return Err(error),
+            Err(error) => {
+                self.ndb.notes().survived(&error, Code::Attachment, Place::node(message.nid.0));
+                Content::Broken(error.to_string())
+            }
+            Ok(content) => content,
+        };
+        let node = NodeRef { nid, data: subnode.data, subnodes: subnode.subnodes };
+        Ok(Attachment { node, props, content })
+    }
+}
+
+fn broken(nid: Nid, why: &str) -> Attachment {
+    let node = NodeRef { nid, ..NodeRef::default() };
+    Attachment { node, props: Props::default(), content: Content::Broken(why.to_owned()) }
+}
+
+fn content_of(ndb: &Ndb, props: &Props, subnodes: Bid) -> Result<Content> {
+    let kind = props.int(tags::ATTACH_METHOD).unwrap_or(method::BY_VALUE);
+    match props.value(tags::ATTACH_DATA) {
+        Some(Value::Object(nid, _)) => {
+            let missing = Error::Damaged(Code::ObjectValue, Place::node(nid.0));
+            let object = ndb.subnode(subnodes, *nid)?.ok_or(missing)?;
+            if kind == method::EMBEDDED {
+                return Ok(Content::Message(NodeRef { nid: *nid, data: object.data, subnodes: object.subnodes }));
+            }
+            let len = ndb.data(object.data)?.len();
+            let stream = Stream { kind: crate::format::property::PropType::BINARY, data: object.data, len };
+            Ok(if kind == method::OLE { Content::Ole(stream) } else { Content::Stream(stream) })
+        }
+        Some(Value::Stream(stream)) if kind == method::OLE => Ok(Content::Ole(*stream)),
+        Some(Value::Stream(stream)) => Ok(Content::Stream(*stream)),
+        Some(Value::Binary(bytes) | Value::String8(bytes)) => Ok(Content::Bytes(bytes.clone())),
+        _ => {
+            let path = props.text(tags::ATTACH_LONG_PATHNAME).or_else(|| props.text(tags::ATTACH_PATHNAME));
+            match (kind, path) {
+                (method::NONE, _) => Ok(Content::None),
+                (method::BY_VALUE | method::EMBEDDED | method::OLE, _) => Err(Error::Damaged(Code::Attachment, Place::node(props.nid().0))),
+                (_, Some(path)) => Ok(Content::Reference(path)),
+                (_, None) => Ok(Content::None),
+            }
+        }
+    }
+}
