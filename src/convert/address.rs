@@ -49,6 +49,8 @@ impl Address {
     fn tokens(&self) -> Vec<String> {
         let mut tokens = self.phrase();
         match (self.email.is_empty(), tokens.last_mut()) {
+            // An encoded-word ends at a space (RFC 2047 5).
+            (true, Some(last)) if last.ends_with("?=") => tokens.push(":;".to_owned()),
             (true, Some(last)) => last.push_str(":;"),
             (true, None) => {}
             (false, None) => tokens.push(self.email.clone()),

@@ -49,12 +49,13 @@ fn add_date(fields: &mut Fields, props: &Props) {
     if told_time.is_some() && (times.is_empty() || times.iter().any(near)) {
         return;
     }
-    if let Some(told) = told {
-        fields.remove("Date");
-        fields.push(header::text(KEPT, &format!("Date: {}", told.unfolded())));
-    }
-    if let Some(date) = times.into_iter().find_map(header::date) {
-        fields.push(header::tokens("Date", [date]));
+    match (times.into_iter().find_map(header::date), told) {
+        (Some(date), _) => replace(fields, header::tokens("Date", [date])),
+        (None, Some(told)) => {
+            fields.remove("Date");
+            fields.push(header::text(KEPT, &format!("Date: {}", told.unfolded())));
+        }
+        (None, None) => {}
     }
 }
 
@@ -76,12 +77,12 @@ fn add_people(fields: &mut Fields, item: &Item) {
     let resolver = Resolver::new(item, &transport);
     let (from, sender) = (resolver.from(&item.props), resolver.sender(&item.props));
     let author = from.clone().or_else(|| sender.clone());
-    if let Some(author) = author.clone() {
-        fields.add(address::field("From", &[address::as_mailbox(author)]));
+    if let Some(author) = author.clone().filter(|_| !listed(fields, "From").iter().any(Address::is_real)) {
+        replace(fields, address::field("From", &[address::as_mailbox(author)]));
     }
     let shown: Vec<Address> = ["From", "Sender"].into_iter().flat_map(|name| listed(fields, name)).collect();
     if let Some(sender) = sender.filter(|sender| sender.is_real() && !contains(&shown, sender)) {
-        set_sender(fields, &sender);
+        replace(fields, address::field("Sender", &[sender]));
     }
     add_recipients(fields, item, &resolver);
     add_reply_to(fields, item, author.as_ref());
@@ -93,9 +94,10 @@ fn add_people(fields: &mut Fields, item: &Item) {
     }
 }
 
-fn set_sender(fields: &mut Fields, sender: &Address) {
-    let old = fields.get("Sender").map(|old| header::text(KEPT, &format!("Sender: {}", old.unfolded())));
-    fields.set(address::field("Sender", std::slice::from_ref(sender)));
+/// Puts a field in the place of the one that came with the message, which is kept under another name.
+fn replace(fields: &mut Fields, field: header::Field) {
+    let old = fields.get(&field.name).map(|old| header::text(KEPT, &format!("{}: {}", old.name, old.unfolded())));
+    fields.set(field);
     old.into_iter().for_each(|old| fields.push(old));
 }
 
@@ -166,11 +168,8 @@ fn add_reply_to(fields: &mut Fields, item: &Item, author: Option<&Address>) {
 fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {
     let stored = |key: Key| header::message_ids(&props.text(key).unwrap_or_default());
     let told = fields.get("Message-ID").map(|id| header::message_ids(&id.unfolded())).unwrap_or_default();
-    if told.len() != 1 {
-        fields.remove("Message-ID");
-        let id = told.into_iter().chain(stored(tags::INTERNET_MESSAGE_ID)).next();
-        fields.push(header::tokens("Message-ID", [id.unwrap_or_else(|| format!("<{digest}@{NOWHERE}>"))]));
-    }
+    let id = told.into_iter().chain(stored(tags::INTERNET_MESSAGE_ID)).next();
+    fields.set(header::tokens("Message-ID", [id.unwrap_or_else(|| format!("<{digest}@{NOWHERE}>"))]));
     fields.add(header::tokens("In-Reply-To", stored(tags::IN_REPLY_TO_ID)));
     fields.add(header::tokens("References", stored(tags::INTERNET_REFERENCES)));
     fields.add(header::text("Thread-Topic", &props.text(tags::CONVERSATION_TOPIC).unwrap_or_default()));
@@ -221,8 +220,10 @@ fn keywords(words: &[String]) -> header::Field {
     let phrases: Vec<Vec<String>> = words.iter().filter(|word| !clean(word).is_empty()).map(|word| header::phrase(word)).collect();
     let last = phrases.len().saturating_sub(1);
     let tokens = phrases.into_iter().enumerate().flat_map(|(number, mut phrase)| {
-        if let Some(token) = phrase.last_mut().filter(|_| number != last) {
-            token.push(',');
+        match phrase.last_mut().filter(|_| number != last) {
+            Some(token) if token.ends_with("?=") => phrase.push(",".to_owned()),
+            Some(token) => token.push(','),
+            None => {}
         }
         phrase
     });
@@ -269,7 +270,7 @@ mod tests {
         let near = lines(vec![text(HEADER, "Date: Sun, 09 Sep 2001 03:46:00 +0200\n"), time.clone()], vec![]);
         assert!(near.contains("Date: Sun, 09 Sep 2001 03:46:00 +0200\n"), "{near}");
         let far = lines(vec![text(HEADER, "Date: Sun, 09 Sep 2001 03:40:00 +0200\n"), time], vec![]);
-        assert!(far.contains("\nDate: Sun, 09 Sep 2001 01:46:40 +0000\n"), "{far}");
+        assert!(far.starts_with("Date: Sun, 09 Sep 2001 01:46:40 +0000\n"), "{far}");
     }
 
     #[test]

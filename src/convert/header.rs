@@ -255,7 +255,7 @@ pub fn message_ids(value: &str) -> Vec<String> {
             .map(bracketed)
             .collect();
     }
-    Some(value.trim()).filter(|id| fits(id) && !id.contains('>')).map(bracketed).into_iter().collect()
+    Some(value.trim()).filter(|id| fits(id) && id.contains('@') && !id.contains('>')).map(bracketed).into_iter().collect()
 }
 
 fn bracketed(id: &str) -> String {

@@ -4,8 +4,8 @@
 //! made anew ([MS-OXCMAIL] 2.1.3.6); so goes what we write ourselves. Lines that are no field are kept as
 //! [`KEPT`]. Fields with 8-bit text or overlong lines are written anew.
 
-use super::address;
-use super::encode::LINE_END;
+use super::address::{self, Address};
+use super::encode::{LINE_END, LINE_MAX};
 use super::header::{self, Field, Fields, KEPT, clean, fits_line};
 
 /// The longest transport header that is taken whole; real ones have a few kilobytes.
@@ -117,23 +117,35 @@ fn is_closed(value: &str) -> bool {
 /// The field with its lines as they came, where they can stand in mail; else written anew.
 fn sanitized(name: &str, lines: &[&str]) -> Field {
     let whole = clean(&lines.concat());
+    let is_addresses = ADDRESSES.iter().any(|field| name.eq_ignore_ascii_case(field));
     let printable = |line: &&str| line.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
-    if lines.iter().all(printable)
-        && lines.iter().all(|line| fits_line(line) && line.len().saturating_add(name.len()) < super::encode::LINE_MAX)
-    {
-        let mut value = String::new();
-        for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-            match value.is_empty() {
-                true => value.push_str(line.trim_start()),
-                false => value.extend([LINE_END, line]),
-            }
-        }
-        return Field { name: name.to_owned(), value };
+    let fits = |line: &&str| fits_line(line) && line.len().saturating_add(name.len()) < LINE_MAX;
+    if lines.iter().all(|line| printable(line) && fits(line)) && (!is_addresses || is_address_list(&whole)) {
+        return as_it_came(name, lines);
     }
-    if ADDRESSES.iter().any(|field| name.eq_ignore_ascii_case(field)) {
+    if is_addresses {
         return address::field(name, &address::parse_list(&whole));
     }
     header::text(name, &whole)
+}
+
+fn as_it_came(name: &str, lines: &[&str]) -> Field {
+    let mut value = String::new();
+    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
+        match value.is_empty() {
+            true => value.push_str(line.trim_start()),
+            false => value.extend([LINE_END, line]),
+        }
+    }
+    Field { name: name.to_owned(), value }
+}
+
+/// Whether every reader agrees on what the list says: Python's `email` raises on some that are not.
+fn is_address_list(value: &str) -> bool {
+    let list = address::parse_list(value);
+    let stands = |address: &Address| address.is_real() && value.contains(&address.email);
+    let is_empty_group = || value.strip_suffix(":;").is_some_and(|name| name.bytes().all(|byte| byte == b' ' || header::is_atom(byte)));
+    if list.is_empty() { is_empty_group() } else { is_closed(value) && !value.contains(",,") && list.iter().all(stands) }
 }
 
 #[cfg(test)]
@@ -154,6 +166,16 @@ mod tests {
             parse("From jane Mon Jan 1 00:00:00 2001\nX: y\nrubble").lines(),
             format!("{KEPT}: From jane Mon Jan 1 00:00:00 2001\nX: y\n{KEPT}: rubble\n")
         );
+    }
+
+    #[test]
+    fn addresses_that_readers_trip_over_are_written_anew() {
+        for (came, wanted) in [("a@x.org (Al)", "Al <a@x.org>"), ("Jane <a@x.org", "Jane <a@x.org>"), ("Jane", "Jane:;")] {
+            assert_eq!(parse(&format!("To: {came}\n")).lines(), format!("To: {wanted}\n"));
+        }
+        for kept in ["undisclosed-recipients:;", "\"Doe, J\" <a@x.org>, b@x.org"] {
+            assert_eq!(parse(&format!("To: {kept}\n")).lines(), format!("To: {kept}\n"));
+        }
     }
 
     #[test]
