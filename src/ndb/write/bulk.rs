@@ -89,9 +89,9 @@ impl<'f> BulkWriter<'f> {
     }
 
     /// From now on (`true`) blocks and nodes are written as Outlook leaves what was deleted: the bytes stand in the
-    /// file, older pages of the trees still name them, but nothing owns their space.
-    pub const fn set_deleted(&mut self, deleted: bool) {
-        self.deleted = deleted;
+    /// file, older pages of the trees still name them, but nothing owns their space. Tells what held before.
+    pub const fn set_deleted(&mut self, deleted: bool) -> bool {
+        std::mem::replace(&mut self.deleted, deleted)
     }
 
     /// Adds a node.
