@@ -98,9 +98,7 @@ impl HeapBuilder {
                         &HeapHeader { map_at, signature: HEAP_SIGNATURE, client: self.client, root: self.root, fill_levels },
                     )
                 }
-                number if head_bytes(number) > 2 => {
-                    [map_at.to_le_bytes().as_slice(), nibbles::<64>(&levels, number).as_slice()].concat()
-                }
+                number if head_bytes(number) > 2 => [map_at.to_le_bytes().as_slice(), nibbles::<64>(&levels, number).as_slice()].concat(),
                 _ => map_at.to_le_bytes().to_vec(),
             };
             codec::overwrite(&mut bytes, 0, &head);

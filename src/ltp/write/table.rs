@@ -108,7 +108,8 @@ impl TableBuilder {
     /// Appends a row. Cells for which there is no column of their type are left out.
     pub fn push(&mut self, id: u32, version: u32, cells: &[(u16, &Value)], nids: &mut Nids) -> Result<()> {
         let mut row = vec![0; self.shape.row_bytes()];
-        let words = [(ROW_ID, id), (ROW_VERSION, version)].map(|(column, word)| (column, Value::I32(i32::from_le_bytes(word.to_le_bytes()))));
+        let words =
+            [(ROW_ID, id), (ROW_VERSION, version)].map(|(column, word)| (column, Value::I32(i32::from_le_bytes(word.to_le_bytes()))));
         let cells = words.iter().map(|(id, value)| (*id, value)).chain(cells.iter().copied());
         for (id, value) in cells {
             let Some(column) = self.shape.columns.iter().find(|column| column.id == id).copied() else { continue };

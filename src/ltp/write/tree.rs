@@ -48,8 +48,10 @@ pub(super) fn put(heap: &mut HeapBuilder, header: Hid, sizes: RecordSizes, recor
         levels = levels.saturating_add(1);
     }
     let root = level.first().map_or(Hid::default(), |(_, hid)| *hid);
-    let bytes =
-        codec::encode(heap.format(), &BTreeHeader { signature: BTREE_SIGNATURE, key_bytes: sizes.key, data_bytes: sizes.data, levels, root });
+    let bytes = codec::encode(
+        heap.format(),
+        &BTreeHeader { signature: BTREE_SIGNATURE, key_bytes: sizes.key, data_bytes: sizes.data, levels, root },
+    );
     heap.fill(header, &bytes);
     Ok(Tree { leaves, leaf_bytes })
 }
@@ -63,7 +65,5 @@ pub(super) fn refill(heap: &mut HeapBuilder, tree: &Tree, records: &[u8]) {
 
 /// Adds the items of one level and tells the first key and the id of each.
 fn put_level(heap: &mut HeapBuilder, records: &[u8], item_bytes: usize, key: usize) -> Result<Vec<(Vec<u8>, Hid)>> {
-    codec::pieces(records, item_bytes)
-        .map(|piece| Ok((codec::cut(piece, 0, key).unwrap_or_default().to_vec(), heap.add(piece)?)))
-        .collect()
+    codec::pieces(records, item_bytes).map(|piece| Ok((codec::cut(piece, 0, key).unwrap_or_default().to_vec(), heap.add(piece)?))).collect()
 }

@@ -205,11 +205,8 @@ impl<'f> StoreBuilder<'f> {
     pub fn finish(mut self) -> Result<()> {
         let search = self.put_search_folder()?;
         let folders = std::mem::take(&mut self.folders);
-        let rows: BTreeMap<Nid, PropertyList> = folders
-            .iter()
-            .map(|(nid, folder)| (*nid, folder.counted()))
-            .chain([(StoreBuilder::search_folder(), search)])
-            .collect();
+        let rows: BTreeMap<Nid, PropertyList> =
+            folders.iter().map(|(nid, folder)| (*nid, folder.counted())).chain([(StoreBuilder::search_folder(), search)]).collect();
         for (nid, folder) in folders {
             self.put_folder_nodes(nid, folder, &rows)?;
         }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::damage::{Error, Result};
+use crate::format::Format;
 use crate::format::checksum;
 use crate::format::codec;
 use crate::format::id::Nid;
 use crate::format::property::{Guid, PropType};
-use crate::format::Format;
 use crate::ltp::value::Value;
 use crate::ltp::write::PropertiesBuilder;
 use crate::store::names::{Name, NameEntry};

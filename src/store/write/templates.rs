@@ -159,13 +159,7 @@ pub(super) const RECEIVE_FOLDERS: Template = Template {
 pub(super) const OUTGOING_QUEUE: Template = Template {
     nid: Nid(0x64c),
     ends: [24, 24, 24, 25],
-    columns: &[
-        (0x0039_0040, 16, 8, 4),
-        (0x0e10_0003, 12, 4, 3),
-        (0x0e14_0003, 8, 4, 2),
-        (0x67f2_0003, 0, 4, 0),
-        (0x67f3_0003, 4, 4, 1),
-    ],
+    columns: &[(0x0039_0040, 16, 8, 4), (0x0e10_0003, 12, 4, 3), (0x0e14_0003, 8, 4, 2), (0x67f2_0003, 0, 4, 0), (0x67f3_0003, 4, 4, 1)],
 };
 
 /// The attachments of a message.
@@ -208,13 +202,7 @@ pub(super) const RECIPIENTS: Template = Template {
 const REPLICATION_6B6: Template = Template {
     nid: Nid(0x6b6),
     ends: [24, 24, 24, 25],
-    columns: &[
-        (0x0e33_0014, 8, 8, 2),
-        (0x0e37_0102, 16, 4, 3),
-        (0x0e38_0003, 20, 4, 4),
-        (0x67f2_0003, 0, 4, 0),
-        (0x67f3_0003, 4, 4, 1),
-    ],
+    columns: &[(0x0e33_0014, 8, 8, 2), (0x0e37_0102, 16, 4, 3), (0x0e38_0003, 20, 4, 4), (0x67f2_0003, 0, 4, 0), (0x67f3_0003, 4, 4, 1)],
 };
 
 /// Undocumented; in every store of Outlook 2003 and later.

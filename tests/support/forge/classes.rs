@@ -66,7 +66,8 @@ fn contact(props: &mut PropertyList, line: &Line) {
 
 fn distribution_list(props: &mut PropertyList, line: &Line) {
     let people: Vec<&str> = line.option("members").map(|people| people.split("; ").collect()).unwrap_or_default();
-    let entries: Vec<Value> = people.iter().map(|person| Value::Binary(one_off(name_and_address(person).0, name_and_address(person).1))).collect();
+    let entries: Vec<Value> =
+        people.iter().map(|person| Value::Binary(one_off(name_and_address(person).0, name_and_address(person).1))).collect();
     let name = text(line.option("subject").unwrap_or_default());
     props.set(tags::DISPLAY_NAME, name.clone()).set(Key::Lid(PSETID_ADDRESS, 0x8053), name);
     props.set(Key::Lid(PSETID_ADDRESS, 0x8055), Value::Multi(entries.clone()));

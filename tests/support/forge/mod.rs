@@ -2,7 +2,7 @@
 //!
 //! A recipe is a few lines of text ([`Recipe`]); they stand in `fixtures/healthy/NAME/recipe`. [`store`] makes one in
 //! memory, for a test; `scripts/forge OUTDIR` writes them all.
-#![allow(dead_code, unreachable_pub, reason = "tests take what they need, the program takes all")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "tests take what they need, the program takes all")]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

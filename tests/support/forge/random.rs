@@ -39,8 +39,8 @@ impl Random {
     /// So many characters of words in lines.
     pub fn text(&mut self, len: usize) -> String {
         const WORDS: [&str; 16] = [
-            "the", "meeting", "report", "budget", "next", "week", "please", "send", "review", "of", "project", "notes", "draft", "and", "for",
-            "tomorrow",
+            "the", "meeting", "report", "budget", "next", "week", "please", "send", "review", "of", "project", "notes", "draft", "and",
+            "for", "tomorrow",
         ];
         let mut text = String::new();
         let mut line = 0;
