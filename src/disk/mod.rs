@@ -18,8 +18,12 @@ pub use open::{Access, Change, Opened, open};
 
 pub mod process;
 
+mod writable;
+
 use std::fmt::Debug;
 use std::io;
+
+pub use writable::{MemoryFile, WritableFile};
 
 /// Bytes that can be read by position.
 pub trait ReadAt: Debug + Send + Sync {
@@ -51,4 +55,18 @@ impl ReadAt for Vec<u8> {
         buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Ok(())
     }
+}
+
+/// Bytes that can also be written by position.
+///
+/// Only `ndb::write` and `repair` name this trait: all others read.
+pub trait WriteAt: ReadAt {
+    /// Writes all of `bytes` from `offset` on; the file grows where it ends before.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Returns when all that was written so far outlives a loss of power.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Makes the file this long: cut off, or with zeros at its end.
+    fn set_len(&self, len: u64) -> io::Result<()>;
 }

@@ -255,3 +255,17 @@ pub const LID_EMAIL3_ORIGINAL_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x80a
 pub const LID_FREE_BUSY_LOCATION: Key = Key::Lid(PSETID_ADDRESS, 0x80d8);
 pub const LID_BIRTHDAY_LOCAL: Key = Key::Lid(PSETID_ADDRESS, 0x80de);
 pub const LID_WEDDING_ANNIVERSARY_LOCAL: Key = Key::Lid(PSETID_ADDRESS, 0x80df);
+
+// What readers do not ask for and writers must give.
+pub const MESSAGE_SIZE: Key = Key::Id(0x0e08);
+pub const ATTACH_SIZE: Key = Key::Id(0x0e20);
+pub const COMMON_VIEWS_ENTRY_ID: Key = Key::Id(0x35e6);
+pub const VALID_FOLDER_MASK: Key = Key::Id(0x35df);
+pub const COMMENT: Key = Key::Id(0x3004);
+pub const SUBFOLDERS: Key = Key::Id(0x360a);
+pub const RENDERING_POSITION: Key = Key::Id(0x370b);
+pub const HIDDEN_COUNT: Key = Key::Id(0x6635);
+pub const HIDDEN_UNREAD_COUNT: Key = Key::Id(0x6636);
+pub const SEARCH_FLAGS: Key = Key::Id(0x660b);
+pub const NAME_MAP_BUCKETS: Key = Key::Id(0x0001);
+pub const MESSAGE_CODEPAGE: Key = Key::Id(0x3ffd);
