@@ -9,14 +9,21 @@
     reason = "the helpers are tests too; clippy allows these only in the functions marked as such"
 )]
 
+mod support;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+use support::forge;
 
 const PSTFS: &str = env!("CARGO_BIN_EXE_pstfs");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -110,9 +117,10 @@ impl Drop for Place {
     }
 }
 
-/// JOIN POINT: the bytes of a store. A stand-in opens anything so far; a forged store belongs here.
-fn store_file() -> Vec<u8> {
-    b"!BDN".repeat(1000)
+/// The bytes of a small store; forged once.
+fn store_file() -> &'static [u8] {
+    static STORE: OnceLock<Vec<u8>> = OnceLock::new();
+    STORE.get_or_init(|| forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("every-format")))
 }
 
 fn pstfs(args: &[&str]) -> Command {

@@ -83,7 +83,6 @@ fn origin(rtf: &[u8]) -> Origin {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::{Duration, Instant};
 
     pub(super) fn html(rtf: &[u8]) -> String {
         match read(rtf) {
@@ -118,17 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn deep_and_endless_input_ends_in_time() {
+    fn deep_and_endless_input_ends_and_gives_no_more_than_it_had() {
         let megabyte = 1 << 20;
         for piece in
             ["{", "}", "\\'", "{\\*", "\\", "{\\fonttbl", "\\u55357 ", "\\bin9 ", "{\\field{\\fldrslt a", "\\f1\\'81", "\\cell\\row"]
         {
-            let start = Instant::now();
             for head in ["", "{\\rtf1\\fromhtml1 ", "{\\rtf1\\fromtext "] {
                 let rtf = head.to_owned() + &piece.repeat(megabyte / piece.len());
-                read(rtf.as_bytes());
+                let (Body::Html(text) | Body::Text { text, .. }) = read(rtf.as_bytes());
+                assert!(text.len() <= 2 * rtf.len(), "{piece}");
             }
-            assert!(start.elapsed() < Duration::from_secs(20), "{piece}");
         }
     }
 
