@@ -443,11 +443,6 @@ mod tests {
             prop_assert_eq!(&bytes, &written_with(&outer, &inner));
             prop_assert!(bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= 999));
             prop_assert!(!bytes.contains(&0));
-            if let Ok(dir) = std::env::var("PSTFS_EML_DIR") {
-                let mut digest = Digest::default();
-                digest.add(&bytes);
-                std::fs::write(format!("{dir}/{}.eml", digest.hex()), &bytes).unwrap();
-            }
             let message = parsed(&bytes);
             let attached = outer.attachments.len();
             prop_assert_eq!(message.parts.iter().filter(|part| part.attachment_name().is_some()).count(), attached);
