@@ -70,6 +70,9 @@ pub const SENT_REPRESENTING_NAME: Key = Key::Id(0x0042);
 pub const REPLY_RECIPIENT_ENTRIES: Key = Key::Id(0x004f);
 pub const REPLY_RECIPIENT_NAMES: Key = Key::Id(0x0050);
 pub const SENT_REPRESENTING_ADDRESS_TYPE: Key = Key::Id(0x0064);
+
+pub const START_DATE: Key = Key::Id(0x0060);
+pub const END_DATE: Key = Key::Id(0x0061);
 pub const SENT_REPRESENTING_EMAIL_ADDRESS: Key = Key::Id(0x0065);
 pub const CONVERSATION_TOPIC: Key = Key::Id(0x0070);
 pub const CONVERSATION_INDEX: Key = Key::Id(0x0071);
@@ -79,6 +82,7 @@ pub const SENDER_ENTRY_ID: Key = Key::Id(0x0c19);
 pub const SENDER_NAME: Key = Key::Id(0x0c1a);
 pub const SENDER_SEARCH_KEY: Key = Key::Id(0x0c1d);
 pub const SENDER_ADDRESS_TYPE: Key = Key::Id(0x0c1e);
+
 pub const SENDER_EMAIL_ADDRESS: Key = Key::Id(0x0c1f);
 pub const DISPLAY_BCC: Key = Key::Id(0x0e02);
 pub const DISPLAY_CC: Key = Key::Id(0x0e03);
@@ -96,6 +100,7 @@ pub const IN_REPLY_TO_ID: Key = Key::Id(0x1042);
 pub const LAST_VERB_EXECUTED: Key = Key::Id(0x1081);
 pub const FLAG_STATUS: Key = Key::Id(0x1090);
 pub const ADDRESS_TYPE: Key = Key::Id(0x3002);
+
 pub const EMAIL_ADDRESS: Key = Key::Id(0x3003);
 pub const SEARCH_KEY: Key = Key::Id(0x300b);
 pub const ATTACH_EXTENSION: Key = Key::Id(0x3703);
@@ -111,8 +116,6 @@ pub const RECIPIENT_DISPLAY_NAME: Key = Key::Id(0x5ff6);
 pub const KEYWORDS: Key = Key::Name(PS_PUBLIC_STRINGS, "Keywords");
 
 // Calendar items, contacts, tasks, journal entries ([MS-OXOCAL], [MS-OXOCNTC], [MS-OXOTASK], [MS-OXOJRNL]).
-pub const START_DATE: Key = Key::Id(0x0060);
-pub const END_DATE: Key = Key::Id(0x0061);
 pub const RESPONSE_REQUESTED: Key = Key::Id(0x0063);
 pub const RECIPIENT_FLAGS: Key = Key::Id(0x5ffd);
 pub const RECIPIENT_TRACK_STATUS: Key = Key::Id(0x5fff);
@@ -133,7 +136,6 @@ pub const LID_APPOINTMENT_END_WHOLE: Key = Key::Lid(PSETID_APPOINTMENT, 0x820e);
 pub const LID_APPOINTMENT_SUB_TYPE: Key = Key::Lid(PSETID_APPOINTMENT, 0x8215);
 pub const LID_APPOINTMENT_RECUR: Key = Key::Lid(PSETID_APPOINTMENT, 0x8216);
 pub const LID_APPOINTMENT_STATE_FLAGS: Key = Key::Lid(PSETID_APPOINTMENT, 0x8217);
-pub const LID_EXCEPTION_REPLACE_TIME: Key = Key::Lid(PSETID_APPOINTMENT, 0x8228);
 pub const LID_TIME_ZONE_STRUCT: Key = Key::Lid(PSETID_APPOINTMENT, 0x8233);
 pub const LID_TIME_ZONE_DESCRIPTION: Key = Key::Lid(PSETID_APPOINTMENT, 0x8234);
 pub const LID_TIME_ZONE_START_DISPLAY: Key = Key::Lid(PSETID_APPOINTMENT, 0x825e);
@@ -166,7 +168,6 @@ pub const GENERATION: Key = Key::Id(0x3a05);
 pub const GIVEN_NAME: Key = Key::Id(0x3a06);
 pub const BUSINESS_TELEPHONE_NUMBER: Key = Key::Id(0x3a08);
 pub const HOME_TELEPHONE_NUMBER: Key = Key::Id(0x3a09);
-pub const LANGUAGE: Key = Key::Id(0x3a0c);
 pub const SURNAME: Key = Key::Id(0x3a11);
 pub const COMPANY_NAME: Key = Key::Id(0x3a16);
 pub const TITLE: Key = Key::Id(0x3a17);

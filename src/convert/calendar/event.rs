@@ -1,15 +1,13 @@
 //! VEVENT from an appointment, and one more for each instance of its series that differs ([MS-OXCICAL] 2.1.3.1.1.20).
 
-use super::common::{time, write_attachments, write_marks, write_stamps};
 use super::exceptions::Embedded;
-use super::pattern::End;
-use super::series::{Exception, Series};
-use super::when::{Clock, When, Zones};
-use super::{people, rule, uid};
+use super::instance::Instance;
+use super::recurrence;
+use super::series::Series;
+use super::when::{Clock, Zones};
 use crate::convert::Given;
 use crate::convert::lines::Lines;
 use crate::store::item::Item;
-use crate::store::props::{Key, Props};
 use crate::store::tags;
 
 /// The most octets of a document that the differing instances may fill: each repeats what it has from its series.
@@ -21,12 +19,17 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) -> Option
     let series = blob.as_ref().and_then(|blob| Series::decode(blob, item.props.codepage()));
     let zones = series.as_ref().map_or_else(|| Zones::of_single(item), |series| Zones::of_series(item, series));
     let master = Instance::of_item(item, series.as_ref(), &zones)?;
+    series.iter().for_each(|series| recurrence::write_calendar(lines, &series.pattern));
     let (instances, left_out) = series.as_ref().map(|series| write_instances(&master, series, zones.start(), given)).unwrap_or_default();
     write_zones(lines, &master, series.as_ref(), zones.start());
     lines.raw("BEGIN", "VEVENT");
     master.write(lines, given);
     match &series {
-        Some(series) => write_recurrence(lines, series, zones.start(), master.is_all_day),
+        Some(series) => {
+            let when = |minutes: u32| zones.start().minutes(minutes, master.is_all_day);
+            let deleted = series.deleted();
+            recurrence::write(lines, &series.pattern, series.last().and_then(when), deleted.into_iter().filter_map(when));
+        }
         None if blob.is_some() => lines.text("X-PSTFS-INCOMPLETE", "recurrence"),
         None => {}
     }
@@ -52,176 +55,13 @@ fn write_zones(lines: &mut Lines, master: &Instance<'_>, series: Option<&Series>
     }
 }
 
-/// One appointment: a single one, a whole series, or an instance that differs from its series.
-struct Instance<'a> {
-    item: &'a Item,
-    start: When<'a>,
-    end: When<'a>,
-    is_all_day: bool,
-    /// For an instance: when it would have been, what the blob says of it, and the message that holds the rest.
-    original: Option<(When<'a>, &'a Exception, Option<Item>)>,
-}
-
-impl<'a> Instance<'a> {
-    fn of_item(item: &'a Item, series: Option<&Series>, zones: &'a Zones) -> Option<Self> {
-        let is_all_day = item.props.flag(tags::LID_APPOINTMENT_SUB_TYPE).unwrap_or(false);
-        let (start, end) = match series {
-            Some(series) => {
-                let end = |start: u32| zones.start().minutes(start.checked_add(series.minutes())?, is_all_day);
-                (zones.start().minutes(series.start()?, is_all_day)?, series.start().and_then(end)?)
-            }
-            None => single_times(&item.props, zones, is_all_day)?,
-        };
-        Some(Self { item, start, end, is_all_day, original: None })
-    }
-
-    /// An instance of the series `self`.
-    fn instance(&self, exception: &'a Exception, inner: Option<Item>, clock: Clock<'a>) -> Option<Self> {
-        let is_all_day = exception.all_day.unwrap_or(self.is_all_day);
-        let original = clock.minutes(exception.original_start, self.is_all_day)?;
-        Some(Self {
-            item: self.item,
-            start: clock.minutes(exception.start, is_all_day)?,
-            end: clock.minutes(exception.end, is_all_day)?,
-            is_all_day,
-            original: Some((original, exception, inner)),
-        })
-    }
-
-    /// The message with the instance's own properties, where there is one.
-    fn inner(&self) -> Option<&Item> {
-        self.original.as_ref().and_then(|(_, _, inner)| inner.as_ref())
-    }
-
-    fn exception(&self) -> Option<&Exception> {
-        self.original.as_ref().map(|(_, exception, _)| *exception)
-    }
-
-    /// The properties to ask, those of the instance before those of its series.
-    fn props(&self) -> impl Iterator<Item = &Props> {
-        self.inner().map(|inner| &inner.props).into_iter().chain([&self.item.props])
-    }
-
-    fn int(&self, key: Key) -> Option<i32> {
-        self.props().find_map(|props| props.int(key))
-    }
-
-    fn write(&self, lines: &mut Lines, given: &Given<'_>) {
-        lines.text("UID", &uid::uid(self.item));
-        if let Some((original, ..)) = &self.original {
-            original.write(lines, "RECURRENCE-ID");
-        }
-        let stamped = self.props().find(|props| props.has(tags::LAST_MODIFICATION_TIME));
-        write_stamps(lines, stamped.unwrap_or(&self.item.props));
-        self.start.write(lines, "DTSTART");
-        if self.end.order() > self.start.order() {
-            self.end.write(lines, "DTEND");
-        }
-        self.write_texts(lines, given);
-        write_marks(lines, &self.item.props);
-        self.write_status(lines);
-        self.write_people(lines);
-        match &self.original {
-            None => write_attachments(lines, self.item, given),
-            Some(_) => self.inner().into_iter().for_each(|inner| write_attachments(lines, inner, given)),
-        }
-    }
-
-    fn write_texts(&self, lines: &mut Lines, given: &Given<'_>) {
-        let exception = self.exception();
-        let subject = exception.and_then(|exception| exception.subject.clone());
-        let own_subject = || self.inner().and_then(Item::subject).filter(|subject| !subject.is_empty());
-        let subject = subject.or_else(own_subject).or_else(|| self.item.subject());
-        let location = exception.and_then(|exception| exception.location.clone());
-        let location = location.or_else(|| self.props().find_map(|props| props.text(tags::LID_LOCATION)));
-        let own_text = self.inner().and_then(|inner| Given::default().text(inner));
-        lines.some_text("SUMMARY", subject.as_deref());
-        lines.some_text("DESCRIPTION", own_text.or_else(|| given.text(self.item)).as_deref());
-        lines.some_text("LOCATION", location.as_deref());
-    }
-
-    /// SEQUENCE, STATUS, TRANSP and the busy status that TRANSP is too coarse for ([MS-OXCICAL] 2.1.3.1.1.20.25, .31).
-    fn write_status(&self, lines: &mut Lines) {
-        if let Some(sequence) = self.int(tags::LID_APPOINTMENT_SEQUENCE).filter(|sequence| *sequence >= 0) {
-            lines.raw("SEQUENCE", &sequence.to_string());
-        }
-        let busy = self.exception().and_then(|exception| i32::try_from(exception.busy?).ok());
-        let busy = busy.or_else(|| self.int(tags::LID_BUSY_STATUS));
-        let is_cancelled = self.int(tags::LID_APPOINTMENT_STATE_FLAGS).is_some_and(|flags| flags & CANCELLED != 0);
-        if is_cancelled {
-            lines.raw("STATUS", "CANCELLED");
-        } else if busy == Some(1) {
-            lines.raw("STATUS", "TENTATIVE");
-        }
-        let (transparency, name) = match busy {
-            Some(0) => ("TRANSPARENT", "FREE"),
-            Some(1) => ("OPAQUE", "TENTATIVE"),
-            Some(2) => ("OPAQUE", "BUSY"),
-            Some(3) => ("OPAQUE", "OOF"),
-            Some(4) => ("TRANSPARENT", "WORKINGELSEWHERE"),
-            _ => return,
-        };
-        lines.raw("TRANSP", transparency);
-        lines.raw("X-MICROSOFT-CDO-BUSYSTATUS", name);
-    }
-
-    fn write_people(&self, lines: &mut Lines) {
-        let status = match self.item.class().to_ascii_lowercase().strip_prefix("ipm.schedule.meeting.resp.") {
-            Some(answer) if answer.starts_with("pos") => "ACCEPTED",
-            Some(answer) if answer.starts_with("tent") => "TENTATIVE",
-            Some(_) => "DECLINED",
-            None => {
-                let own = self.inner().filter(|inner| !inner.recipients.is_empty());
-                return people::write(lines, own.unwrap_or(self.item));
-            }
-        };
-        people::write_reply(lines, self.item, status);
-    }
-
-    fn write_alarm(&self, lines: &mut Lines) {
-        let exception = self.exception();
-        let is_set = exception.and_then(|exception| exception.reminder_set);
-        let is_set = is_set.or_else(|| self.props().find_map(|props| props.flag(tags::LID_REMINDER_SET)));
-        let delta = exception.and_then(|exception| i32::try_from(exception.reminder_minutes?).ok());
-        if is_set == Some(true) {
-            write_alarm(lines, delta.or_else(|| self.int(tags::LID_REMINDER_DELTA)));
-        }
-    }
-}
-
-/// PidLidAppointmentStateFlags: asfCanceled ([MS-OXOCAL] 2.2.1.10).
-const CANCELLED: i32 = 0x4;
-/// PidLidReminderDelta: the default of 15 minutes ([MS-OXORMDR] 2.2.1.3).
-const DELTA_DEFAULT: i32 = 0x5ae9_80e1;
-
-fn write_alarm(lines: &mut Lines, delta: Option<i32>) {
-    let minutes = delta.filter(|delta| *delta != DELTA_DEFAULT).unwrap_or(15);
-    let sign = if minutes < 0 { "" } else { "-" };
-    lines.raw("BEGIN", "VALARM");
-    lines.raw("ACTION", "DISPLAY");
-    lines.text("DESCRIPTION", "Reminder");
-    lines.raw("TRIGGER", &format!("{sign}PT{}M", minutes.unsigned_abs()));
-    lines.raw("END", "VALARM");
-}
-
-/// Start and end of an appointment that does not recur.
-fn single_times<'z>(props: &Props, zones: &'z Zones, is_all_day: bool) -> Option<(When<'z>, When<'z>)> {
-    let first = |keys: [Key; 2]| keys.into_iter().find_map(|key| time(props, key));
-    let start = first([tags::LID_APPOINTMENT_START_WHOLE, tags::START_DATE])?;
-    let end = first([tags::LID_APPOINTMENT_END_WHOLE, tags::END_DATE]).unwrap_or(start).max(start);
-    if !is_all_day {
-        return Some((zones.start().show(start)?, zones.end().show(end)?));
-    }
-    Some((zones.start().day(start)?, zones.end().day(end)?))
-}
-
 /// Writes the instances that differ; how many had no room.
 fn write_instances(master: &Instance<'_>, series: &Series, clock: Clock<'_>, given: &Given<'_>) -> (Lines, usize) {
     let embedded = Embedded::of(master.item);
     let mut lines = Lines::default();
     let mut left_out = 0_usize;
     for exception in &series.exceptions {
-        let room = lines.len() < INSTANCES_OCTETS_MAX;
+        let room = lines.octets() < INSTANCES_OCTETS_MAX;
         let inner = || embedded.find(exception, clock).and_then(|node| (given.message)(node));
         match room.then(|| master.instance(exception, inner(), clock)).flatten() {
             Some(instance) => {
@@ -236,19 +76,187 @@ fn write_instances(master: &Instance<'_>, series: &Series, clock: Clock<'_>, giv
     (lines, left_out)
 }
 
-/// RRULE and EXDATE; for calendars that RRULE cannot count, a property of Microsoft's ([MS-OXCICAL] 2.1.3.2.2).
-fn write_recurrence(lines: &mut Lines, series: &Series, clock: Clock<'_>, is_all_day: bool) {
-    let pattern = &series.pattern;
-    let until = match pattern.end {
-        End::OnDate => series.last().and_then(|last| clock.minutes(last, is_all_day)).and_then(When::until),
-        End::After(_) | End::Never => None,
-    };
-    match rule::rule(pattern, until) {
-        Some(rule) if pattern.is_gregorian() => lines.raw("RRULE", &rule),
-        Some(rule) => lines.raw("X-MICROSOFT-RRULE", &format!("{rule};X-CALENDAR={}", pattern.calendar)),
-        None => lines.text("X-PSTFS-INCOMPLETE", "recurrence"),
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::testing::{Forge, minutes};
+    use super::super::series::testing::{blob, blob_of};
+    use super::super::testing::{item, rendered, text, time, unfolded};
+    use super::super::zone::testing::{berlin, berlin_struct, definition, pacific};
+    use super::super::{Given, render};
+    use super::*;
+    use crate::ltp::value::Value;
+    use crate::store::item::{Attachment, Content, NodeRef};
+    use crate::store::props::{Key, Props};
+
+    const START: Key = tags::LID_APPOINTMENT_START_WHOLE;
+    const END: Key = tags::LID_APPOINTMENT_END_WHOLE;
+
+    fn appointment(values: &[(Key, Value)]) -> Item {
+        item("IPM.Appointment", values)
     }
-    for deleted in series.deleted().into_iter().filter_map(|start| clock.minutes(start, is_all_day)) {
-        deleted.write(lines, "EXDATE");
+
+    /// A series of Tuesdays at 8 in Berlin.
+    fn series(more: &[(Key, Value)]) -> Item {
+        let zone = [
+            (START, time("2016-08-02T06:00Z")),
+            (tags::LID_TIME_ZONE_STRUCT, Value::Binary(berlin_struct())),
+            (tags::LID_TIME_ZONE_RECUR, Value::Binary(berlin())),
+            (tags::SUBJECT, text("team")),
+            (tags::BODY, text("weekly")),
+        ];
+        appointment(&[more, &zone].concat())
+    }
+
+    fn lines(document: &str, name: &str) -> Vec<String> {
+        document.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn without_a_zone_times_are_in_utc() {
+        let document = rendered(&appointment(&[(START, time("2024-05-06T09:00Z")), (END, time("2024-05-06T10:00Z"))]));
+        assert!(document.contains("\nDTSTART:20240506T090000Z\nDTEND:20240506T100000Z\n"), "{document}");
+        assert!(!document.contains("VTIMEZONE"));
+    }
+
+    #[test]
+    fn start_and_end_can_be_in_two_zones() {
+        let document = rendered(&appointment(&[
+            (START, time("2024-05-06T09:00Z")),
+            (END, time("2024-05-06T10:00Z")),
+            (tags::LID_TIME_ZONE_START_DISPLAY, Value::Binary(berlin())),
+            (tags::LID_TIME_ZONE_END_DISPLAY, Value::Binary(pacific())),
+        ]));
+        // It ends before it begins, on the clocks of the two places.
+        assert_eq!(lines(&document, "DTSTART;"), ["DTSTART;TZID=Europe/Berlin:20240506T110000"]);
+        assert_eq!(lines(&document, "DTEND;"), ["DTEND;TZID=America/Los_Angeles:20240506T030000"]);
+        assert_eq!(lines(&document, "TZID"), ["TZID:Europe/Berlin", "TZID:America/Los_Angeles"]);
+    }
+
+    #[test]
+    fn an_all_day_appointment_is_a_date_in_its_zone() {
+        let zoned = |zone: Vec<u8>, start: &str, end: &str| {
+            let document = rendered(&appointment(&[
+                (START, time(start)),
+                (END, time(end)),
+                (tags::LID_APPOINTMENT_SUB_TYPE, Value::Bool(true)),
+                (tags::LID_TIME_ZONE_START_DISPLAY, Value::Binary(zone)),
+            ]));
+            assert!(!document.contains("VTIMEZONE"), "{document}");
+            lines(&document, "DT")[1..].join(" ")
+        };
+        let expected = "DTSTART;VALUE=DATE:20240506 DTEND;VALUE=DATE:20240507";
+        assert_eq!(zoned(berlin(), "2024-05-05T22:00Z", "2024-05-06T22:00Z"), expected);
+        assert_eq!(zoned(pacific(), "2024-05-06T07:00Z", "2024-05-07T07:00Z"), expected);
+        // 14 hours before UTC: only the zone tells.
+        let kiritimati = definition("Line Islands Standard Time", -840, &[(0, 2, [0; 6])]);
+        assert_eq!(zoned(kiritimati, "2024-05-05T10:00Z", "2024-05-06T10:00Z"), expected);
+        assert_eq!(zoned(Vec::new(), "2024-05-05T22:00Z", "2024-05-06T22:00Z"), expected);
+    }
+
+    #[test]
+    fn a_series_has_a_rule_and_its_deleted_instances() {
+        let document = rendered(&series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]));
+        assert_eq!(lines(&document, "DTSTART;TZID")[0], "DTSTART;TZID=Europe/Berlin:20160802T080000");
+        assert_eq!(lines(&document, "DTEND;TZID")[0], "DTEND;TZID=Europe/Berlin:20160802T083000");
+        assert_eq!(lines(&document, "RRULE:FREQ=WEEKLY"), ["RRULE:FREQ=WEEKLY;BYDAY=TU;WKST=SU"]);
+        assert_eq!(lines(&document, "EXDATE"), ["EXDATE;TZID=Europe/Berlin:20160809T080000", "EXDATE;TZID=Europe/Berlin:20160816T080000"]);
+    }
+
+    #[test]
+    fn an_instance_that_differs_is_an_event_of_its_own() {
+        let document = rendered(&series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]));
+        let instance = document.split("BEGIN:VEVENT\n").nth(2).unwrap();
+        for line in [
+            "RECURRENCE-ID;TZID=Europe/Berlin:20160823T080000",
+            "DTSTART;TZID=Europe/Berlin:20160823T090000",
+            "DTEND;TZID=Europe/Berlin:20160823T094500",
+            "SUMMARY:niño",
+            "LOCATION:r中",
+            "DESCRIPTION:weekly",
+            "TRANSP:TRANSPARENT",
+        ] {
+            assert!(instance.lines().any(|it| it == line), "{line} in {instance}");
+        }
+        assert!(!instance.contains("RRULE"));
+        assert_eq!(lines(&document, "UID").len(), 2);
+        assert_eq!(lines(&document, "UID")[0], lines(&document, "UID")[1]);
+    }
+
+    #[test]
+    fn an_instance_has_the_text_of_its_own_message() {
+        for (key, at) in [
+            (tags::EXCEPTION_REPLACE_TIME, "2016-08-23T06:00Z"),
+            (tags::EXCEPTION_REPLACE_TIME, "2016-08-23T08:00Z"),
+            (tags::EXCEPTION_START_TIME, "2016-08-23T09:00Z"),
+        ] {
+            let mut series = series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]);
+            series.attachments.push(Attachment {
+                props: Props::forged([(key, time(at)), (tags::ATTACHMENT_FLAGS, Value::I32(2))]),
+                content: Content::Message(NodeRef::default()),
+                ..Attachment::default()
+            });
+            let own = item("IPM.OLE.CLASS", &[(tags::BODY, text("just once"))]);
+            let given = Given { message: &|_| Some(own.clone()), ..Given::default() };
+            let document = unfolded(&render(&series, &given).unwrap());
+            assert_eq!(lines(&document, "DESCRIPTION"), ["DESCRIPTION:weekly", "DESCRIPTION:just once"], "{at}");
+            assert!(!document.contains("X-PSTFS-INCOMPLETE"));
+        }
+    }
+
+    #[test]
+    fn the_last_date_of_a_series_is_told_in_utc() {
+        let forge = Forge { end: 0x2021, end_date: minutes("2016-12-27T00:00"), ..Forge::default() };
+        let document = rendered(&series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob_of(&forge, 0x3009)))]));
+        assert!(document.contains("\nRRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20161227T070000Z;WKST=SU\n"), "{document}");
+    }
+
+    #[test]
+    fn a_series_without_a_zone_keeps_its_offset() {
+        let recur = (tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()));
+        let at = |start: &str| rendered(&appointment(&[recur.clone(), (START, time(start))]));
+        assert!(at("2016-08-02T06:00Z").contains("\nDTSTART;TZID=UTC+0200:20160802T080000\n"));
+        assert!(at("2016-08-02T08:00Z").contains("\nDTSTART:20160802T080000Z\n"));
+        assert!(rendered(&appointment(&[recur])).contains("\nDTSTART:20160802T080000\n"));
+    }
+
+    #[test]
+    fn an_appointment_whose_series_is_broken_is_still_one() {
+        let start = (START, time("2024-05-06T09:00Z"));
+        let document = rendered(&appointment(&[start, (tags::LID_APPOINTMENT_RECUR, Value::Binary(vec![4, 48, 4, 48]))]));
+        assert!(document.contains("\nDTSTART:20240506T090000Z\n") && document.contains("\nX-PSTFS-INCOMPLETE:recurrence\n"));
+    }
+
+    #[test]
+    fn a_reminder_is_an_alarm() {
+        let alarm = |delta: i32| {
+            let values = [
+                (START, time("2024-05-06T09:00Z")),
+                (tags::LID_REMINDER_SET, Value::Bool(true)),
+                (tags::LID_REMINDER_DELTA, Value::I32(delta)),
+            ];
+            lines(&rendered(&appointment(&values)), "TRIGGER").join("")
+        };
+        assert_eq!(alarm(30), "TRIGGER:-PT30M");
+        assert_eq!(alarm(-5), "TRIGGER:PT5M");
+        assert_eq!(alarm(0x5ae9_80e1), "TRIGGER:-PT15M");
+        assert_eq!(alarm(i32::MIN), "TRIGGER:PT2147483648M");
+    }
+
+    #[test]
+    fn no_flipped_byte_panics_or_breaks_a_line() {
+        let (recur, zone) = (blob(), berlin_struct());
+        for at in 0..recur.len().max(zone.len()) {
+            for value in [0x00, 0x01, 0x0a, 0x7f, 0xff] {
+                let flip = |bytes: &[u8]| bytes.iter().enumerate().map(|(i, byte)| if i == at { value } else { *byte }).collect();
+                let values = [
+                    (tags::LID_APPOINTMENT_RECUR, Value::Binary(flip(&recur))),
+                    (START, time("2016-08-02T06:00Z")),
+                    (tags::LID_TIME_ZONE_STRUCT, Value::Binary(flip(&zone))),
+                    (tags::LID_TIME_ZONE_DESCRIPTION, text("a:b,c")),
+                ];
+                let document = render(&appointment(&values), &Given::default()).unwrap_or_default();
+                assert!(document.split("\r\n").all(|line| line.len() <= 75 && !line.contains(['\r', '\n'])));
+            }
+        }
     }
 }

@@ -32,3 +32,25 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     write_attachments(lines, item, given);
     lines.raw("END", "VJOURNAL");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{item, rendered, text, time};
+    use super::*;
+    use crate::ltp::value::Value;
+
+    #[test]
+    fn a_journal_entry_tells_when_how_long_and_what() {
+        let document = rendered(&item(
+            "IPM.Activity",
+            &[
+                (tags::LID_LOG_START, time("2024-05-06T09:00Z")),
+                (tags::LID_LOG_END, time("2024-05-06T09:30Z")),
+                (tags::LID_LOG_DURATION, Value::I32(30)),
+                (tags::LID_LOG_TYPE, text("Phone call")),
+            ],
+        ));
+        let expected = "\nX-PSTFS-JOURNAL-TYPE:Phone call\nX-PSTFS-END:20240506T093000Z\nX-PSTFS-DURATION:PT30M\nEND:VJOURNAL\n";
+        assert!(document.contains("\nDTSTART:20240506T090000Z\n") && document.contains(expected), "{document}");
+    }
+}

@@ -7,9 +7,11 @@
 mod common;
 mod event;
 mod exceptions;
+mod instance;
 mod journal;
 mod pattern;
 mod people;
+mod recurrence;
 mod rule;
 mod series;
 mod task;
@@ -17,6 +19,7 @@ mod uid;
 mod when;
 mod windows_zones;
 mod zone;
+mod zone_rule;
 
 use super::Given;
 use super::lines::Lines;
@@ -77,5 +80,95 @@ pub fn method(class: &str) -> Option<&'static str> {
         "resp" => Some("REPLY"),
         "canceled" => Some("CANCEL"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    //! Items for tests.
+    use super::*;
+    use crate::format::property::FileTime;
+    use crate::ltp::value::Value;
+    use crate::store::props::{Key, Props};
+    use crate::store::tags;
+
+    pub(super) fn text(value: &str) -> Value {
+        Value::Unicode(value.into())
+    }
+
+    /// A time, such as `2024-05-06T09:00Z`.
+    pub(super) fn time(value: &str) -> Value {
+        Value::Time(FileTime::from_unix(value.parse::<jiff::Timestamp>().unwrap().as_second()).unwrap())
+    }
+
+    pub(super) fn item(class: &str, values: &[(Key, Value)]) -> Item {
+        let class = (tags::MESSAGE_CLASS, text(class));
+        Item { props: Props::forged([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
+    }
+
+    /// The document, its folded lines joined and without CR.
+    pub(super) fn rendered(item: &Item) -> String {
+        unfolded(&render(item, &Given::default()).unwrap())
+    }
+
+    pub(super) fn unfolded(document: &str) -> String {
+        document.replace("\r\n ", "").replace("\r\n", "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{item, text, time, unfolded};
+    use super::*;
+    use crate::store::tags;
+
+    #[test]
+    fn the_class_decides_the_component() {
+        for (class, expected) in [
+            ("IPM.Task", Some("VTODO")),
+            ("ipm.task.x", Some("VTODO")),
+            ("IPM.Activity", Some("VJOURNAL")),
+            ("IPM.TaskRequest", None),
+            ("IPM.Note", None),
+            ("IPM.Appointment", None),
+        ] {
+            let document = render(&item(class, &[]), &Given::default());
+            assert_eq!(document.is_some(), expected.is_some(), "{class}");
+            let component = expected.unwrap_or_default();
+            assert!(document.is_none_or(|text| text.contains(&format!("\r\nBEGIN:{component}\r\n"))), "{class}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_sent_has_a_method() {
+        for (class, expected) in [
+            ("IPM.Appointment", None),
+            ("IPM.Schedule.Meeting.Request", Some("REQUEST")),
+            ("IPM.Schedule.Meeting.Request.x", Some("REQUEST")),
+            ("IPM.Schedule.Meeting.Resp.Pos", Some("REPLY")),
+            ("IPM.Schedule.Meeting.Canceled", Some("CANCEL")),
+            ("IPM.Schedule.Meeting.Notification", None),
+        ] {
+            assert_eq!(method(class), expected, "{class}");
+        }
+    }
+
+    #[test]
+    fn an_answer_names_the_one_who_answered() {
+        let values = [
+            (tags::LID_APPOINTMENT_START_WHOLE, time("2024-05-06T09:00Z")),
+            (tags::SENDER_NAME, text("Bob")),
+            (tags::SENDER_EMAIL_ADDRESS, text("bob@x.test")),
+        ];
+        let document = render(&item("IPM.Schedule.Meeting.Resp.Tent", &values), &Given::default()).unwrap();
+        assert!(unfolded(&document).contains("\nATTENDEE;PARTSTAT=TENTATIVE;CN=\"Bob\":mailto:bob@x.test\n"), "{document}");
+    }
+
+    #[test]
+    fn the_body_that_the_caller_made_counts_where_none_is_stored() {
+        let given = Given { body: Some("from html"), ..Given::default() };
+        let description = |values: &[_]| render(&item("IPM.Task", values), &given).unwrap();
+        assert!(description(&[]).contains("\r\nDESCRIPTION:from html\r\n"));
+        assert!(description(&[(tags::BODY, text("stored"))]).contains("\r\nDESCRIPTION:stored\r\n"));
     }
 }

@@ -13,15 +13,15 @@ const ORGANIZER: i32 = 0x2;
 /// PidTagRecipientFlags: this row was taken out of an exception.
 const REMOVED: i32 = 0x20;
 
-/// Writes who called the meeting and who was asked to come.
+/// Writes who called the meeting, and who was asked to come: these `rows`, the item's or those of one of its instances.
 ///
 /// An appointment that nobody was asked to has an owner, but no ORGANIZER: that would make it a meeting.
-pub(super) fn write(lines: &mut Lines, item: &Item) {
-    let attendees: Vec<&Props> = item.recipients.iter().filter(|row| flags(row) & (ORGANIZER | REMOVED) == 0).collect();
+pub(super) fn write(lines: &mut Lines, item: &Item, rows: &[Props]) {
+    let attendees: Vec<&Props> = rows.iter().filter(|row| flags(row) & (ORGANIZER | REMOVED) == 0).collect();
     if attendees.is_empty() {
         return;
     }
-    write_organizer(lines, item);
+    write_organizer(lines, item, rows);
     for row in attendees {
         write_attendee(lines, row);
     }
@@ -40,10 +40,10 @@ fn flags(row: &Props) -> i32 {
     row.int(tags::RECIPIENT_FLAGS).unwrap_or(0)
 }
 
-fn write_organizer(lines: &mut Lines, item: &Item) {
-    let row = item.recipients.iter().find(|row| flags(row) & ORGANIZER != 0);
+fn write_organizer(lines: &mut Lines, item: &Item, rows: &[Props]) {
+    let row = rows.iter().chain(&item.recipients).find(|row| flags(row) & ORGANIZER != 0);
     let (name, address) = match row {
-        Some(row) => (row_name(row), row_address(row)),
+        Some(row) => (row_name(row), row_address(row).or_else(|| sender(&item.props).1)),
         None => sender(&item.props),
     };
     if name.is_some() || address.is_some() {
@@ -114,7 +114,7 @@ mod tests {
 
     fn written(recipients: Vec<Props>, props: Props) -> String {
         let mut lines = Lines::default();
-        write(&mut lines, &Item { recipients, props, ..Item::default() });
+        write(&mut lines, &Item { props, ..Item::default() }, &recipients);
         lines.finish().replace("\r\n ", "")
     }
 

@@ -2,7 +2,8 @@
 
 use jiff::civil::{Date, DateTime};
 
-use super::zone::{Definition, Rule, Zone};
+use super::zone::{Definition, Zone};
+use super::zone_rule::Rule;
 use crate::convert::lines::{Lines, basic_date, basic_time, date_near, local_minutes, utc, zulu};
 use crate::store::item::Item;
 use crate::store::props::{Key, Props};
@@ -67,11 +68,11 @@ impl<'z> When<'z> {
         }
     }
 
-    /// Its date and time, without a clock.
-    pub(super) fn order(self) -> DateTime {
+    /// Its time in UTC, to compare it with times on other clocks.
+    pub(super) fn instant(self) -> DateTime {
         match self {
             Self::Day(date) => date.at(0, 0, 0, 0),
-            Self::At(time, _) => time,
+            Self::At(time, clock) => clock.zone().and_then(|zone| zone.rule.utc(time)).unwrap_or(time),
         }
     }
 }
@@ -121,17 +122,20 @@ impl Zones {
     /// The zones of a single appointment: those it is displayed in ([MS-OXOCAL] 2.2.1.42, 2.2.1.43).
     pub(super) fn of_single(item: &Item) -> Self {
         let props = &item.props;
-        let zone = |keys: &[Key], time: Key| {
-            let time = props.time(time).and_then(utc)?;
+        let at = |key: Key| props.time(key).and_then(utc);
+        let (begin, finish) = (at(tags::LID_APPOINTMENT_START_WHOLE), at(tags::LID_APPOINTMENT_END_WHOLE));
+        let times: Vec<DateTime> = begin.into_iter().chain(finish).collect();
+        let zone = |keys: &[Key], time: Option<DateTime>| {
+            let time = time?;
             let (name, rule) = keys
                 .iter()
                 .find_map(|key| definition(props, *key).and_then(|zone| Some((zone.key_name.clone(), zone.in_year(time.year())?))))
                 .or_else(|| struct_rule(props))?;
-            named(&name, rule, &[time])
+            named(&name, rule, &times)
         };
         let (first, last) = (tags::LID_TIME_ZONE_START_DISPLAY, tags::LID_TIME_ZONE_END_DISPLAY);
-        let start = zone(&[first, tags::LID_TIME_ZONE_RECUR], tags::LID_APPOINTMENT_START_WHOLE);
-        let end = zone(&[last], tags::LID_APPOINTMENT_END_WHOLE);
+        let start = zone(&[first, tags::LID_TIME_ZONE_RECUR], begin);
+        let end = zone(&[last], finish);
         // Two VTIMEZONEs of one name cannot be told apart.
         let is_other = |end: &Zone| start.as_ref().is_none_or(|start| start.id != end.id);
         Self { end: end.filter(is_other), start, is_floating: false }

@@ -69,7 +69,7 @@ impl Lines {
     }
 
     /// How many octets there are.
-    pub(super) const fn len(&self) -> usize {
+    pub(super) const fn octets(&self) -> usize {
         self.text.len()
     }
 
