@@ -189,10 +189,10 @@ fn is_attached(part: &Part) -> bool {
 /// What of the item is missing, in words for the user.
 fn incomplete(item: &Item, bodies: &Bodies) -> Vec<String> {
     let broken = item.attachments.iter().filter_map(|attachment| match &attachment.content {
-        Content::Broken(why) => Some(format!("attachment: {why}")),
+        Content::Broken(why) => Some(format!("attachment: {}", part::without_place(why))),
         _ => None,
     });
-    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).cloned().chain(broken).collect();
+    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).map(|why| part::without_place(why)).chain(broken).collect();
     let flagged = item.props.int(tags::MESSAGE_FLAGS).unwrap_or_default() & HAS_ATTACHMENTS != 0;
     let waiting = item.props.int(tags::MESSAGE_STATUS).unwrap_or_default() & TO_DOWNLOAD != 0;
     if reasons.is_empty() && bodies.is_empty() && item.attachments.is_empty() && (flagged || waiting) {

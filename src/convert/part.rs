@@ -99,7 +99,7 @@ pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_
         Content::Reference(target) => {
             return Ok(Part::note(&name, format!("{name} is not in the store. It was attached as a link to:\n{}\n", clean(target))));
         }
-        Content::Broken(why) => return Ok(Part::note(&name, format!("The attachment {name} cannot be read: {}\n", clean(why)))),
+        Content::Broken(why) => return Ok(Part::note(&name, format!("The attachment {name} cannot be read: {}\n", without_place(why)))),
     };
     if kind == "message/rfc822" && stands_as_message(&source, fetch)? {
         return Ok(Part::message(&name, vec![Step::Write(Segment::Raw(source))]));
@@ -108,6 +108,13 @@ pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_
     let composite = ["message/", "multipart/"].iter().any(|composite| kind.starts_with(composite));
     let part = Part::base64(if composite { "application/octet-stream" } else { &kind }, &name, source);
     Ok(with_ids(part, attachment, &name, cited))
+}
+
+/// Why something cannot be read, without the ids and offsets at its end: they differ in a repaired store, documents do not.
+pub fn without_place(why: &str) -> String {
+    let why = clean(why);
+    let place = why.rfind(" (").filter(|at| why.get(*at..).is_some_and(|place| place.contains("0x")));
+    why.get(..place.unwrap_or(why.len())).unwrap_or_default().to_owned()
 }
 
 /// Adds what ties a part to the HTML body that shows it.
@@ -348,6 +355,13 @@ mod tests {
         let image = attachment(&values, Content::None);
         assert!(fields(&image, Some("<img src=\"icons.gif\">")).contains("Content-Disposition: inline;"));
         assert!(fields(&image, Some("<img src=other.gif>")).contains("Content-Disposition: attachment;"));
+    }
+
+    #[test]
+    fn a_reason_names_no_ids() {
+        let error = crate::damage::Error::Damaged(crate::damage::Code::Attachment, crate::damage::Place::node(0x8025).at(0x4400));
+        assert_eq!(without_place(&error.to_string()), "M18: an attachment's content cannot be read");
+        assert_eq!(without_place("gone (sadly)"), "gone (sadly)");
     }
 
     #[test]
