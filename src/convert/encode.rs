@@ -80,26 +80,30 @@ pub fn with_line_ends(text: &str) -> String {
 
 /// Base64 without line breaks.
 pub fn base64(bytes: &[u8]) -> String {
-    let (groups, rest) = bytes.as_chunks::<3>();
-    let mut text = String::new();
-    for group in groups {
-        text.extend(quad(*group));
-    }
-    match rest {
-        [a] => text.extend(quad([*a, 0, 0]).into_iter().take(2).chain(['=', '='])),
-        [a, b] => text.extend(quad([*a, *b, 0]).into_iter().take(3).chain(['='])),
-        _ => {}
-    }
-    text
+    let mut text = Vec::new();
+    base64_to(&mut text, bytes);
+    text.into_iter().map(char::from).collect()
 }
 
-fn quad([a, b, c]: [u8; 3]) -> [char; 4] {
+fn base64_to(text: &mut Vec<u8>, bytes: &[u8]) {
+    let (groups, rest) = bytes.as_chunks::<3>();
+    for group in groups {
+        text.extend_from_slice(&quad(*group));
+    }
+    match rest {
+        [a] => text.extend(quad([*a, 0, 0]).into_iter().take(2).chain(*b"==")),
+        [a, b] => text.extend(quad([*a, *b, 0]).into_iter().take(3).chain(*b"=")),
+        _ => {}
+    }
+}
+
+fn quad([a, b, c]: [u8; 3]) -> [u8; 4] {
     [a >> 2, (a << 4) | (b >> 4), (b << 2) | (c >> 6), c].map(digit)
 }
 
-fn digit(six: u8) -> char {
+fn digit(six: u8) -> u8 {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    ALPHABET.get(usize::from(six & 63)).copied().map_or('A', char::from)
+    ALPHABET.get(usize::from(six & 63)).copied().unwrap_or(b'A')
 }
 
 /// Base64 in lines of 76 characters, each with its end.
@@ -107,7 +111,7 @@ pub fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     let (lines, rest) = bytes.as_chunks::<57>();
     let mut text = Vec::new();
     for line in lines.iter().map(<[u8; 57]>::as_slice).chain((!rest.is_empty()).then_some(rest)) {
-        text.extend_from_slice(base64(line).as_bytes());
+        base64_to(&mut text, line);
         text.extend_from_slice(LINE_END.as_bytes());
     }
     text

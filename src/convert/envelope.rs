@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::address::{self, Address, NOWHERE, Resolver};
+use super::address::{self, Address, NOWHERE};
 use super::encode::base64;
 use super::header::{self, Fields, KEPT, clean};
+use super::people::{self, Resolver};
 use super::transport;
 use crate::format::property::FileTime;
 use crate::store::item::{Item, without_prefix_mark};
@@ -146,7 +147,7 @@ fn recipients(item: &Item, resolver: &Resolver) -> Vec<(&'static str, Vec<Addres
     }
     for ((_, list), names) in lists.iter_mut().zip([tags::DISPLAY_TO, tags::DISPLAY_CC, tags::DISPLAY_BCC]) {
         if item.recipients.is_empty() {
-            *list = address::display_list(&item.props.text(names).unwrap_or_default());
+            *list = people::display_list(&item.props.text(names).unwrap_or_default());
         }
     }
     lists
@@ -156,10 +157,10 @@ fn add_reply_to(fields: &mut Fields, item: &Item, author: Option<&Address>) {
     let mut list = item
         .props
         .bytes(tags::REPLY_RECIPIENT_ENTRIES)
-        .map(|list| address::flat_entry_list(&list, item.props.codepage()))
+        .map(|list| people::flat_entry_list(&list, item.props.codepage()))
         .unwrap_or_default();
     if list.is_empty() {
-        list = address::display_list(&item.props.text(tags::REPLY_RECIPIENT_NAMES).unwrap_or_default());
+        list = people::display_list(&item.props.text(tags::REPLY_RECIPIENT_NAMES).unwrap_or_default());
     }
     list.retain(|address| address.is_real() && author.is_none_or(|author| !author.email.eq_ignore_ascii_case(&address.email)));
     fields.add(address::field("Reply-To", &list));

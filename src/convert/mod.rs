@@ -2,7 +2,7 @@
 //!
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
 //!
-//! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`address`] and properties), [`body`] the
+//! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
 //! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
 pub mod body;
@@ -17,6 +17,7 @@ pub mod header;
 mod kind;
 mod lines;
 pub mod part;
+pub mod people;
 mod render;
 pub mod rtf;
 pub mod smime;

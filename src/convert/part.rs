@@ -87,7 +87,7 @@ fn disposition(how: &str, name: &str) -> header::Field {
     header::tokens("Content-Disposition", tokens)
 }
 
-/// The part for an attachment; `number` counts from 1, `cited` are the content ids in the HTML body.
+/// The part for an attachment; `number` counts from 1, `cited` is what the HTML body shows.
 pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_>) -> Result<Part> {
     let kind = kind(attachment);
     let name = name(attachment, number, &kind);
@@ -99,7 +99,7 @@ pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_
         Content::Reference(target) => {
             return Ok(Part::note(&name, format!("{name} is not in the store. It was attached as a link to:\n{}\n", clean(target))));
         }
-        Content::Broken(why) => return Ok(Part::note(&name, format!("The attachment {name} cannot be read: {}\n", clean(why)))),
+        Content::Broken(why) => return Ok(Part::note(&name, format!("The attachment {name} cannot be read: {}\n", without_place(why)))),
     };
     if kind == "message/rfc822" && stands_as_message(&source, fetch)? {
         return Ok(Part::message(&name, vec![Step::Write(Segment::Raw(source))]));
@@ -110,16 +110,20 @@ pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_
     Ok(with_ids(part, attachment, &name, cited))
 }
 
+/// Why something cannot be read, without the ids and offsets at its end: they differ in a repaired store, documents do not.
+pub fn without_place(why: &str) -> String {
+    let why = clean(why);
+    let place = why.rfind(" (").filter(|at| why.get(*at..).is_some_and(|place| place.contains("0x")));
+    why.get(..place.unwrap_or(why.len())).unwrap_or_default().to_owned()
+}
+
 /// Adds what ties a part to the HTML body that shows it.
 fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) -> Part {
     let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| header::message_ids(&id).into_iter().next());
     let flags = attachment.props.int(tags::ATTACH_FLAGS).unwrap_or_default();
     let location = attachment.props.text(tags::ATTACH_CONTENT_LOCATION).map(|location| clean(&location));
-    part.inline = cited.has_html
-        && match &id {
-            Some(id) => cited.has(id) || flags & RENDERED_IN_BODY != 0,
-            None => false,
-        };
+    let by_id = id.as_ref().is_some_and(|id| cited.has_id(id) || flags & RENDERED_IN_BODY != 0);
+    part.inline = cited.has_html && (by_id || location.as_ref().is_some_and(|location| cited.has_location(location)));
     if let Some(id) = id {
         part.fields.push(header::tokens("Content-ID", [id]));
     }
@@ -132,28 +136,40 @@ fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) 
     part
 }
 
-/// The content ids that a HTML body cites.
+/// What a HTML body shows of the message's other parts.
 #[derive(Clone, Debug, Default)]
 pub struct Cited {
     has_html: bool,
     ids: HashSet<String>,
+    sources: HashSet<String>,
 }
 
 impl Cited {
-    /// Those of this HTML.
+    /// What this HTML cites.
     pub fn of(html: Option<&str>) -> Self {
         let lower = html.unwrap_or_default().to_ascii_lowercase();
-        let id = |rest: &str| {
-            rest.chars().take_while(|char| !char.is_whitespace() && !"\"'<>()&".contains(*char)).take(header::WORD_MAX).collect()
-        };
-        let ids = lower.split("cid:").skip(1).map(id).map(|id: String| percent_decoded(&id)).collect();
-        Self { has_html: html.is_some(), ids }
+        let after = |mark: &str| lower.split(mark).skip(1).map(citation).filter(|cited| !cited.is_empty()).collect();
+        Self { has_html: html.is_some(), ids: after("cid:"), sources: after("src=") }
     }
 
-    fn has(&self, id: &str) -> bool {
-        let id = id.trim_matches(['<', '>']).to_ascii_lowercase();
-        self.ids.contains(&percent_decoded(&id))
+    fn has_id(&self, id: &str) -> bool {
+        self.ids.contains(&citation(&id.trim_matches(['<', '>']).to_ascii_lowercase()))
     }
+
+    /// Whether the HTML shows what comes from this address; it may name the last part of it alone.
+    fn has_location(&self, location: &str) -> bool {
+        let location = citation(&location.to_ascii_lowercase());
+        let last = location.rsplit('/').next().unwrap_or_default();
+        !last.is_empty() && (self.sources.contains(&location) || self.sources.contains(last))
+    }
+}
+
+/// An id or address at the beginning of a text, up to what ends it in HTML; percent signs decoded.
+fn citation(text: &str) -> String {
+    let text = text.trim_start_matches(['"', '\'']);
+    let cited: String =
+        text.chars().take_while(|char| !char.is_whitespace() && !"\"'<>()&".contains(*char)).take(header::WORD_MAX).collect();
+    percent_decoded(&cited)
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -331,6 +347,21 @@ mod tests {
         let cited = fields(&image, Some("<img src=\"CID:image001.png%4001D0\">"));
         assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <image001.png@01D0>\n"), "{cited}");
         assert!(fields(&image, Some("<p>")).contains("Content-Disposition: attachment;"));
+    }
+
+    #[test]
+    fn what_the_html_shows_by_its_address_is_inline() {
+        let values = [(tags::ATTACH_CONTENT_LOCATION, "http://host/dir/Icons.gif"), (tags::ATTACH_FILENAME, "icons.gif")];
+        let image = attachment(&values, Content::None);
+        assert!(fields(&image, Some("<img src=\"icons.gif\">")).contains("Content-Disposition: inline;"));
+        assert!(fields(&image, Some("<img src=other.gif>")).contains("Content-Disposition: attachment;"));
+    }
+
+    #[test]
+    fn a_reason_names_no_ids() {
+        let error = crate::damage::Error::Damaged(crate::damage::Code::Attachment, crate::damage::Place::node(0x8025).at(0x4400));
+        assert_eq!(without_place(&error.to_string()), "M18: an attachment's content cannot be read");
+        assert_eq!(without_place("gone (sadly)"), "gone (sadly)");
     }
 
     #[test]
