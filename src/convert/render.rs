@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::body::Bodies;
 use super::document::{Segment, Source, fetch};
+use super::part::without_place;
 use super::{Document, Format, Given, calendar, contact, eml};
 use crate::damage::{Code, Error, Place, Result};
 use crate::store::Store;
@@ -38,7 +39,7 @@ pub fn render_attachment(store: &Store, attachment: &Attachment) -> Result<Docum
         Content::Bytes(bytes) => Ok(of_bytes(bytes.clone())),
         Content::Reference(to) => Ok(of_bytes(format!("{to}\n").into_bytes())),
         Content::None => Ok(Document::default()),
-        Content::Broken(_) => Err(Error::Damaged(Code::Attachment, Place::node(attachment.props.nid().0))),
+        Content::Broken(why) => Ok(of_bytes(format!("This attachment cannot be read: {}\n", without_place(why)).into_bytes())),
     }
 }
 
@@ -48,8 +49,12 @@ pub fn attachment_name(attachment: &Attachment, index: u32) -> String {
     let names = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
     let stored = names.into_iter().find_map(|key| props.text(key)).filter(|name| !name.trim().is_empty());
     let name = stored.unwrap_or_else(|| format!("attachment-{}", index.saturating_add(1)));
-    let is_message = matches!(attachment.content, Content::Message(_)) && !name.to_lowercase().ends_with(".eml");
-    if is_message { format!("{name}.eml") } else { name }
+    match &attachment.content {
+        Content::Message(_) if !name.to_lowercase().ends_with(".eml") => format!("{name}.eml"),
+        // What says why is no photo, whatever the attachment was called.
+        Content::Broken(_) => format!("{name}.unreadable.txt"),
+        _ => name,
+    }
 }
 
 /// Renders what may hold other items: these are read from the store, and an I/O error on the way is the result.

@@ -50,7 +50,7 @@ impl Store {
             let table = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes)?;
             let mut rows = Vec::new();
             let failed = table.visit_rows(&mut |row| rows.push(row))?;
-            if failed > 0 {
+            if !failed.is_empty() {
                 return Err(Error::Damaged(Code::Recipients, Place::node(node.nid.0)));
             }
             rows.iter()

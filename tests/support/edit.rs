@@ -26,7 +26,7 @@ impl Patient {
 
     fn put(&mut self, at: u64, bytes: &[u8]) {
         let at = at as usize;
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        self.bytes.splice(at..at + bytes.len(), bytes.iter().copied());
     }
 
     /// Changes the header, and makes its CRCs right.
