@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_folder_lists_itself_its_parent_what_is_added_and_its_entries() {
         let entries = vec![Entry { name: "Inbox".into(), ino: Ino(77), kind: Kind::Directory }];
-        let listing = Arc::new(Listing { parent: Ino::ROOT, entries });
+        let listing = Arc::new(Listing { parent: Ino::ROOT, entries, failed: 0 });
         let folder = Folder { ino: Ino(50), added: &[(Ino(2), ".control")], listing };
         let names: Vec<_> = (0..6).map_while(|number| folder.entry(number)).map(|(ino, _, name)| (ino.0, name)).collect();
         assert_eq!(names, [(50, "."), (1, ".."), (2, ".control"), (77, "Inbox")]);
