@@ -3,13 +3,20 @@
 //! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in `Verb`
 //! when it is built, never before.
 
+pub mod cat;
 mod daemon;
 pub mod exit;
+pub mod info;
+mod json;
 mod log;
+pub mod ls;
 pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+pub mod schema;
+mod source;
+mod text;
 pub mod umount;
 
 use std::ffi::{OsStr, OsString};
@@ -26,6 +33,8 @@ Examples:
   pstfs mount outlook.pst ~/mail     look at it with any program
   grep -r invoice ~/mail             search it
   pstfs umount ~/mail                take it away again
+  pstfs info outlook.pst             what it is, what is in it, its health
+  pstfs ls -l outlook.pst Inbox      the same tree without a mount
 
 Nothing is ever written to the store by looking.";
 
@@ -41,6 +50,10 @@ struct Command {
 enum Verb {
     Mount(mount::Mount),
     Umount(umount::Umount),
+    Info(info::Info),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Schema(schema::Schema),
 }
 
 /// Does what the command line says; `args` begins with the name of the program.
@@ -61,6 +74,10 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(args),
+        Verb::Info(args) => info::run(args),
+        Verb::Ls(args) => ls::run(args),
+        Verb::Cat(args) => cat::run(args),
+        Verb::Schema(args) => schema::run(args),
     }
 }
 

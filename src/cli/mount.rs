@@ -184,7 +184,7 @@ impl Job {
 }
 
 /// The store's real path, if it can be one at all.
-fn store_file(file: &Path) -> Result<(PathBuf, Metadata), String> {
+pub(super) fn store_file(file: &Path) -> Result<(PathBuf, Metadata), String> {
     let real = file.canonicalize().map_err(|error| in_words(&error))?;
     let metadata = fs::metadata(&real).map_err(|error| in_words(&error))?;
     if metadata.is_dir() {

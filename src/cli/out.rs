@@ -27,6 +27,72 @@ impl Failure {
     }
 }
 
+/// Why a command stops in the middle of its output.
+#[derive(Debug)]
+pub enum Stop {
+    /// Nobody reads any more: the end, and not a failure.
+    Gone,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Stop {
+    /// What the command ends with.
+    pub fn settle(result: Result<Exit, Self>) -> Result<Exit, Failure> {
+        match result {
+            Ok(exit) => Ok(exit),
+            Err(Self::Gone) => Ok(Exit::Done),
+            Err(Self::Failed(failure)) => Err(failure),
+        }
+    }
+}
+
+/// Standard output, for commands that write as they go.
+#[derive(Debug)]
+pub struct Output(io::BufWriter<io::Stdout>);
+
+impl Output {
+    /// Takes standard output.
+    pub fn new() -> Self {
+        Self(io::BufWriter::new(io::stdout()))
+    }
+
+    /// Writes bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.0.write_all(bytes).map_err(|error| stopped(&error))
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, line: &str) -> Result<(), Stop> {
+        self.bytes(line.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Hands over what was written so far.
+    pub fn flush(&mut self) -> Result<(), Stop> {
+        self.0.flush().map_err(|error| stopped(&error))
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn stopped(error: &io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Stop::Gone,
+        _ => Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")).into(),
+    }
+}
+
 /// Writes text to standard output. A reader that has gone away is the end, not a failure.
 pub fn print(text: &str) -> Exit {
     let mut out = io::stdout().lock();

@@ -4,6 +4,7 @@
 //! from the folders' tables, sizes from the documents; both are kept in caches with byte budgets, and both are the same
 //! at every mount.
 
+mod count;
 mod document;
 mod ino;
 mod listing;
@@ -21,6 +22,7 @@ use crate::ndb::cache::Cache;
 use crate::recover::Orphans;
 use crate::store::Store;
 
+pub use count::Count;
 pub use ino::{Ino, Object, Slot};
 pub use listing::{Entry, Kind, Listing};
 
