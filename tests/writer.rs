@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use support::{audit, census, forge};
 
 /// Two variants of one mailbox differ in how it is stored, not in what is stored.
@@ -27,7 +29,7 @@ fn every_forged_store_is_exact() {
     for name in forge::names("healthy") {
         let recipe = forge::recipe(&name);
         for (format, cipher) in forge::wanted(&recipe) {
-            let faults = audit::faults(&forge::store(format, cipher, &recipe));
+            let faults = audit::faults(Arc::new(forge::store(format, cipher, &recipe)));
             assert_eq!(faults, Vec::<String>::new(), "{name} {}", forge::variant_name(format, cipher));
         }
     }

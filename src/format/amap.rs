@@ -43,24 +43,25 @@ pub fn free_units(bits: &[u8]) -> u64 {
     bits.iter().map(|byte| u64::from(byte.count_zeros())).sum()
 }
 
-/// The pages that stand where part `index` of the file begins, one after the other: the part's own map, then the
-/// deprecated ones, which every store has all the same ([MS-PST] 2.2.2.7.3, 2.2.2.7.5, 2.2.2.7.6).
+/// The pages that stand where part `index` of the file begins, and how far behind its beginning: the part's own map,
+/// then the deprecated ones, which every store has all the same ([MS-PST] 2.2.2.7.3, 2.2.2.7.5, 2.2.2.7.6).
 ///
 /// A page map comes with every 8th part. A free map comes with part 128, as the header maps those before, and each
-/// covers 496; a free page map comes with part 8192 and each covers 31,744. 4K files have allocation maps alone: both
-/// real ones seen have ordinary blocks behind their first map.
-pub fn pages_at(format: Format, index: u64) -> impl Iterator<Item = PageKind> {
+/// covers 496; a free page map comes with part 8192 and each covers 31,744. Each kind has its own place: where there is
+/// no free map, the page before a free page map is ordinary space. 4K files have allocation maps alone: both real ones
+/// seen have ordinary blocks behind their first map.
+pub fn pages_at(format: Format, index: u64) -> impl Iterator<Item = (u64, PageKind)> {
     let every = |first: u64, period: u64| index.checked_sub(first).and_then(|past| past.checked_rem(period)) == Some(0);
     let legacy = format != Format::Unicode4k;
     [
-        (PageKind::AMAP, true),
-        (PageKind::PMAP, legacy && every(0, 8)),
-        (PageKind::FMAP, legacy && every(128, 496)),
+        (0, PageKind::AMAP, true),
+        (0x200, PageKind::PMAP, legacy && every(0, 8)),
+        (0x400, PageKind::FMAP, legacy && every(128, 496)),
         // An ANSI file ends long before its first one.
-        (PageKind::FPMAP, format == Format::Unicode && every(8192, 31_744)),
+        (0x600, PageKind::FPMAP, format == Format::Unicode && every(8192, 31_744)),
     ]
     .into_iter()
-    .filter_map(|(kind, stands)| stands.then_some(kind))
+    .filter_map(|(offset, kind, stands)| stands.then_some((offset, kind)))
 }
 
 #[cfg(test)]
@@ -70,8 +71,8 @@ mod tests {
     #[test]
     fn deprecated_maps_stand_where_the_specification_has_them() {
         let place = |index, kind| {
-            let at = pages_at(Format::Unicode, index).position(|page| page == kind)?;
-            Some(map_offset(Format::Unicode, index)?.0 + 512 * at as u64)
+            let (at, _) = pages_at(Format::Unicode, index).find(|(_, page)| *page == kind)?;
+            Some(map_offset(Format::Unicode, index)?.0 + at)
         };
         assert_eq!(place(0, PageKind::PMAP), Some(0x4600));
         assert_eq!(place(128, PageKind::FMAP), Some(0x1f0_4800));

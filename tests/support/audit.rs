@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use pstfs::disk::ReadAt;
 use pstfs::format::Format;
 use pstfs::format::amap;
 use pstfs::format::block::{DataTreeBlock, SubnodeBlock};
 use pstfs::format::btree::{BTreePage, BlockEntry, BranchEntry};
-use pstfs::format::codec;
 use pstfs::format::id::{Bid, BlockRef, Ib, Nid};
 use pstfs::format::page::{Page, PageFaults, PageKind};
 use pstfs::ndb::{BTree, Ndb};
 
 /// All that is wrong, in words; empty for a store that is as it must be.
-pub fn faults(bytes: &[u8]) -> Vec<String> {
-    let ndb = Ndb::open(Arc::new(bytes.to_vec()), 64 << 20).expect("a store");
-    let mut audit = Audit { ndb: &ndb, bytes, faults: Vec::new(), owned: BTreeMap::new(), references: HashMap::new(), nids: [0; 32] };
+pub fn faults(source: Arc<dyn ReadAt>) -> Vec<String> {
+    let ndb = Ndb::open(source, 64 << 20).expect("a store");
+    let mut audit = Audit { ndb: &ndb, faults: Vec::new(), owned: BTreeMap::new(), references: HashMap::new(), nids: [0; 32] };
     let mut blocks: BTreeMap<u64, BlockEntry> = BTreeMap::new();
     ndb.visit_blocks(&mut |entry| {
         blocks.insert(entry.block.bid.0, *entry);
@@ -34,7 +34,6 @@ pub fn faults(bytes: &[u8]) -> Vec<String> {
 
 struct Audit<'a> {
     ndb: &'a Ndb,
-    bytes: &'a [u8],
     faults: Vec<String>,
     /// Bytes by the offset where they begin.
     owned: BTreeMap<u64, u64>,
@@ -126,11 +125,17 @@ impl Audit<'_> {
 
     fn page(&mut self, ib: Ib, kind: PageKind, bid: Bid) -> Vec<u8> {
         let format = self.ndb.format();
-        let bytes = codec::cut(self.bytes, ib.0 as usize, format.layout().page_bytes).expect("a page").to_vec();
+        let bytes = self.read(ib);
         let page = Page::decode(format, &bytes).expect("a page");
         let right = page.is(kind) && page.trailer.bid == bid && page.faults(ib) == PageFaults::default();
         self.fault(!right, || format!("page {ib}: {:?} {:?}", page.trailer, page.faults(ib)));
         page.body.to_vec()
+    }
+
+    fn read(&self, ib: Ib) -> Vec<u8> {
+        let mut bytes = vec![0; self.ndb.format().layout().page_bytes];
+        self.ndb.source().read_exact_at(&mut bytes, ib.0).expect("a page");
+        bytes
     }
 
     fn blocks(&mut self, blocks: &BTreeMap<u64, BlockEntry>) {
@@ -151,11 +156,11 @@ impl Audit<'_> {
         let layout = format.layout();
         let mut free = 0;
         let mut owned = std::mem::take(&mut self.owned);
-        let parts = (self.bytes.len() as u64 - layout.amap_first) / layout.amap_coverage;
+        let parts = (self.ndb.file_bytes() - layout.amap_first) / layout.amap_coverage;
         for part in 0..parts {
             let start = amap::map_offset(format, part).expect("an offset");
-            for (number, kind) in (0..).zip(amap::pages_at(format, part)) {
-                let at = Ib(start.0 + number * layout.page_bytes as u64);
+            for (offset, kind) in amap::pages_at(format, part) {
+                let at = Ib(start.0 + offset);
                 self.page(at, kind, Bid(at.0));
                 owned.insert(at.0, layout.page_bytes as u64);
             }
@@ -176,8 +181,8 @@ impl Audit<'_> {
     fn header(&mut self, blocks: &BTreeMap<u64, BlockEntry>) {
         let header = self.ndb.header().clone();
         let layout = self.ndb.format().layout();
-        let whole = (self.bytes.len() as u64 - layout.amap_first).is_multiple_of(layout.amap_coverage);
-        self.fault(header.root.file_eof.0 != self.bytes.len() as u64 || !whole, || "the file does not end with a map's coverage".into());
+        let whole = (self.ndb.file_bytes() - layout.amap_first).is_multiple_of(layout.amap_coverage);
+        self.fault(header.root.file_eof.0 != self.ndb.file_bytes() || !whole, || "the file does not end with a map's coverage".into());
         let last = header.root.file_eof.0 - layout.amap_coverage;
         self.fault(header.root.amap_last.0 != last, || format!("the last map is at {last:#x}"));
         let next = blocks.keys().next_back().map_or(0, |bid| (bid & !3) + 4);
@@ -185,6 +190,6 @@ impl Audit<'_> {
         for (kind, (told, used)) in header.nids.iter().zip(self.nids).enumerate() {
             self.fault(*told < used, || format!("the counter of type {kind:#x} is {told:#x}, in use is {used:#x}"));
         }
-        self.fault(self.ndb.format() == Format::Ansi && self.bytes.len() > 1 << 31, || "an ANSI file of more than 2 GiB".into());
+        self.fault(self.ndb.format() == Format::Ansi && self.ndb.file_bytes() > 1 << 31, || "an ANSI file of more than 2 GiB".into());
     }
 }

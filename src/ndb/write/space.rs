@@ -92,8 +92,9 @@ impl Space {
         }
         self.bytes.clear();
         self.bits = vec![0; layout.amap_bits_bytes];
-        for kind in amap::pages_at(self.format, self.index) {
-            let at = self.bytes.len();
+        for (at, kind) in amap::pages_at(self.format, self.index) {
+            let at = usize::try_from(at).unwrap_or(0);
+            self.bytes.resize(at, 0);
             let page = self.map_page(kind, at, &vec![0xff; layout.amap_bits_bytes]);
             self.bytes.extend_from_slice(&page);
             self.mark(at, layout.page_bytes);
@@ -144,7 +145,7 @@ mod tests {
             let block = layout.block_max_bytes as u64;
             for place in places {
                 let (part, at) = ((place - layout.amap_first) / layout.amap_coverage, (place - layout.amap_first) % layout.amap_coverage);
-                assert!(at >= layout.page_bytes as u64 * amap::pages_at(format, part).count() as u64);
+                assert!(amap::pages_at(format, part).all(|(map, _)| at >= map + layout.page_bytes as u64));
                 assert!(at + block <= layout.amap_coverage);
             }
             assert_eq!(extent.free_bytes % layout.unit_bytes, 0);

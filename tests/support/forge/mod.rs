@@ -15,6 +15,7 @@
     reason = "a mistake in a recipe ends the program that forges it"
 )]
 
+pub mod big;
 mod build;
 mod classes;
 mod items;
@@ -30,7 +31,7 @@ use pstfs::format::cipher::Cipher;
 
 pub use build::write;
 pub use random::{Random, Stream};
-pub use recipe::{Line, Recipe};
+pub use recipe::{Line, Recipe, parse_number as number};
 
 /// The bytes of the store that a recipe describes, in this format and encryption.
 pub fn store(format: Format, cipher: Cipher, recipe: &Recipe) -> Vec<u8> {
@@ -51,12 +52,16 @@ pub fn fixtures() -> PathBuf {
 
 /// A variant's name as recipes and files have it: `unicode-permute`.
 pub fn variant_name(format: Format, cipher: Cipher) -> String {
-    let format = match format {
+    format!("{}-{}", format_name(format), cipher.name())
+}
+
+/// A format's name as recipes and files have it.
+pub const fn format_name(format: Format) -> &'static str {
+    match format {
         Format::Ansi => "ansi",
         Format::Unicode => "unicode",
         Format::Unicode4k => "4k",
-    };
-    format!("{format}-{}", cipher.name())
+    }
 }
 
 /// All nine pairs of format and encryption.

@@ -1,6 +1,7 @@
 //! Numbers that look random and are the same on every machine.
 
 use std::io::{self, Read};
+use std::sync::{Arc, OnceLock};
 
 /// A seeded generator (SplitMix64).
 #[derive(Clone, Debug)]
@@ -58,10 +59,12 @@ impl Random {
     }
 }
 
-/// Bytes of any length, never all in memory: a piece of 64 KiB over and over, each time with its number in front.
+/// Bytes of any length, never all in memory: a piece of 64 KiB over and over, each time with the seed and its number in
+/// front.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    piece: Vec<u8>,
+    piece: Arc<[u8]>,
+    head: [u8; 16],
     at: u64,
     len: u64,
 }
@@ -71,20 +74,22 @@ const PIECE: u64 = 65_536;
 impl Stream {
     /// `len` bytes of this seed.
     pub fn new(seed: u64, len: u64) -> Self {
-        Self { piece: Random::new(seed).bytes(PIECE as usize), at: 0, len }
+        static COMMON: OnceLock<Arc<[u8]>> = OnceLock::new();
+        let piece = Arc::clone(COMMON.get_or_init(|| Random::new(5).bytes(PIECE as usize).into()));
+        let mut head = [0; 16];
+        head[..8].copy_from_slice(&seed.to_le_bytes());
+        Self { piece, head, at: 0, len }
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let within = (self.at % PIECE) as usize;
-        if within == 0 {
-            let number = (self.at / PIECE).to_le_bytes();
-            self.piece[..8].copy_from_slice(&number);
-        }
-        let left = (self.len - self.at).min(PIECE - within as u64) as usize;
-        let count = buffer.len().min(left);
-        buffer[..count].copy_from_slice(&self.piece[within..within + count]);
+        self.head[8..].copy_from_slice(&(self.at / PIECE).to_le_bytes());
+        let source = if within < 16 { &self.head[within..] } else { &self.piece[within..] };
+        let left = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
+        let count = buffer.len().min(source.len()).min(left);
+        buffer[..count].copy_from_slice(&source[..count]);
         self.at += count as u64;
         Ok(count)
     }
