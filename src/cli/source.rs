@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 use super::mount::store_file;
-use super::options::{Options, Recovered};
+use super::options::Options;
 use super::out::{Failure, in_words, tell};
 use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
 use crate::disk::{self, Access, ReadAt};
@@ -123,8 +123,8 @@ pub(super) fn is_damage(finding: &Finding) -> bool {
 pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
-    let others = Options { view: View::default(), recovered: Recovered::default(), ..options.clone() };
-    if others != Options::default() || options.recovered == Recovered::All {
+    let others = Options { view: View::default(), ..options.clone() };
+    if others != Options::default() {
         let known = "all_folders, hidden, attachments, names=, recovered=orphaned and recovered=none";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }

@@ -1,20 +1,17 @@
 //! What is shown and what is not: every row of every folder's table, accounted for.
 //!
-//! Search folders are left out, whose tables list items of other folders again. Rows are read one by one: memory grows
-//! by a few bytes for each row of the one folder that is being read, and 4 bytes for each item of the store.
+//! Search folders are left out, whose tables list items of other folders again. Memory grows with the largest folder, as
+//! that of a listing does, and by 4 bytes for each item of the store.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::Tree;
 use crate::convert::Format;
-use crate::damage::{Code, Error, Place, Result};
+use crate::damage::Result;
 use crate::format::id::{Nid, NodeType};
 use crate::format::property::FileTime;
-use crate::ltp::value::Value;
-use crate::ltp::{Row, Table};
 use crate::recover::folders_below;
-use crate::store::props::Key;
-use crate::store::{Summary, Which, tags};
+use crate::store::{Summary, Which};
 
 /// The rows of all folders, and what became of each: `rows` = `files` + [`hidden`](Count::hidden) + `failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,8 +79,6 @@ struct Part {
     which: Which,
     /// Whether the tree shows the folder at all.
     shown: bool,
-    /// Whether it can be listed, so that what is in it can be shown.
-    listable: bool,
 }
 
 impl Tree {
@@ -103,9 +98,8 @@ impl Tree {
             if is_shown && *folder != self.root_folder() {
                 add(&mut count.folders_shown, 1);
             }
-            let listable = self.is_listable(*folder)?;
             for which in [Which::Normal, Which::Associated] {
-                self.count_part(Part { folder: *folder, which, shown: is_shown, listable }, &mut count)?;
+                self.count_part(Part { folder: *folder, which, shown: is_shown }, &mut count)?;
             }
         }
         if !self.view.no_recovered {
@@ -134,77 +128,14 @@ impl Tree {
         Ok(shown)
     }
 
-    /// Whether a folder's listing can be made: a folder that its parent lists may not exist.
-    fn is_listable(&self, folder: Nid) -> Result<bool> {
-        if folder == self.root_folder() {
-            return Ok(true);
-        }
-        match self.store.ndb().node(folder) {
-            Ok(node) => Ok(node.is_some()),
-            Err(error) if error.is_io() => Err(error),
-            Err(_) => Ok(false),
-        }
-    }
-
     fn count_part(&self, part: Part, count: &mut Count) -> Result<()> {
-        let kind = match part.which {
-            Which::Normal => NodeType::CONTENTS_TABLE,
-            Which::Associated => NodeType::ASSOCIATED_TABLE,
-        };
-        let nid = part.folder.with_kind(kind);
-        let open = || {
-            let node = self.store.ndb().required_node(nid)?;
-            Table::open(self.store.ndb(), nid, node.data, node.subnodes)
-        };
-        match open() {
-            Ok(table) => self.count_table(&table, part, count),
-            Err(error) if error.is_io() => Err(error),
-            // The store then takes the items that name the folder as their parent.
-            Err(_) => {
-                let contents = self.store.contents(part.folder, part.which)?;
-                self.count_failed(contents.failed, part, count);
-                contents.rows.into_iter().try_for_each(|row| self.count_row(row, part, count))
-            }
-        }
+        let contents = self.store.contents(part.folder, part.which)?;
+        count_failed(contents.failed, part, count);
+        contents.rows.iter().try_for_each(|row| self.count_row(row, part, count))
     }
 
-    fn count_table(&self, table: &Table<'_>, part: Part, count: &mut Count) -> Result<()> {
-        // As in a listing, of several rows for one item the first counts.
-        let mut seen = HashSet::new();
-        let (mut twice, mut result) = (0_u64, Ok(()));
-        let failed = table.visit_rows(&mut |row| {
-            if !seen.insert(row.id) {
-                let place = Place::node(table.heap().nid().0).row(row.id);
-                self.store.ndb().notes().add(Code::RowIndex, place, "a second row for the same item");
-                add(&mut twice, 1);
-            } else if result.is_ok() {
-                result = self.summary(table, &row).and_then(|summary| self.count_row(summary, part, count));
-            }
-        })?;
-        self.count_failed(failed.saturating_add(twice), part, count);
-        result
-    }
-
-    fn count_failed(&self, failed: u64, part: Part, count: &mut Count) {
-        for to in [&mut count.rows, &mut count.failed] {
-            add(to, failed);
-        }
-        match part.which {
-            Which::Normal => add(&mut count.normal, failed),
-            Which::Associated => add(&mut count.associated, failed),
-        }
-    }
-
-    fn count_row(&self, row: Summary, part: Part, count: &mut Count) -> Result<()> {
-        if part.shown && !part.listable {
-            self.count_failed(1, part, count);
-            return Ok(());
-        }
-        add(&mut count.rows, 1);
-        match part.which {
-            Which::Normal => add(&mut count.normal, 1),
-            Which::Associated => add(&mut count.associated, 1),
-        }
+    fn count_row(&self, row: &Summary, part: Part, count: &mut Count) -> Result<()> {
+        count_rows(1, part, count);
         // As in a listing, the item's type decides whether it is an associated one, not the table that lists it.
         let associated = row.nid.kind() == NodeType::ASSOCIATED_MESSAGE;
         if associated && !self.view.hidden {
@@ -212,52 +143,21 @@ impl Tree {
         } else if !part.shown {
             add(&mut count.hidden_elsewhere, 1);
         } else {
-            count.take(self.document_format(&row)?, row.time());
+            count.take(self.document_format(row)?, row.time());
         }
         Ok(())
     }
-
-    /// Class and times of a row's item, from the item itself where the row does not tell them.
-    fn summary(&self, table: &Table<'_>, row: &Row) -> Result<Summary> {
-        let nid = Nid(row.id);
-        let time = |key| -> Result<Option<FileTime>> {
-            Ok(match cell(table, row, key)? {
-                Some(Value::Time(time)) => time.unix().map(|_| time),
-                _ => None,
-            })
-        };
-        let class = match cell(table, row, tags::MESSAGE_CLASS)? {
-            Some(Value::Unicode(class)) => Some(class),
-            Some(Value::String8(bytes)) if bytes.is_ascii() => String::from_utf8(bytes).ok(),
-            _ => None,
-        };
-        let delivered = time(tags::MESSAGE_DELIVERY_TIME)?;
-        if class.is_some() && delivered.is_some() {
-            return Ok(Summary { nid, class, delivered, ..Summary::default() });
-        }
-        let (submitted, modified) = (time(tags::CLIENT_SUBMIT_TIME)?, time(tags::LAST_MODIFICATION_TIME)?);
-        let item = match self.store.node_props(nid) {
-            Ok(props) => Summary::of(nid, &props),
-            Err(error @ Error::Io(_)) => return Err(error),
-            Err(error) => {
-                self.store.ndb().notes().survived(&error, Code::MessageRow, Place::node(nid.0));
-                Summary::default()
-            }
-        };
-        Ok(Summary {
-            nid,
-            class: class.or(item.class),
-            delivered: delivered.or(item.delivered),
-            submitted: submitted.or(item.submitted),
-            modified: modified.or(item.modified),
-            ..Summary::default()
-        })
-    }
 }
 
-fn cell(table: &Table<'_>, row: &Row, key: Key) -> Result<Option<Value>> {
-    match key {
-        Key::Id(id) => table.cell(row, id),
-        Key::Lid(..) | Key::Name(..) => Ok(None),
+fn count_failed(failed: u64, part: Part, count: &mut Count) {
+    add(&mut count.failed, failed);
+    count_rows(failed, part, count);
+}
+
+fn count_rows(rows: u64, part: Part, count: &mut Count) {
+    add(&mut count.rows, rows);
+    match part.which {
+        Which::Normal => add(&mut count.normal, rows),
+        Which::Associated => add(&mut count.associated, rows),
     }
 }

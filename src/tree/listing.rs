@@ -113,14 +113,19 @@ impl Tree {
     }
 
     fn list_folder(&self, nid: Nid) -> Result<Listing> {
-        let node = self.store.ndb().required_node(nid)?;
+        // A folder may be listed and yet have no node of its own; its tables may still be there.
+        let above = match self.store.ndb().node(nid) {
+            Err(error) if error.is_io() => return Err(error),
+            Ok(Some(node)) => node.parent,
+            Ok(None) | Err(_) => nid,
+        };
         let other = if self.view.all_folders { None } else { self.other.get().filter(|other| other.contains(nid)) };
         let folders = match other {
             Some(other) => other.below(nid),
             None => self.store.subfolders(nid)?,
         };
         let (entries, failed) = self.entries_of(nid, &folders, Unique::default())?;
-        let parent = if node.parent == self.root_folder() || node.parent == nid { Ino::ROOT } else { Object::Folder(node.parent).into() };
+        let parent = if above == self.root_folder() || above == nid { Ino::ROOT } else { Object::Folder(above).into() };
         Ok(Listing::new(parent, entries, failed))
     }
 

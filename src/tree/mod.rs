@@ -142,10 +142,7 @@ impl Tree {
     pub fn attributes(&self, ino: Ino) -> Result<Attributes> {
         match object(ino)? {
             Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned => Ok(folder(ino, None)),
-            Object::Folder(nid) => {
-                self.store.ndb().required_node(nid)?;
-                Ok(folder(ino, self.folder_time(nid)?))
-            }
+            Object::Folder(nid) => Ok(folder(ino, self.folder_time(nid)?)),
             Object::Attachments(slot) => {
                 let message = self.known(Ino::from(Object::Document(slot)))?;
                 Ok(folder(ino, message.mtime))
