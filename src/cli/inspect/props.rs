@@ -1,0 +1,60 @@
+//! The properties in a node.
+
+use std::sync::Arc;
+
+use super::super::out::Stop;
+use super::Trees;
+use super::node;
+use super::report::Report;
+use super::value::{Printer, type_name};
+use crate::format::id::Nid;
+use crate::format::property::PropertyRecord;
+use crate::ltp::Properties;
+use crate::store::Store;
+use crate::store::names::{Name, NameMap};
+
+/// Shows the properties, in the order stored.
+pub(super) fn show(trees: &Trees<'_>, path: &[Nid], report: &mut Report) -> Result<(), Stop> {
+    let node = node::find(trees, path)?;
+    node::head(trees, &node, report)?;
+    let properties = match trees.survive(Properties::open(&trees.ndb, node.nid, node.data, node.subnodes))? {
+        Ok(properties) => properties,
+        Err(error) => return node::bytes(trees, &node, &error, report),
+    };
+    let names = names(trees)?;
+    report.title(format!("Properties: {}", properties.records().len()))?;
+    properties.records().iter().try_for_each(|record| property(trees, &properties, record, &names, report))
+}
+
+/// The store's named properties; none where they cannot be read.
+fn names(trees: &Trees<'_>) -> Result<Arc<NameMap>, Stop> {
+    let store = trees.survive(Store::from_ndb(Arc::clone(&trees.ndb)))?;
+    Ok(store.map(|store| Arc::clone(store.names())).unwrap_or_default())
+}
+
+fn property(
+    trees: &Trees<'_>,
+    properties: &Properties<'_>,
+    record: &PropertyRecord,
+    names: &NameMap,
+    report: &mut Report,
+) -> Result<(), Stop> {
+    let printer = Printer::new(&trees.ndb, report.is_whole());
+    let value = match trees.survive(properties.value(record))? {
+        Ok(Some(value)) => trees.survive(printer.print(&value))?.unwrap_or_else(|error| format!("cannot be read: {error}")),
+        Ok(None) => format!("cannot be read: {:#x} is no value of this type", record.value.0),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    report.line(format!("  {:#06x}  {:<12}  {value}", record.id, type_name(record.kind)))?;
+    match names.name(record.id) {
+        Some(name) => report.line(format!("          = {}", name_of(name))),
+        None => Ok(()),
+    }
+}
+
+fn name_of(name: &Name) -> String {
+    match name {
+        Name::Lid(set, lid) => format!("{lid:#06x} of {set}"),
+        Name::Text(set, text) => format!("\"{}\" of {set}", text.escape_debug()),
+    }
+}
