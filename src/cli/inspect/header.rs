@@ -17,7 +17,8 @@ const NIDS: &str = "nids";
 pub(super) fn show(raw: &Raw<'_>, report: &mut Report) -> Result<(), Stop> {
     let format = raw.format.unwrap_or(Format::Unicode);
     let wanted = Header::size(format);
-    report.line(format!("Header of {} ({}, {wanted} bytes)", raw.source.name(), text::bytes(raw.source.bytes())))?;
+    report.line(format!("Header of {}", raw.source.name()))?;
+    report.line(format!("{}, {wanted} bytes, in a file of {}", format.name(), text::bytes(raw.source.bytes())))?;
     if raw.format.is_none() {
         report.fault("the version is not known; shown as if it were Unicode (--format tells another)")?;
     }
@@ -48,10 +49,17 @@ fn fields(header: &Header, format: Format, len: usize, report: &mut Report) -> R
 
 /// What a field's value means, where it is a number that means something.
 fn explained(name: &str, value: String, header: &Header) -> String {
+    let root = &header.root;
     match name {
         NIDS => header.nids.iter().map(|nid| format!("{nid:x}")).collect::<Vec<_>>().join(" "),
         "crypt_method" => format!("{value} ({})", cipher(header.crypt_method)),
-        "amap_valid" => format!("{value} ({})", if header.root.amap_valid == 0 { "not closed cleanly" } else { "maps valid" }),
+        "amap_valid" => format!("{value} ({})", if root.amap_valid == 0 { "not closed cleanly" } else { "maps valid" }),
+        "file_eof" => root.file_eof.to_string(),
+        "amap_last" => root.amap_last.to_string(),
+        "amap_free" => format!("{} bytes", root.amap_free.0),
+        "pmap_free" => format!("{} bytes", root.pmap_free.0),
+        "nodes" => format!("page {} at {}", root.nodes.bid, root.nodes.ib),
+        "blocks" => format!("page {} at {}", root.blocks.bid, root.blocks.ib),
         _ => value,
     }
 }

@@ -25,7 +25,7 @@ use crate::damage::Error;
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::codec;
-use crate::format::header::Header;
+use crate::format::header::{Header, MAGIC};
 use crate::format::id::Nid;
 use crate::ndb::Ndb;
 use report::Report;
@@ -49,6 +49,9 @@ Examples:
 
 Exit codes: 0 done (damage is told on standard error), 8 nothing to show (no
 such page, block or node), 16 usage. Nothing is ever written to FILE.";
+
+/// The highest version that is believed where the magic is wrong; the highest seen is 37.
+const VERSION_MAX: u16 = 40;
 
 /// Bytes for caches.
 const CACHE_BYTES: usize = 16 << 20;
@@ -206,7 +209,9 @@ impl<'a> Raw<'a> {
         let mut raw = Self { source, file, head: Vec::new(), format: args.format.map(Format::from) };
         raw.head = raw.read(0, len)?;
         // The version stands alike in all variants, and may be right where the magic is not.
-        let version = codec::cut(&raw.head, 10, 2).and_then(|bytes| codec::decode(Format::Unicode, bytes).ok());
+        let version: Option<u16> = codec::cut(&raw.head, 10, 2).and_then(|bytes| codec::decode(Format::Unicode, bytes).ok());
+        let is_store = raw.head.starts_with(&MAGIC);
+        let version = version.filter(|version| is_store || *version <= VERSION_MAX);
         raw.format = raw.format.or(version.and_then(Format::of_version));
         Ok(raw)
     }

@@ -1,6 +1,7 @@
 //! A node: where its data and subnodes lie, and what its heap holds.
 
 use super::super::out::Stop;
+use super::super::text;
 use super::Trees;
 use super::report::Report;
 use super::value::node_kind;
@@ -68,7 +69,7 @@ pub(super) fn head(trees: &Trees<'_>, node: &Found, report: &mut Report) -> Resu
 
 fn leaves(data: &Data, report: &mut Report) -> Result<(), Stop> {
     let leaves = data.leaves();
-    report.title(format!("Data: {} bytes in {} blocks", data.len(), leaves.len()))?;
+    report.title(format!("Data: {} bytes, {}", data.len(), text::counted(u64::try_from(leaves.len()).unwrap_or(0), "block", "blocks")))?;
     let ends = leaves.iter().skip(1).map(|leaf| leaf.start).chain([data.len()]);
     let lines = leaves
         .iter()
@@ -133,10 +134,14 @@ fn heap(trees: &Trees<'_>, node: &Found, report: &mut Report) -> Result<(), Stop
 pub(super) fn bytes(trees: &Trees<'_>, node: &Found, why: &Error, report: &mut Report) -> Result<(), Stop> {
     report.title("Data as they are")?;
     report.fault(why.to_string())?;
-    let Ok(data) = trees.survive(trees.ndb.data(node.data))? else { return report.line("  cannot be read") };
-    let len = if report.is_whole() { 64 << 20 } else { 4096 };
-    match trees.survive(data.read(&trees.ndb, 0, len))? {
-        Ok(bytes) => report.dump(0, &bytes),
-        Err(error) => report.fault(error.to_string()),
+    let Ok(data) = trees.survive(trees.ndb.data(node.data))? else { return Ok(()) };
+    // Block by block: what cannot be read is said, not shown as zeros that never stood there.
+    let shown = if report.is_whole() { data.leaves().len() } else { 1 };
+    for (index, leaf) in data.leaves().iter().enumerate().take(shown) {
+        match trees.survive(data.block(&trees.ndb, index))? {
+            Ok(block) => report.dump(leaf.start, &block.data)?,
+            Err(error) => report.fault(format!("block {}: {error}", leaf.bid))?,
+        }
     }
+    report.left_out(data.leaves().len().saturating_sub(shown), "blocks")
 }

@@ -7,6 +7,7 @@ use super::report::Report;
 use super::value::{Printer, type_name};
 use crate::format::id::Nid;
 use crate::ltp::{Row, Table};
+use crate::store::codepage;
 
 /// How many rows are shown without `--all`.
 const ROWS_MAX: usize = 20;
@@ -63,7 +64,7 @@ fn rows(trees: &Trees<'_>, table: &Table<'_>, report: &mut Report) -> Result<(),
 }
 
 fn cells(trees: &Trees<'_>, table: &Table<'_>, row: &Row, report: &mut Report) -> Result<(), Stop> {
-    let printer = Printer::new(&trees.ndb, report.is_whole());
+    let printer = Printer::new(&trees.ndb, report.is_whole(), codepage::WINDOWS_1252);
     for column in &table.info().columns {
         let Ok(Some(value)) = trees.survive(table.cell(row, column.id))? else { continue };
         let value = trees.survive(printer.print(&value))?.unwrap_or_else(|error| format!("cannot be read: {error}"));

@@ -12,7 +12,7 @@ use crate::store::codepage;
 use crate::store::props::VALUE_MAX;
 
 /// How much of a string, in characters, and of bytes is shown without `--all`.
-const TEXT_MAX: usize = 48;
+const TEXT_MAX: usize = 40;
 const BYTES_MAX: usize = 16;
 /// How many elements of several are.
 const ELEMENTS_MAX: usize = 4;
@@ -24,15 +24,16 @@ const STREAM_BYTES: usize = 512;
 pub(super) struct Printer<'a> {
     ndb: &'a Ndb,
     all: bool,
+    codepage: u16,
 }
 
 impl<'a> Printer<'a> {
-    /// Prints values of this store; `all` cuts nothing.
-    pub(super) const fn new(ndb: &'a Ndb, all: bool) -> Self {
-        Self { ndb, all }
+    /// Prints values of this store; `all` cuts nothing, `codepage` is that of 8-bit strings.
+    pub(super) const fn new(ndb: &'a Ndb, all: bool, codepage: u16) -> Self {
+        Self { ndb, all, codepage }
     }
 
-    /// A value in one line.
+    /// A value in one line; one that was left in the file in two.
     pub(super) fn print(&self, value: &Value) -> Result<String> {
         Ok(match value {
             Value::Null => "none".into(),
@@ -45,7 +46,7 @@ impl<'a> Printer<'a> {
             Value::Bool(value) => value.to_string(),
             Value::Time(time) => text::rfc3339(time.unix()).unwrap_or_else(|| format!("no time ({:#x})", time.0)),
             Value::Guid(guid) => guid.to_string(),
-            Value::String8(bytes) => self.text(&codepage::decode(codepage::WINDOWS_1252, bytes)),
+            Value::String8(bytes) => self.text(&codepage::decode(self.codepage, bytes)),
             Value::Unicode(text) => self.text(text),
             Value::Binary(bytes) => self.bytes(bytes),
             Value::Object(nid, size) => format!("object in subnode {nid}, {size} bytes"),
@@ -58,8 +59,8 @@ impl<'a> Printer<'a> {
         let shown = if self.all { usize::MAX } else { TEXT_MAX };
         let cut: String = text.chars().take(shown).collect();
         let rest = text.chars().count().saturating_sub(shown);
-        let more = if rest == 0 { String::new() } else { format!(" ... {rest} more characters") };
-        format!("\"{}\"{more}", cut.escape_debug())
+        let more = if rest == 0 { String::new() } else { format!(" ... {rest} more") };
+        format!("\"{}\"{more}", escaped(&cut))
     }
 
     fn bytes(&self, bytes: &[u8]) -> String {
@@ -93,8 +94,20 @@ impl<'a> Printer<'a> {
             }
             _ => self.bytes(&bytes),
         };
-        Ok(format!("{place}, begins {begins}"))
+        Ok(format!("{place}\n          begins {begins}"))
     }
+}
+
+/// A string without what would confuse a terminal.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for char in text.chars() {
+        match char {
+            '\'' => escaped.push(char),
+            other => escaped.extend(other.escape_debug()),
+        }
+    }
+    escaped
 }
 
 /// What a property's type is called.
@@ -152,6 +165,11 @@ pub(super) fn node_kind(nid: Nid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_confuses_a_terminal_is_escaped() {
+        assert_eq!(escaped("it's \"x\"\u{1b}[2J\u{202e}é"), "it's \\\"x\\\"\\u{1b}[2J\\u{202e}é");
+    }
 
     #[test]
     fn each_type_of_a_property_has_a_name() {
