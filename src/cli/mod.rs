@@ -1,6 +1,6 @@
 //! What the user typed and what to print.
 //!
-//! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in [`Verb`]
+//! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in `Verb`
 //! when it is built, never before.
 
 pub mod cat;
