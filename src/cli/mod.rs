@@ -7,6 +7,7 @@ pub mod cat;
 mod daemon;
 pub mod exit;
 pub mod info;
+pub mod inspect;
 mod json;
 mod log;
 pub mod ls;
@@ -53,6 +54,7 @@ enum Verb {
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
 
@@ -77,6 +79,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
+        Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }
 }
