@@ -13,6 +13,7 @@
 mod audit;
 #[path = "mod.rs"]
 mod forge;
+mod peers;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
 fn main() {
@@ -31,6 +33,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
         ["big", path, options @ ..] => big(Path::new(path), options),
+        ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
     }
