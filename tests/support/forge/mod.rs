@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use pstfs::disk::MemoryFile;
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
+use pstfs::store::write::PropertyList;
 
 pub use build::write;
 pub use random::{Random, Stream};
@@ -43,6 +44,13 @@ pub fn store(format: Format, cipher: Cipher, recipe: &Recipe) -> Vec<u8> {
 /// The recipe in `fixtures/healthy/NAME`.
 pub fn recipe(name: &str) -> Recipe {
     Recipe::read(&fixtures().join("healthy").join(name).join("recipe"))
+}
+
+/// What a recipe's line `all-types` sets: a property of every type, single, several, none, as large as can be, empty.
+pub fn all_types() -> PropertyList {
+    let mut props = PropertyList::default();
+    values::all_types(&mut props);
+    props
 }
 
 /// The folder of fixtures.

@@ -50,6 +50,7 @@ fn attachments(store: &Store, item: &Item, kind: &str, head: &str, lines: &mut V
             }
             Content::None | Content::Reference(_) | Content::Broken(_) => continue,
         };
+        let kind = if matches!(attachment.content, Content::Ole(_)) { "ole" } else { kind };
         lines.push(format!("{kind}\t{head}\t{}\t{:08x}", bytes.len(), crc32fast::hash(&bytes)));
     }
 }

@@ -22,7 +22,7 @@ function item(message, head) {
   for (let i = 0; i < message.numberOfRecipients; i++) out.push(`to\t${head}\t${message.getRecipient(i).emailAddress}`);
   for (let i = 0; i < message.numberOfAttachments; i++) {
     const attachment = message.getAttachment(i);
-    if (attachment.attachMethod === 5) continue;
+    if (attachment.attachMethod !== 1) continue;
     const bytes = read(attachment);
     out.push(`file\t${head}\t${bytes.length}\t${crc(bytes)}`);
   }

@@ -83,7 +83,7 @@ macro_rules! lister {
                     recipients(message.recipient_table(), &head);
                     for row in message.attachment_table().into_iter().flat_map(|table| table.rows_matrix()) {
                         let nid = NodeId::from(u32::from(row.id()));
-                        if method(message.attachment_table(), row.id()) == 5 {
+                        if method(message.attachment_table(), row.id()) != 1 {
                             continue;
                         }
                         let attachment = <$attachment>::read(message.clone(), nid, None)?;
