@@ -1,5 +1,5 @@
 //! Real stores, where they are at hand: read, written anew by the builder, read again.
-#![allow(clippy::as_conversions, clippy::arithmetic_side_effects, reason = "tests: a mistake shows at once")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests: a mistake shows at once")]
 
 mod support;
 

@@ -136,3 +136,19 @@ fn attachments_of_every_size_come_back_whole() {
         assert_eq!(store.ndb().notes().findings(), []);
     }
 }
+
+/// Damage is done where it was meant, and nowhere else: each damaged store differs from its base in one structure.
+#[test]
+fn damage_is_done_where_it_was_meant() {
+    for name in forge::names("damaged") {
+        let edits = forge::Recipe::read(&forge::fixtures().join("damaged").join(&name).join("edits"));
+        let base = edits.line("base").unwrap();
+        let (format, cipher) = forge::variant(base.arg(1));
+        let (healthy, damaged) = (forge::store(format, cipher, &forge::recipe(base.arg(0))), forge::damaged(&name));
+        let changed: Vec<usize> = (0..healthy.len().min(damaged.len())).filter(|at| healthy[*at] != damaged[*at]).collect();
+        let spread = changed.last().map_or(0, |last| last - changed[0]);
+        let cut = damaged.len() < healthy.len();
+        assert!(cut != (1..format.layout().block_max_bytes).contains(&(spread + changed.len())), "{name}: {spread}");
+        assert_eq!(damaged, forge::damaged(&name), "{name}: the same bytes each time");
+    }
+}

@@ -45,8 +45,7 @@ fn folders(store: &Store, from: Nid, builder: &mut StoreBuilder<'_>, to: Nid) {
     }
     for child in store.subfolders(from).expect("folders") {
         let props = store.folder(child).expect("a folder").props;
-        let mut draft = FolderDraft::default();
-        draft.props = list(store, &props, None);
+        let draft = FolderDraft { props: list(store, &props, None), deletions: false };
         let folder = builder.add_folder(to, draft).expect("a folder");
         folders(store, child, builder, folder);
     }

@@ -42,7 +42,7 @@ fn main() {
 }
 
 fn make(recipe: &Path, variant: &str, path: &Path) {
-    let (format, cipher) = forge::variants().find(|(format, cipher)| forge::variant_name(*format, *cipher) == variant).expect("a variant");
+    let (format, cipher) = forge::variant(variant);
     std::fs::write(path, forge::store(format, cipher, &forge::Recipe::read(recipe))).expect("a file");
 }
 

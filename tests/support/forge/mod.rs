@@ -18,6 +18,7 @@
 pub mod big;
 mod build;
 mod classes;
+mod edits;
 mod items;
 mod random;
 mod recipe;
@@ -94,6 +95,27 @@ pub fn all(out: &Path, told: &mut dyn FnMut(&Path, u64)) {
             told(&path, std::fs::metadata(&path).expect("the file").len());
         }
     }
+    let folder = out.join("damaged");
+    std::fs::create_dir_all(&folder).expect("a folder for the stores");
+    for name in names("damaged") {
+        let path = folder.join(format!("{name}.pst"));
+        let bytes = damaged(&name);
+        std::fs::write(&path, &bytes).expect("a file");
+        told(&path, bytes.len() as u64);
+    }
+}
+
+/// The damaged store in `fixtures/damaged/NAME`.
+pub fn damaged(name: &str) -> Vec<u8> {
+    let edits = Recipe::read(&fixtures().join("damaged").join(name).join("edits"));
+    let base = edits.line("base").expect("edits begin with their base");
+    let (format, cipher) = variant(base.arg(1));
+    edits::damaged(store(format, cipher, &recipe(base.arg(0))), &edits)
+}
+
+/// The variant of this name.
+pub fn variant(name: &str) -> (Format, Cipher) {
+    variants().find(|(format, cipher)| variant_name(*format, *cipher) == name).expect("a variant")
 }
 
 /// The fixtures of a kind, sorted.
