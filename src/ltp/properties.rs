@@ -6,7 +6,7 @@ use super::heap::Heap;
 use super::tree;
 use super::value::Value;
 use crate::damage::{Code, Error, Place, Result};
-use crate::format::codec::{self, Field};
+use crate::format::codec::{self, Decoder, Field};
 use crate::format::heap::HeapClient;
 use crate::format::id::{Bid, Nid};
 use crate::format::property::{PropType, PropertyRecord};
@@ -29,8 +29,10 @@ impl<'a> Properties<'a> {
         }
         let mut records = Vec::new();
         let header = tree::visit_records(&heap, heap.root(), &mut |key, data| {
-            let bytes: Vec<u8> = key.iter().chain(data).copied().collect();
-            records.extend(codec::decode::<PropertyRecord>(ndb.format(), &bytes));
+            let mut value = Decoder::new(ndb.format(), data);
+            if let (Ok(id), Ok(kind), Ok(value)) = (codec::decode(ndb.format(), key), value.field(), value.field()) {
+                records.push(PropertyRecord { id, kind, value });
+            }
         })?;
         if usize::from(header.key_bytes).saturating_add(header.data_bytes.into()) < PropertyRecord::size(ndb.format()) {
             return Err(Error::Damaged(Code::TreeHeader, place));

@@ -152,24 +152,32 @@ impl<'a> Table<'a> {
         Ok(Row { id, bytes })
     }
 
-    /// Shows every row to `visit`, in the order of the row ids. Rows that cannot be read are noted; their ids are returned.
+    /// The row that the index names by id and number; `None`, and noted, where it cannot be read.
+    pub fn row_of(&self, id: u32, number: u32) -> Result<Option<Row>> {
+        let place = Place::node(self.heap.nid().0).row(id);
+        match self.row(number) {
+            Ok(row) => {
+                if row.id != id {
+                    self.heap.ndb().notes().add(Code::RowIndex, place, format!("row {number} says {:#x}", row.id));
+                }
+                // The index decides: it is what other readers follow.
+                Ok(Some(Row { id, ..row }))
+            }
+            Err(error) if error.is_io() => Err(error),
+            Err(error) => {
+                self.heap.ndb().notes().survived(&error, Code::RowMatrix, place);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Shows every row to `visit`, in the order of the index. Rows that cannot be read are noted; their ids are returned.
     pub fn visit_rows(&self, visit: &mut dyn FnMut(Row)) -> Result<Vec<u32>> {
         let mut failed = Vec::new();
         for (id, number) in self.row_numbers()? {
-            let place = Place::node(self.heap.nid().0).row(id);
-            match self.row(number) {
-                Ok(row) => {
-                    if row.id != id {
-                        self.heap.ndb().notes().add(Code::RowIndex, place, format!("row {number} says {:#x}", row.id));
-                    }
-                    // The index decides: it is what other readers follow.
-                    visit(Row { id, ..row });
-                }
-                Err(error) if error.is_io() => return Err(error),
-                Err(error) => {
-                    self.heap.ndb().notes().survived(&error, Code::RowMatrix, place);
-                    failed.push(id);
-                }
+            match self.row_of(id, number)? {
+                Some(row) => visit(row),
+                None => failed.push(id),
             }
         }
         Ok(failed)

@@ -30,12 +30,18 @@ impl Ndb {
     ///
     /// A block that is missing counts as long as a full one: what follows keeps its place.
     pub fn data(&self, root: Bid) -> Result<Arc<Data>> {
-        if let Some(data) = self.trees.get(&root.key()) {
+        if root.is_internal()
+            && let Some(data) = self.trees.get(&root.key())
+        {
             return Ok(data);
         }
         let mut data = Data::default();
         if !root.is_none() {
             self.grow(&mut data, root)?;
+        }
+        // What a look-up of one block tells is not worth a place in the cache.
+        if data.leaves.len() < 2 {
+            return Ok(Arc::new(data));
         }
         let bytes = data.leaves.len().saturating_mul(size_of::<Leaf>());
         Ok(self.trees.put(root.key(), data, bytes))

@@ -48,7 +48,8 @@ impl Ndb {
             file_bytes,
             pages: Cache::new(cache_bytes >> 2),
             blocks: Cache::new(cache_bytes >> 1),
-            trees: Cache::new(cache_bytes >> 2),
+            // The index of a tree of gigabytes is large, and each read of it asks for it again.
+            trees: Cache::keeping_newest(cache_bytes >> 2),
             notes,
         };
         ndb.settle_cipher();

@@ -28,15 +28,6 @@ pub enum Which {
     Associated,
 }
 
-/// The rows of one of a folder's tables.
-#[derive(Clone, Debug, Default)]
-pub struct Contents {
-    /// The rows, ascending by node id.
-    pub rows: Vec<Summary>,
-    /// How many more rows there are for items that another row stands for already.
-    pub failed: u64,
-}
-
 /// What a folder's table tells of an item: enough to name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -120,40 +111,55 @@ impl Store {
         Ok(folders)
     }
 
-    /// The items in a folder.
+    /// Shows what is known of each item in a folder to `visit`, ascending by node id; stops at its first error.
     ///
-    /// What the table does not tell is read from the item itself; an item that cannot be read keeps what the row tells.
-    pub fn contents(&self, folder: Nid, which: Which) -> Result<Contents> {
+    /// What the table does not tell is read from the item itself; an item that cannot be read keeps what the row tells,
+    /// and a row that cannot be read what the item tells. Returns how many rows were left out, because an earlier one
+    /// stands for the same item.
+    pub fn visit_contents(&self, folder: Nid, which: Which, visit: &mut dyn FnMut(Summary) -> Result<()>) -> Result<u64> {
         let (table_kind, item_kind) = match which {
             Which::Normal => (NodeType::CONTENTS_TABLE, NodeType::MESSAGE),
             Which::Associated => (NodeType::ASSOCIATED_TABLE, NodeType::ASSOCIATED_MESSAGE),
         };
-        let mut contents = Contents::default();
-        match self.table(folder.with_kind(table_kind))? {
-            Some(table) => {
-                let mut read = Ok(());
-                let failed = table.visit_rows(&mut |row| match summary_of(&table, &row) {
-                    Ok(summary) => contents.rows.push(summary),
-                    Err(error) => read = Err(error),
-                })?;
-                read?;
-                // The id of a row stands in the table's index too, and the item tells the rest itself.
-                contents.rows.extend(failed.into_iter().map(|id| Summary { nid: Nid(id), ..Summary::default() }));
+        let Some(table) = self.table(folder.with_kind(table_kind))? else {
+            for nid in self.children(folder, item_kind)? {
+                visit(self.completed(Summary { nid, ..Summary::default() })?)?;
             }
-            None => {
-                contents.rows = self.children(folder, item_kind)?.into_iter().map(|nid| Summary { nid, ..Summary::default() }).collect()
-            }
+            return Ok(0);
+        };
+        let mut numbers = table.row_numbers()?;
+        let rows = numbers.len();
+        // In good files they are in this order already.
+        numbers.sort_by_key(|(id, _)| *id);
+        numbers.dedup_by_key(|(id, _)| *id);
+        for (id, number) in &numbers {
+            let summary = match table.row_of(*id, *number)? {
+                Some(row) => summary_of(&table, &row)?,
+                None => Summary { nid: Nid(*id), ..Summary::default() },
+            };
+            visit(self.completed(summary)?)?;
         }
-        contents.rows.sort_unstable_by_key(|row| row.nid);
-        let rows = contents.rows.len();
-        contents.rows.dedup_by_key(|row| row.nid);
-        contents.failed = u64::try_from(rows.saturating_sub(contents.rows.len())).unwrap_or(0);
-        for row in contents.rows.iter_mut().filter(|row| !row.is_complete()) {
-            if let Some(props) = self.survive(self.node_props(row.nid), Code::MessageRow, row.nid)? {
-                row.fill(Summary::of(row.nid, &props));
-            }
+        Ok(u64::try_from(rows.saturating_sub(numbers.len())).unwrap_or(0))
+    }
+
+    /// The items in a folder that are few, or that are wanted all at once.
+    pub fn contents(&self, folder: Nid, which: Which) -> Result<Vec<Summary>> {
+        let mut rows = Vec::new();
+        self.visit_contents(folder, which, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// A summary with what the item itself tells, where the row did not tell enough.
+    fn completed(&self, mut row: Summary) -> Result<Summary> {
+        if !row.is_complete()
+            && let Some(props) = self.survive(self.node_props(row.nid), Code::MessageRow, row.nid)?
+        {
+            row.fill(Summary::of(row.nid, &props));
         }
-        Ok(contents)
+        Ok(row)
     }
 
     /// How many rows a folder's table has, without a look at the items.

@@ -26,7 +26,7 @@ use crate::ndb::Ndb;
 use names::NameMap;
 use props::Props;
 
-pub use folder::{Contents, FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
+pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
 pub use special::Role;
 
 /// A store: its folders and items.

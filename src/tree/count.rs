@@ -1,14 +1,14 @@
 //! What is shown and what is not: every row of every folder's table, accounted for.
 //!
-//! Search folders are left out, whose tables list items of other folders again. Memory grows with the largest folder, as
-//! that of a listing does, and by 4 bytes for each item of the store.
+//! Search folders are left out, whose tables list items of other folders again. Rows are read one by one: memory
+//! grows by 8 bytes for each row of the one folder that is being read, and by 4 for each item of the store.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::Tree;
 use crate::convert::Format;
 use crate::damage::Result;
-use crate::format::id::{Nid, NodeType};
+use crate::format::id::Nid;
 use crate::format::property::FileTime;
 use crate::recover::folders_below;
 use crate::store::{Summary, Which};
@@ -129,16 +129,14 @@ impl Tree {
     }
 
     fn count_part(&self, part: Part, count: &mut Count) -> Result<()> {
-        let contents = self.store.contents(part.folder, part.which)?;
-        count_failed(contents.failed, part, count);
-        contents.rows.iter().try_for_each(|row| self.count_row(row, part, count))
+        let failed = self.store.visit_contents(part.folder, part.which, &mut |row| self.count_row(&row, part, count))?;
+        count_failed(failed, part, count);
+        Ok(())
     }
 
     fn count_row(&self, row: &Summary, part: Part, count: &mut Count) -> Result<()> {
         count_rows(1, part, count);
-        // As in a listing, the item's type decides whether it is an associated one, not the table that lists it.
-        let associated = row.nid.kind() == NodeType::ASSOCIATED_MESSAGE;
-        if associated && !self.view.hidden {
+        if part.which == Which::Associated && !self.view.hidden {
             add(&mut count.hidden_associated, 1);
         } else if !part.shown {
             add(&mut count.hidden_elsewhere, 1);

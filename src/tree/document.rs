@@ -50,7 +50,7 @@ impl Tree {
         let nothing = Summary { nid: slot.nid, ..Summary::default() };
         let Some(folder) = slot.folder else { return Ok(nothing) };
         for which in [Which::Normal, Which::Associated] {
-            let rows = self.store.contents(folder, which)?.rows;
+            let rows = self.store.contents(folder, which)?;
             if let Some(row) = rows.into_iter().find(|row| row.nid == slot.nid) {
                 return Ok(row);
             }

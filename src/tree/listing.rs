@@ -7,7 +7,7 @@ use super::name::{Name, Unique};
 use super::{Names, Tree, object};
 use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
-use crate::format::id::{Nid, NodeType};
+use crate::format::id::Nid;
 use crate::store::{FLAG_HAS_ATTACHMENTS, Summary, Which, tags};
 
 /// What an inode is.
@@ -156,15 +156,15 @@ impl Tree {
     /// plain does not depend on what the user asked to see.
     fn entries_of(&self, folder: Nid, folders: &[Nid], mut unique: Unique) -> Result<(Vec<Entry>, u64)> {
         let mut entries: Vec<Entry> = folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
-        let normal = self.store.contents(folder, Which::Normal)?;
-        let hidden = self.store.contents(folder, Which::Associated)?;
-        let failed = normal.failed.saturating_add(if self.view.hidden { hidden.failed } else { 0 });
-        let mut rows: Vec<Summary> = normal.rows.into_iter().chain(hidden.rows).collect();
-        rows.sort_unstable_by_key(|row| row.nid);
-        for row in rows {
-            let shown = self.view.hidden || row.nid.kind() != NodeType::ASSOCIATED_MESSAGE;
-            self.push_document(&mut entries, Some(folder), &row, &mut unique, shown)?;
-        }
+        // The associated items are few; the others are named one by one as they come, each after those of lower ids.
+        let mut hidden = self.store.contents(folder, Which::Associated)?.into_iter().peekable();
+        let failed = self.store.visit_contents(folder, Which::Normal, &mut |row| {
+            while let Some(before) = hidden.next_if(|hidden| hidden.nid < row.nid) {
+                self.push_document(&mut entries, Some(folder), &before, &mut unique, self.view.hidden)?;
+            }
+            self.push_document(&mut entries, Some(folder), &row, &mut unique, true)
+        })?;
+        hidden.try_for_each(|row| self.push_document(&mut entries, Some(folder), &row, &mut unique, self.view.hidden))?;
         Ok((entries, failed))
     }
 

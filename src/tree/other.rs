@@ -65,7 +65,7 @@ impl OtherFolders {
 /// Whether a folder holds an item that is not the store's own bookkeeping.
 fn holds_items(store: &Store, folder: Nid) -> Result<bool> {
     let contents = store.contents(folder, Which::Normal)?;
-    Ok(contents.rows.iter().any(|row| {
+    Ok(contents.iter().any(|row| {
         let class = row.class.as_deref().unwrap_or_default().to_uppercase();
         !BOOKKEEPING.iter().any(|prefix| class.starts_with(prefix))
     }))

@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod census;
+pub mod copy;
 pub mod edit;
 pub mod forge;
 pub mod walk;
