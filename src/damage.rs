@@ -70,6 +70,8 @@ codes! {
     H08 HeaderEof Error "the file's length differs from the header's";
     H13 HeaderDirty Warning "the store was not closed cleanly (allocation maps not valid)";
     H14 HeaderRoot Fatal "a B-tree's root lies outside the file";
+    H21 FileChanged Error "the file was changed by another program while it was open";
+    H22 FileUnreadable Error "the file cannot be read";
     P01 PageUnreadable Error "a page is cut off or of another type";
     P02 PageCrc Error "a page's CRC does not match its contents";
     P03 PageSignature Error "a page's signature does not match its place";

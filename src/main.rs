@@ -1,2 +1,7 @@
 //! The `pstfs` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pstfs::cli::run(std::env::args_os().collect()).into()
+}

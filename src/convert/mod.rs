@@ -1,3 +1,29 @@
 //! What an item looks like as `.eml`, `.ics`, `.vcf`.
 //!
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
+//!
+//! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
+//! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
+pub mod address;
+pub mod body;
+pub mod calendar;
+pub mod contact;
+pub mod digest;
+pub mod document;
+pub mod eml;
+pub mod encode;
+pub mod envelope;
+pub mod header;
+mod kind;
+mod lines;
+pub mod part;
+pub mod people;
+mod render;
+pub mod rtf;
+pub mod smime;
+pub mod transport;
+
+pub use document::Document;
+pub use kind::Format;
+pub use lines::Given;
+pub use render::{attachment_name, render, render_attachment};

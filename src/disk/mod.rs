@@ -2,6 +2,21 @@
 //!
 //! A source answers by position and exactly, from any thread: a mapped file with its SIGBUS guard, a file read with
 //! `pread`, bytes in memory. Nothing here knows the format. The only `unsafe` code of the program is in this layer.
+//!
+//! The file belongs to someone else, who may write, cut, grow or replace it while we look. What [`open`] gives stays
+//! safe under all of these: an answer is bytes that stood in the file, or an error, never a crash and never made-up
+//! zeros. [`Opened::changed`] tells what happened to the file since.
+
+mod file;
+mod mapped;
+mod open;
+mod sigbus;
+
+pub use file::{Identity, PreadFile};
+pub use mapped::MappedFile;
+pub use open::{Access, Change, Opened, open};
+
+pub mod process;
 
 mod writable;
 
@@ -22,6 +37,11 @@ pub trait ReadAt: Debug + Send + Sync {
 
     /// Fills `buffer` with the bytes from `offset` on; `UnexpectedEof` where the file ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Whether another program wrote to the bytes since they were opened.
+    fn was_changed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 impl ReadAt for Vec<u8> {

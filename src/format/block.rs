@@ -58,14 +58,21 @@ impl Field for BlockTrailer {
 
 impl BlockTrailer {
     /// Name, offset in the trailer and value of each field, for `pstfs inspect`.
-    pub fn describe(&self) -> Described {
-        vec![
+    pub fn describe(&self, format: Format) -> Described {
+        // The ANSI trailer has the id before the CRC.
+        let (crc_at, bid_at) = if format == Format::Ansi { (8, 4) } else { (4, 8) };
+        let mut lines = vec![
             ("size", 0, self.size.to_string()),
             ("signature", 2, format!("{:#x}", self.signature)),
-            ("crc", 4, format!("{:#x}", self.crc)),
-            ("bid", 8, self.bid.to_string()),
-            ("inflated", 18, self.inflated.to_string()),
-        ]
+            ("crc", crc_at, format!("{:#x}", self.crc)),
+            ("bid", bid_at, self.bid.to_string()),
+        ];
+        if format == Format::Unicode4k {
+            lines.push(("extra", 16, format!("{:#x}", self.extra)));
+            lines.push(("inflated", 18, self.inflated.to_string()));
+            lines.push(("extra_high", 20, format!("{:#x}", self.extra_high)));
+        }
+        lines
     }
 }
 

@@ -92,15 +92,21 @@ impl Field for PageTrailer {
 }
 
 impl PageTrailer {
-    /// Name, offset and value of each field, for `pstfs inspect`.
-    pub fn describe(&self) -> Described {
-        vec![
+    /// Name, offset in the trailer and value of each field, for `pstfs inspect`.
+    pub fn describe(&self, format: Format) -> Described {
+        // The ANSI trailer has the id before the CRC.
+        let (crc_at, bid_at) = if format == Format::Ansi { (8, 4) } else { (4, 8) };
+        let mut lines = vec![
             ("kind", 0, format!("{:#x} ({})", self.kind.0, self.kind.name())),
             ("kind_again", 1, format!("{:#x}", self.kind_again.0)),
             ("signature", 2, format!("{:#x}", self.signature)),
-            ("crc", 4, format!("{:#x}", self.crc)),
-            ("bid", 8, self.bid.to_string()),
-        ]
+            ("crc", crc_at, format!("{:#x}", self.crc)),
+            ("bid", bid_at, self.bid.to_string()),
+        ];
+        if format == Format::Unicode4k {
+            lines.push(("extra", 16, format!("{:#x}", self.extra)));
+        }
+        lines
     }
 }
 

@@ -152,9 +152,9 @@ impl<'a> Table<'a> {
         Ok(Row { id, bytes })
     }
 
-    /// Shows every row to `visit`, in the order of the row ids. Rows that cannot be read are noted and counted.
-    pub fn visit_rows(&self, visit: &mut dyn FnMut(Row)) -> Result<u64> {
-        let mut failed = 0_u64;
+    /// Shows every row to `visit`, in the order of the row ids. Rows that cannot be read are noted; their ids are returned.
+    pub fn visit_rows(&self, visit: &mut dyn FnMut(Row)) -> Result<Vec<u32>> {
+        let mut failed = Vec::new();
         for (id, number) in self.row_numbers()? {
             let place = Place::node(self.heap.nid().0).row(id);
             match self.row(number) {
@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
                 Err(error) if error.is_io() => return Err(error),
                 Err(error) => {
                     self.heap.ndb().notes().survived(&error, Code::RowMatrix, place);
-                    failed = failed.saturating_add(1);
+                    failed.push(id);
                 }
             }
         }

@@ -48,7 +48,7 @@ impl Ndb {
             return Err(Error::Damaged(Code::BlockPlace, place));
         };
         let mut bytes = vec![0; whole];
-        self.source.read_exact_at(&mut bytes, entry.block.ib.0)?;
+        self.read_bytes(&mut bytes, entry.block.ib)?;
         let trailer_at = whole.saturating_sub(BlockTrailer::size(self.format));
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;

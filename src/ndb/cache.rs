@@ -6,13 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 
 /// Keeps what was used last, as long as its bytes stay within a budget.
-///
-/// What is larger than an eighth of the budget is handed out but not kept, so that one giant does not drive out all
-/// else.
 #[derive(Debug)]
 pub struct Cache<K: Hash + Eq, V> {
     inner: Mutex<Inner<K, V>>,
     budget: usize,
+    giants: Giants,
+}
+
+/// What to do with a value that would take much of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Giants {
+    /// Hand out but not keep what is larger than an eighth of the budget: one giant must not drive out all else.
+    Refuse,
+    /// Keep the newest value whatever its size: it is dear to make, and asked for again at once.
+    Keep,
 }
 
 #[derive(Debug)]
@@ -25,9 +32,18 @@ struct Inner<K: Hash + Eq, V> {
 const ENTRY_BYTES: usize = 96;
 
 impl<K: Hash + Eq, V> Cache<K, V> {
-    /// An empty cache that keeps up to `budget` bytes.
+    /// An empty cache that keeps up to `budget` bytes; what is larger than an eighth of it is not kept.
     pub fn new(budget: usize) -> Self {
-        Self { inner: Mutex::new(Inner { entries: LruCache::unbounded(), bytes: 0 }), budget }
+        Self::with(budget, Giants::Refuse)
+    }
+
+    /// An empty cache that keeps up to `budget` bytes, and the newest value whatever its size.
+    pub fn keeping_newest(budget: usize) -> Self {
+        Self::with(budget, Giants::Keep)
+    }
+
+    fn with(budget: usize, giants: Giants) -> Self {
+        Self { inner: Mutex::new(Inner { entries: LruCache::unbounded(), bytes: 0 }), budget, giants }
     }
 
     /// The value, if it is kept.
@@ -39,7 +55,7 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     pub fn put(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);
         let cost = bytes.saturating_add(ENTRY_BYTES);
-        if cost > self.budget >> 3 {
+        if self.giants == Giants::Refuse && cost > self.budget >> 3 {
             return value;
         }
         let mut inner = self.lock();
@@ -47,7 +63,7 @@ impl<K: Hash + Eq, V> Cache<K, V> {
             inner.bytes = inner.bytes.saturating_sub(old);
         }
         inner.bytes = inner.bytes.saturating_add(cost);
-        while inner.bytes > self.budget {
+        while inner.bytes > self.budget && inner.entries.len() > 1 {
             let Some((_, (_, old))) = inner.entries.pop_lru() else { break };
             inner.bytes = inner.bytes.saturating_sub(old);
         }
@@ -90,6 +106,16 @@ mod tests {
         let cache = Cache::new(1000);
         assert_eq!(*cache.put(1, "giant", 500), "giant");
         assert_eq!((cache.get(&1), cache.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn a_giant_stays_while_it_is_the_newest() {
+        let cache = Cache::keeping_newest(1000);
+        cache.put(1, "small", 10);
+        cache.put(2, "giant", 5000);
+        assert_eq!((cache.get(&1), cache.get(&2).as_deref()), (None, Some(&"giant")));
+        cache.put(3, "small", 10);
+        assert_eq!((cache.get(&2), cache.get(&3).as_deref()), (None, Some(&"small")));
     }
 
     #[test]

@@ -13,9 +13,10 @@ mod page;
 mod subnode;
 pub mod write;
 
+use std::io;
 use std::sync::Arc;
 
-use crate::damage::Notes;
+use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::cipher::Cipher;
@@ -79,6 +80,22 @@ impl Ndb {
             BTree::Nodes => self.header.root.nodes,
             BTree::Blocks => self.header.root.blocks,
         }
+    }
+
+    /// Fills `buffer` from the file. What went wrong is noted: it concerns the whole file, not one request.
+    ///
+    /// Once another program has written to the file, what was read before and what is read now need not belong
+    /// together, so nothing more is read.
+    fn read_bytes(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
+        let read = self.source.read_exact_at(buffer, ib.0);
+        if self.source.was_changed()? {
+            self.notes.add(Code::FileChanged, Place::FILE, "what was read before it stays; open it again to see what it is now");
+            return Err(Error::Io(io::Error::other("the file was changed by another program while it was open")));
+        }
+        read.map_err(|error| {
+            self.notes.add(Code::FileUnreadable, Place::offset(ib.0), error.to_string());
+            Error::Io(error)
+        })
     }
 
     /// How many bytes the caches hold.

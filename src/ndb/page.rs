@@ -181,7 +181,7 @@ impl Ndb {
         if ib.checked_add(len).is_none_or(|end| end.0 > self.file_bytes) {
             return Err(Error::Damaged(Code::PageUnreadable, Place::offset(ib.0)));
         }
-        self.source.read_exact_at(&mut bytes, ib.0)?;
+        self.read_bytes(&mut bytes, ib)?;
         Ok(bytes)
     }
 

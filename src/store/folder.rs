@@ -33,7 +33,7 @@ pub enum Which {
 pub struct Contents {
     /// The rows, ascending by node id.
     pub rows: Vec<Summary>,
-    /// How many more rows there are that cannot be read; each is noted.
+    /// How many more rows there are for items that another row stands for already.
     pub failed: u64,
 }
 
@@ -132,11 +132,13 @@ impl Store {
         match self.table(folder.with_kind(table_kind))? {
             Some(table) => {
                 let mut read = Ok(());
-                contents.failed = table.visit_rows(&mut |row| match summary_of(&table, &row) {
+                let failed = table.visit_rows(&mut |row| match summary_of(&table, &row) {
                     Ok(summary) => contents.rows.push(summary),
                     Err(error) => read = Err(error),
                 })?;
                 read?;
+                // The id of a row stands in the table's index too, and the item tells the rest itself.
+                contents.rows.extend(failed.into_iter().map(|id| Summary { nid: Nid(id), ..Summary::default() }));
             }
             None => {
                 contents.rows = self.children(folder, item_kind)?.into_iter().map(|nid| Summary { nid, ..Summary::default() }).collect()
@@ -145,7 +147,7 @@ impl Store {
         contents.rows.sort_unstable_by_key(|row| row.nid);
         let rows = contents.rows.len();
         contents.rows.dedup_by_key(|row| row.nid);
-        contents.failed = contents.failed.saturating_add(u64::try_from(rows.saturating_sub(contents.rows.len())).unwrap_or(0));
+        contents.failed = u64::try_from(rows.saturating_sub(contents.rows.len())).unwrap_or(0);
         for row in contents.rows.iter_mut().filter(|row| !row.is_complete()) {
             if let Some(props) = self.survive(self.node_props(row.nid), Code::MessageRow, row.nid)? {
                 row.fill(Summary::of(row.nid, &props));

@@ -48,11 +48,16 @@ impl Props {
         props
     }
 
-    /// Properties from values alone, for tests: named ones get ids as they come.
-    pub fn forged(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
+    /// Properties from values alone; named ones get ids as they come.
+    pub fn from_values(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
         let mut names = NameMap::default();
         let values = values.into_iter().map(|(key, value)| (names.assign(key), value)).collect();
         Self::new(Nid::default(), values, Arc::new(names), None, codepage::WINDOWS_1252)
+    }
+
+    /// Properties that a test makes up.
+    pub fn forged(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
+        Self::from_values(values)
     }
 
     /// The node that the properties belong to.
@@ -194,6 +199,13 @@ impl Props {
         match self.value(key)? {
             Value::Stream(stream) => Some(*stream),
             _ => None,
+        }
+    }
+
+    /// Notes that something is wrong with a property of this object.
+    pub fn note(&self, code: Code, key: Key, detail: &str) {
+        if let (Some(ndb), Some(id)) = (&self.ndb, self.names.id(key)) {
+            ndb.notes().add(code, Place::node(self.nid.0).property(id), detail);
         }
     }
 

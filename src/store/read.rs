@@ -38,6 +38,11 @@ impl Store {
         Ok(item)
     }
 
+    /// The message inside an attachment.
+    pub fn embedded(&self, node: NodeRef) -> Result<Item> {
+        self.item(node)
+    }
+
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
         let read = || -> Result<Vec<Props>> {
             // Contacts, notes and many others have no recipient table.
@@ -45,7 +50,7 @@ impl Store {
             let table = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes)?;
             let mut rows = Vec::new();
             let failed = table.visit_rows(&mut |row| rows.push(row))?;
-            if failed > 0 {
+            if !failed.is_empty() {
                 return Err(Error::Damaged(Code::Recipients, Place::node(node.nid.0)));
             }
             rows.iter()

@@ -1,29 +1,30 @@
-//! Which name and inode number stands for which item.
+//! Which name and inode number stands for which item; exact sizes; attributes.
+//!
+//! The tree of one store as users see it, without FUSE: plain questions and plain answers, from any thread. Names come
+//! from the folders' tables, sizes from the documents; both are kept in caches with byte budgets, and both are the same
+//! at every mount.
 
-use std::sync::Arc;
+mod count;
+mod document;
+mod ino;
+mod listing;
+mod name;
+mod other;
+mod xattr;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::convert::Document;
 use crate::damage::{Error, Result};
+use crate::format::id::Nid;
+use crate::ndb::cache::Cache;
+use crate::recover::Orphans;
 use crate::store::Store;
 
-/// An inode number: stable over mounts, a function of the node id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ino(pub u64);
-
-impl Ino {
-    /// The root of the mount.
-    pub const ROOT: Self = Self(1);
-    /// Numbers below this belong to the files that the mount itself adds (`.control`, `.scanlog`).
-    pub const FIRST: Self = Self(16);
-}
-
-/// What an inode is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A folder.
-    Directory,
-    /// A document.
-    File,
-}
+pub use count::Count;
+pub use ino::{Ino, Object, Slot};
+pub use listing::{Entry, Kind, Listing};
 
 /// What `stat` shows of an inode; owner and mode are the mount's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,36 +35,14 @@ pub struct Attributes {
     pub kind: Kind,
     /// Exact size in bytes; of a folder 0.
     pub size: u64,
-    /// Seconds since 1970 and nanoseconds.
-    pub mtime: (i64, u32),
-    /// Number of links: 2 and one for each folder in a folder.
-    pub links: u32,
-}
-
-/// An entry of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// Its number.
-    pub ino: Ino,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// The entries of a folder, in the order in which they are listed.
-#[derive(Debug)]
-pub struct Listing {
-    /// The folder above.
-    pub parent: Ino,
-    /// The entries, without `.` and `..`.
-    pub entries: Vec<Entry>,
+    /// Seconds since 1970 and nanoseconds; `None` where the store tells no time.
+    pub mtime: Option<(i64, u32)>,
 }
 
 /// A document that was opened; its bytes stay the same while it is open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenFile {
-    ino: Ino,
+    document: Arc<Document>,
 }
 
 /// What the user asked to see.
@@ -97,47 +76,136 @@ pub enum Names {
 #[derive(Debug)]
 pub struct Tree {
     store: Arc<Store>,
+    view: View,
+    listings: Cache<Ino, Listing>,
+    documents: Cache<Ino, Document>,
+    known: Mutex<HashMap<Ino, Known>>,
+    orphans: OnceLock<Orphans>,
+    other: OnceLock<other::OtherFolders>,
 }
+
+/// What is kept of every document that was looked at: 24 bytes instead of the document.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    size: u64,
+    mtime: Option<(i64, u32)>,
+}
+
+/// How many sizes are kept before all are forgotten: 20 MiB of them.
+const KNOWN_MAX: usize = 400_000;
 
 impl Tree {
     /// The tree of a store, as a user wants to see it; `cache_bytes` is the budget for listings and documents.
-    pub fn new(store: Arc<Store>, _view: View, _cache_bytes: usize) -> Self {
-        Self { store }
+    pub fn new(store: Arc<Store>, view: View, cache_bytes: usize) -> Self {
+        Self {
+            store,
+            view,
+            listings: Cache::keeping_newest(cache_bytes >> 1),
+            documents: Cache::new(cache_bytes >> 1),
+            known: Mutex::default(),
+            orphans: OnceLock::new(),
+            other: OnceLock::new(),
+        }
     }
+
     /// The store.
-    pub fn store(&self) -> &Arc<Store> {
+    pub const fn store(&self) -> &Arc<Store> {
         &self.store
     }
-    /// The entry of this name in a folder.
-    pub fn lookup(&self, _parent: Ino, name: &str) -> Result<Attributes> {
-        Err(Error::NotFound(name.to_owned()))
+
+    /// What the user asked to see.
+    pub const fn view(&self) -> View {
+        self.view
     }
+
+    /// The folder that the root of the tree shows.
+    fn root_folder(&self) -> Nid {
+        if self.view.all_folders { Nid::ROOT_FOLDER } else { self.store.ipm_subtree() }
+    }
+
+    /// The entry of this name in a folder.
+    pub fn lookup(&self, parent: Ino, name: &str) -> Result<Attributes> {
+        let listing = self.list(parent)?;
+        let entry = listing.find(name).ok_or_else(|| Error::NotFound(name.to_owned()))?;
+        self.attributes(entry.ino)
+    }
+
+    /// The number that a path names, from the root; `/` and the empty path are the root.
+    pub fn resolve(&self, path: &str) -> Result<Ino> {
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").try_fold(Ino::ROOT, |parent, part| {
+            let listing = self.list(parent)?;
+            listing.find(part).map(|entry| entry.ino).ok_or_else(|| Error::NotFound(path.to_owned()))
+        })
+    }
+
     /// What `stat` shows.
     pub fn attributes(&self, ino: Ino) -> Result<Attributes> {
-        Ok(Attributes { ino, kind: Kind::Directory, size: 0, mtime: (0, 0), links: 2 })
+        match object(ino)? {
+            Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned => Ok(folder(ino, None)),
+            Object::Folder(nid) => Ok(folder(ino, self.folder_time(nid)?)),
+            Object::Attachments(slot) => {
+                let message = self.known(Ino::from(Object::Document(slot)))?;
+                Ok(folder(ino, message.mtime))
+            }
+            Object::Document(_) | Object::Attachment(..) => {
+                let known = self.known(ino)?;
+                Ok(Attributes { ino, kind: Kind::File, size: known.size, mtime: known.mtime })
+            }
+        }
     }
-    /// The entries of a folder.
-    pub fn list(&self, _ino: Ino) -> Result<Arc<Listing>> {
-        Ok(Arc::new(Listing { parent: Ino::ROOT, entries: Vec::new() }))
-    }
+
     /// Opens a document.
     pub fn open(&self, ino: Ino) -> Result<OpenFile> {
-        Ok(OpenFile { ino })
+        Ok(OpenFile { document: self.document(ino)? })
     }
+
     /// Bytes of an open document from `offset`, at most `len`; fewer only at its end.
-    pub fn read(&self, file: &OpenFile, _offset: u64, _len: usize) -> Result<Vec<u8>> {
-        Err(Error::NotFound(format!("{:?}", file.ino)))
+    pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
+        file.document.read(&self.store, offset, len)
     }
-    /// The names of the extended attributes that are set.
-    pub fn xattr_names(&self, _ino: Ino) -> Result<Vec<&'static str>> {
-        Ok(Vec::new())
+
+    /// The store's length in bytes, for `statfs`.
+    pub fn store_bytes(&self) -> u64 {
+        self.store.ndb().file_bytes()
     }
-    /// An extended attribute's value, `None` where it is not set.
-    pub fn xattr(&self, _ino: Ino, _name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(None)
+
+    /// Size and time of a document; it is rendered where they are not known yet.
+    fn known(&self, ino: Ino) -> Result<Known> {
+        if let Some(known) = self.lock_known().get(&ino) {
+            return Ok(*known);
+        }
+        self.document(ino)?;
+        self.lock_known().get(&ino).copied().ok_or_else(|| Error::NotFound(format!("{ino:?}")))
     }
-    /// For `statfs`: the store's length in bytes and how many documents and folders it has.
-    pub fn usage(&self) -> Result<(u64, u64)> {
-        Ok((0, 0))
+
+    fn remember(&self, ino: Ino, known: Known) {
+        let mut map = self.lock_known();
+        if map.len() >= KNOWN_MAX {
+            map.clear();
+        }
+        map.insert(ino, known);
     }
+
+    fn lock_known(&self) -> MutexGuard<'_, HashMap<Ino, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The items that no folder reaches; found when first asked for.
+    fn orphans(&self) -> Result<&Orphans> {
+        match self.orphans.get() {
+            Some(orphans) => Ok(orphans),
+            None => {
+                let orphans = Orphans::find(&self.store)?;
+                Ok(self.orphans.get_or_init(|| orphans))
+            }
+        }
+    }
+}
+
+fn folder(ino: Ino, mtime: Option<(i64, u32)>) -> Attributes {
+    Attributes { ino, kind: Kind::Directory, size: 0, mtime }
+}
+
+fn object(ino: Ino) -> Result<Object> {
+    Object::of(ino).ok_or_else(|| Error::NotFound(format!("inode {:#x}", ino.0)))
 }

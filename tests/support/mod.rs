@@ -5,10 +5,14 @@
     clippy::as_conversions,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a mistake ends the test"
 )]
 
 pub mod audit;
 pub mod census;
 pub mod copy;
+pub mod edit;
 pub mod forge;
+pub mod walk;

@@ -1,0 +1,44 @@
+//! The exit code of each command, as scripts know them.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Clean, or all done.
+    Done,
+    /// Something was repaired.
+    Repaired,
+    /// Damage or differences are left.
+    DamageLeft,
+    /// It could not be done.
+    Failed,
+    /// The command line makes no sense.
+    Usage,
+    /// The user stopped it.
+    Cancelled,
+    /// `mount` or `umount`: the command line makes no sense (mount(8)).
+    MountUsage,
+    /// `mount` or `umount`: it could not be done (mount(8)).
+    MountFailed,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Repaired | Self::MountUsage => 1,
+            Self::DamageLeft => 4,
+            Self::Failed => 8,
+            Self::Usage => 16,
+            Self::Cancelled | Self::MountFailed => 32,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,186 @@
+//! `pstfs schema`: what the lines of `--json` hold.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::exit::Exit;
+use super::json::SCHEMA;
+use super::out::{self, Failure};
+
+const EXAMPLES: &str = "\
+Examples:
+  pstfs schema
+  pstfs schema | jq '.records.entry.fields'";
+
+/// Describe what --json prints
+///
+/// A JSON document with the types of the lines, and of each its fields and their types. Within a schema number, fields
+/// and types of lines are only added.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Schema {}
+
+/// Prints it.
+pub fn run(_: &Schema) -> Result<Exit, Failure> {
+    let text = serde_json::to_string_pretty(&document());
+    let text = text.map_err(|error| Failure::new(Exit::Failed, format!("cannot write the schema: {error}")))?;
+    Ok(out::print(&format!("{text}\n")))
+}
+
+/// A type of lines.
+struct Kind {
+    name: &'static str,
+    about: &'static str,
+    fields: &'static [Field],
+}
+
+/// Name, type, whether it is always there, and what it says.
+type Field = (&'static str, &'static str, bool, &'static str);
+
+const TYPES: &[(&str, &str)] = &[
+    ("string", "text"),
+    ("integer", "a whole number from 0 to 2^64-1"),
+    ("boolean", "true or false"),
+    ("hex", "text: 0x and hexadecimal digits in lower case; ids and offsets"),
+    ("time", "text: RFC 3339 in UTC, such as 2001-10-22T20:06:22Z"),
+    ("counts", "an object of integers; their names depend on the command"),
+];
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "start",
+        about: "the first line about a file",
+        fields: &[
+            ("schema", "integer", true, "the number of this schema"),
+            ("version", "string", true, "the version of pstfs"),
+            ("file", "string", true, "the file as it was named"),
+        ],
+    },
+    Kind {
+        name: "info",
+        about: "info: what the store is",
+        fields: &[
+            ("format", "string", true, "ANSI, Unicode or Unicode 4K"),
+            ("format_version", "integer", true, "the version that the header names"),
+            ("client", "string", true, "PST, OST, PAB or unknown"),
+            ("encryption", "string", true, "how blocks are encoded: none, permute or cyclic"),
+            ("password", "boolean", true, "whether Outlook asks for a password; it protects nothing"),
+            ("password_crc", "hex", false, "the checksum of the password, where there is one"),
+            ("size", "integer", true, "bytes of the file"),
+            ("dirty", "boolean", true, "whether the store was not closed cleanly"),
+            ("oldest", "time", false, "time of the oldest item shown"),
+            ("newest", "time", false, "time of the newest item shown"),
+            ("renderer", "integer", true, "documents have the same bytes while this number stays"),
+        ],
+    },
+    Kind {
+        name: "finding",
+        about: "info: something found wrong while reading",
+        fields: &[
+            ("code", "string", true, "the permanent id of what is wrong, such as P02"),
+            ("severity", "string", true, "note, warning, error or fatal"),
+            ("title", "string", true, "what is wrong"),
+            ("detail", "string", false, "the numbers, or whom it hits"),
+            ("offset", "hex", false, "where in the file"),
+            ("bid", "hex", false, "the block or page"),
+            ("nid", "hex", false, "the node"),
+            ("property", "hex", false, "the property"),
+            ("row", "hex", false, "the row of a table"),
+        ],
+    },
+    Kind {
+        name: "entry",
+        about: "ls: an entry of a folder",
+        fields: &[
+            ("path", "string", true, "its path from the root of the tree, without a slash at its ends"),
+            ("kind", "string", true, "folder or file"),
+            ("nid", "hex", false, "the node in the store, where it has one of its own"),
+            ("size", "integer", false, "with -l: exact bytes of a file"),
+            ("mtime", "time", false, "with -l: its time, where the store tells one"),
+        ],
+    },
+    Kind { name: "error", about: "why there is no more about this file", fields: &[("message", "string", true, "in words")] },
+    Kind {
+        name: "end",
+        about: "the last line about a file",
+        fields: &[
+            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed"),
+            ("exit", "integer", true, "the exit code as far as this file goes"),
+            ("counts", "counts", true, "what was counted; empty where nothing could be"),
+        ],
+    },
+];
+
+fn document() -> Value {
+    let types: Map<String, Value> = TYPES.iter().map(|(name, about)| ((*name).to_owned(), json!(about))).collect();
+    let records: Map<String, Value> = KINDS.iter().map(|kind| (kind.name.to_owned(), record(kind))).collect();
+    json!({
+        "schema": SCHEMA,
+        "about": "JSON Lines: each line is one record, whose field 'type' names it",
+        "types": types,
+        "records": records,
+    })
+}
+
+fn record(kind: &Kind) -> Value {
+    let own = json!({"type": "string", "always": true, "about": format!("\"{}\"", kind.name)});
+    let fields = kind.fields.iter().map(|(name, type_, always, about)| {
+        let field = json!({"type": type_, "always": always, "about": about});
+        ((*name).to_owned(), field)
+    });
+    let fields: Map<String, Value> = std::iter::once(("type".to_owned(), own)).chain(fields).collect();
+    json!({"about": kind.about, "fields": fields})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::{Counts, Entry, Found, Info, Record, end, failed, start};
+    use super::*;
+    use crate::damage::{Code, Finding, Place};
+
+    fn full() -> Vec<Record> {
+        let place = Place { offset: Some(0), bid: Some(1), nid: Some(2), property: Some(3), row: Some(4) };
+        let finding = Finding { code: Code::PageCrc, place, detail: "x".into() };
+        let text = || Some("x".to_owned());
+        let info = Info {
+            format: "",
+            format_version: 0,
+            client: "",
+            encryption: "",
+            password: true,
+            password_crc: text(),
+            size: 0,
+            dirty: false,
+            oldest: text(),
+            newest: text(),
+            renderer: 1,
+        };
+        let entry = Entry { path: String::new(), kind: "file", nid: text(), size: Some(0), mtime: text() };
+        let [error, last] = failed("x");
+        let end = end(true, Counts::from([("x", 1)]));
+        vec![start("x".into()), Record::Info(Box::new(info)), Record::Finding(Box::new(Found::of(&finding))), {
+            Record::Entry(Box::new(entry))
+        }]
+        .into_iter()
+        .chain([error, last, end])
+        .collect()
+    }
+
+    #[test]
+    fn the_schema_names_each_field_of_each_record() {
+        let schema = document();
+        for record in full() {
+            let record = serde_json::to_value(record).unwrap();
+            let fields = &schema["records"][record["type"].as_str().unwrap()]["fields"];
+            let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(names(&record), names(fields), "{record}");
+        }
+    }
+
+    #[test]
+    fn every_type_of_a_field_is_explained() {
+        for field in KINDS.iter().flat_map(|kind| kind.fields) {
+            assert!(TYPES.iter().any(|(name, _)| *name == field.1), "{field:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The store that a command line names: opened for looking, and what is said when that fails.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::mount::store_file;
+use super::options::Options;
+use super::out::{Failure, in_words, tell};
+use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
+use crate::disk::{self, Access, ReadAt};
+use crate::format::Format;
+use crate::format::codec::Field;
+use crate::format::header::Header;
+use crate::recover;
+use crate::store::Store;
+use crate::tree::{Tree, View};
+
+/// Bytes for listings and documents.
+const TREE_CACHE_BYTES: usize = 32 << 20;
+
+/// A store file of the command line.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// As the user wrote it.
+    given: PathBuf,
+    real: PathBuf,
+    bytes: u64,
+}
+
+impl Source {
+    /// The file, if it can be a store at all.
+    pub(super) fn find(given: &Path) -> Result<Self, Failure> {
+        let (real, metadata) = store_file(given).map_err(|what| failed(given, what))?;
+        Ok(Self { given: given.to_owned(), real, bytes: metadata.len() })
+    }
+
+    /// Its name as the user wrote it, fit for a line.
+    pub(super) fn name(&self) -> String {
+        shown(&self.given)
+    }
+
+    /// Its length.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The file's bytes.
+    pub(super) fn raw(&self) -> Result<Arc<dyn ReadAt>, Failure> {
+        let opened = disk::open(&self.real, Access::default()).map_err(|error| self.failed(in_words(&error)))?;
+        Ok(Arc::new(opened))
+    }
+
+    /// The store in it.
+    pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
+        recover::open(&self.real, recover::Options::default()).map_err(|error| self.not_opened(&error))
+    }
+
+    /// The store's tree as the user wants to see it.
+    pub(super) fn tree(&self, view: View) -> Result<Tree, Failure> {
+        Ok(Tree::new(self.store()?, view, TREE_CACHE_BYTES))
+    }
+
+    /// A failure that names the file.
+    pub(super) fn failed(&self, what: impl AsRef<str>) -> Failure {
+        failed(&self.given, what)
+    }
+
+    /// A failure in the middle of the work.
+    pub(super) fn broken(&self, error: &Error) -> Failure {
+        self.failed(match error {
+            Error::Io(error) => in_words(error),
+            Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => error.to_string(),
+        })
+    }
+
+    /// Why the file could not be opened as a store, and what to do.
+    pub(super) fn not_opened(&self, error: &Error) -> Failure {
+        let file = quoted(&self.given);
+        match error {
+            Error::Damaged(Code::HeaderEof, _) => self.failed(self.cut_short()),
+            Error::Damaged(..) => self.failed(format!("{error}; 'pstfs inspect {file} header' shows what can be read")),
+            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) => self.broken(error),
+        }
+    }
+
+    fn cut_short(&self) -> String {
+        let wanted = Header::size(Format::Unicode);
+        format!("ends after {} bytes, inside its header of up to {wanted}; get a whole copy of the store", self.bytes)
+    }
+
+    /// Tells that damage was met, in one line; `more` says where to look.
+    pub(super) fn tell_damage(&self, notes: &Notes, more: &str) {
+        if let Some(line) = damage_line(notes) {
+            tell(&format!("{}: {line}; {more}", self.name()));
+        }
+    }
+
+    /// The file's name as a shell takes it.
+    pub(super) fn quoted(&self) -> String {
+        quoted(&self.given)
+    }
+}
+
+/// How many findings are damage, and the first; `None` where there are only oddities that healthy files have too.
+fn damage_line(notes: &Notes) -> Option<String> {
+    let findings = notes.findings();
+    let first = findings.iter().find(|finding| is_damage(finding))?;
+    let place = if first.place == Place::FILE { String::new() } else { format!(" ({})", first.place) };
+    let what = format!("{}: {}{place}", first.code.id(), first.code.title());
+    Some(match notes.count() {
+        1 => format!("damage met: {what}"),
+        count => format!("damage met: {count} findings, the first {what}"),
+    })
+}
+
+/// Whether a finding is more than an oddity.
+pub(super) fn is_damage(finding: &Finding) -> bool {
+    finding.code.severity() > Severity::Note
+}
+
+/// What the user wants to see, from lists after `-o`.
+pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
+    let others = Options { view: View::default(), ..options.clone() };
+    if others != Options::default() {
+        let known = "all_folders, hidden, attachments, names=, recovered=orphaned and recovered=none";
+        return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
+    }
+    Ok(options.view)
+}
+
+/// A path, fit for a line: a name may hold anything but a slash.
+pub(super) fn shown(path: &Path) -> String {
+    path.to_string_lossy().replace(char::is_control, "?")
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let name = shown(path);
+    let plain = !name.is_empty() && name.chars().all(|char| char.is_alphanumeric() || "/._-+@%,:=".contains(char));
+    if plain { name } else { format!("\"{name}\"") }
+}
+
+fn failed(path: &Path, what: impl AsRef<str>) -> Failure {
+    Failure::new(Exit::Failed, format!("{}: {}", shown(path), what.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Names;
+
+    fn options(list: &str) -> Result<View, String> {
+        view(&[list.to_owned()]).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn only_options_of_the_view_are_taken() {
+        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, no_recovered: true };
+        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=none"), Ok(wanted));
+        for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "recovered=all", "allow_other", "frobnicate"] {
+            assert!(options(list).unwrap_err().contains(list), "{list}");
+        }
+    }
+
+    #[test]
+    fn oddities_of_healthy_files_are_not_told_as_damage() {
+        let notes = Notes::default();
+        assert_eq!(damage_line(&notes), None);
+        notes.add(Code::PageCrc, Place::offset(0x4400), "");
+        assert_eq!(damage_line(&notes).unwrap(), "damage met: P02: a page's CRC does not match its contents (offset 0x4400)");
+        notes.add(Code::PageCrc, Place::offset(0x4600), "");
+        assert!(damage_line(&notes).unwrap().starts_with("damage met: 2 findings, the first P02"));
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_split_is_quoted() {
+        assert_eq!(quoted(Path::new("my mail.pst")), "\"my mail.pst\"");
+        assert_eq!(quoted(Path::new("mail/a-1.pst")), "mail/a-1.pst");
+    }
+}

@@ -1,0 +1,138 @@
+//! VTODO from a task ([MS-OXOTASK]).
+
+use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
+use super::pattern::Pattern;
+use super::recurrence;
+use super::when::{Clock, When};
+use crate::convert::Given;
+use crate::convert::lines::{Lines, date_near, unique_id, zulu};
+use crate::format::Format;
+use crate::format::codec::Decoder;
+use crate::store::item::Item;
+use crate::store::props::{Key, Props};
+use crate::store::tags;
+
+/// Writes a task. Its dates are days: stored as midnight in UTC, whatever the zone ([MS-OXOTASK] 2.2.2.2.4, 2.2.2.2.5).
+pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
+    let props = &item.props;
+    let blob = props.bytes(tags::LID_TASK_RECURRENCE).filter(|blob| !blob.is_empty());
+    let pattern = blob.as_ref().and_then(|blob| Pattern::decode(&mut Decoder::new(Format::Unicode, blob)));
+    pattern.iter().for_each(|pattern| recurrence::write_calendar(lines, pattern));
+    lines.raw("BEGIN", "VTODO");
+    lines.text("UID", &unique_id(item, &[&props.time(tags::CREATION_TIME), &props.time(tags::LID_TASK_DUE_DATE)]));
+    write_stamps(lines, props);
+    write_dates(lines, props, pattern.as_ref());
+    if blob.is_some() && pattern.is_none() {
+        lines.text("X-PSTFS-INCOMPLETE", "recurrence");
+    }
+    write_texts(lines, item, given);
+    write_marks(lines, props);
+    write_progress(lines, props);
+    lines.some_text("X-PSTFS-OWNER", props.text(tags::LID_TASK_OWNER).as_deref());
+    write_attachments(lines, item, given);
+    write_alarm(lines, props);
+    lines.raw("END", "VTODO");
+}
+
+fn day(props: &Props, key: Key) -> Option<When<'static>> {
+    time(props, key).and_then(date_near).map(When::Day)
+}
+
+fn write_dates(lines: &mut Lines, props: &Props, pattern: Option<&Pattern>) {
+    let due = day(props, tags::LID_TASK_DUE_DATE);
+    // A rule needs a date to begin at (RFC 5545 3.8.5.3).
+    let first = || pattern.and_then(|pattern| due.or_else(|| pattern.first().map(When::Day)));
+    if let Some(start) = day(props, tags::LID_TASK_START_DATE).or_else(first) {
+        start.write(lines, "DTSTART");
+    }
+    if let Some(due) = due {
+        due.write(lines, "DUE");
+    }
+    if let Some(pattern) = pattern {
+        write_recurrence(lines, pattern);
+    }
+}
+
+/// The days of a task that were skipped are days too.
+fn write_recurrence(lines: &mut Lines, pattern: &Pattern) {
+    let skipped = pattern.deleted.iter().filter_map(|date| Clock::Floating.minutes(*date, true));
+    recurrence::write(lines, pattern, pattern.last().map(When::Day), skipped);
+}
+
+/// STATUS, PERCENT-COMPLETE, COMPLETED ([MS-OXOTASK] 2.2.2.2.2, 2.2.2.2.3, 2.2.2.2.9).
+fn write_progress(lines: &mut Lines, props: &Props) {
+    let is_complete = props.flag(tags::LID_TASK_COMPLETE).unwrap_or(false);
+    let (status, detail) = match props.int(tags::LID_TASK_STATUS) {
+        _ if is_complete => ("COMPLETED", None),
+        Some(0) => ("NEEDS-ACTION", None),
+        Some(1) => ("IN-PROCESS", None),
+        Some(2) => ("COMPLETED", None),
+        Some(3) => ("IN-PROCESS", Some("WAITING")),
+        Some(4) => ("NEEDS-ACTION", Some("DEFERRED")),
+        _ => ("NEEDS-ACTION", None),
+    };
+    lines.raw("STATUS", status);
+    detail.into_iter().for_each(|detail| lines.raw("X-PSTFS-TASK-STATUS", detail));
+    if let Some(part) = props.float(tags::LID_PERCENT_COMPLETE).filter(|part| (0.0..=1.0).contains(part)) {
+        lines.raw("PERCENT-COMPLETE", &format!("{:.0}", percent(part)));
+    }
+    if let Some(completed) = time(props, tags::LID_TASK_DATE_COMPLETED) {
+        lines.raw("COMPLETED", &zulu(completed));
+    }
+}
+
+/// Of a part of 1.
+fn percent(part: f64) -> f64 {
+    part * 100.0
+}
+
+fn write_alarm(lines: &mut Lines, props: &Props) {
+    let reminder = time(props, tags::LID_REMINDER_TIME).filter(|_| props.flag(tags::LID_REMINDER_SET) == Some(true));
+    let Some(reminder) = reminder else { return };
+    lines.raw("BEGIN", "VALARM");
+    lines.raw("ACTION", "DISPLAY");
+    lines.text("DESCRIPTION", "Reminder");
+    lines.raw("TRIGGER;VALUE=DATE-TIME", &zulu(reminder));
+    lines.raw("END", "VALARM");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::testing::{Forge, minutes};
+    use super::super::testing::{item, rendered, time};
+    use super::*;
+    use crate::ltp::value::Value;
+
+    fn task(values: &[(Key, Value)]) -> String {
+        rendered(&item("IPM.Task", values))
+    }
+
+    #[test]
+    fn dates_are_days() {
+        let document =
+            task(&[(tags::LID_TASK_START_DATE, time("2024-01-02T00:00Z")), (tags::LID_TASK_DUE_DATE, time("2024-01-09T00:00Z"))]);
+        assert!(document.contains("\nDTSTART;VALUE=DATE:20240102\nDUE;VALUE=DATE:20240109\n"), "{document}");
+    }
+
+    #[test]
+    fn the_status_and_the_part_done_are_told() {
+        let done = task(&[
+            (tags::LID_TASK_STATUS, Value::I32(1)),
+            (tags::LID_TASK_COMPLETE, Value::Bool(true)),
+            (tags::LID_PERCENT_COMPLETE, Value::F64(1.0)),
+            (tags::LID_TASK_DATE_COMPLETED, time("2024-01-09T23:00Z")),
+        ]);
+        assert!(done.contains("\nSTATUS:COMPLETED\nPERCENT-COMPLETE:100\nCOMPLETED:20240109T230000Z\n"), "{done}");
+        let waiting = task(&[(tags::LID_TASK_STATUS, Value::I32(3)), (tags::LID_PERCENT_COMPLETE, Value::F64(f64::NAN))]);
+        assert!(waiting.contains("\nSTATUS:IN-PROCESS\nX-PSTFS-TASK-STATUS:WAITING\nEND:VTODO\n"), "{waiting}");
+    }
+
+    #[test]
+    fn a_recurring_task_begins_at_a_date() {
+        let blob = Forge { deleted: vec![minutes("2016-08-09T00:00")], ..Forge::default() }.encode();
+        let document = task(&[(tags::LID_TASK_RECURRENCE, Value::Binary(blob))]);
+        let expected = "\nDTSTART;VALUE=DATE:20160802\nRRULE:FREQ=WEEKLY;BYDAY=TU;WKST=SU\nEXDATE;VALUE=DATE:20160809\n";
+        assert!(document.contains(expected), "{document}");
+        assert!(task(&[(tags::LID_TASK_RECURRENCE, Value::Binary(vec![1]))]).contains("\nX-PSTFS-INCOMPLETE:recurrence\n"));
+    }
+}

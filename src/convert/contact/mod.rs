@@ -1,0 +1,89 @@
+//! Contacts and distribution lists as vCard 4.0 (RFC 6350), after [MS-OXVCARD] and [MS-OXOCNTC].
+//!
+//! [`render`] frames what `person` and `list` write. `channels` holds the tables of numbers and addresses; `entry_id`
+//! reads the binary ids in which a distribution list keeps its members.
+
+mod channels;
+mod entry_id;
+mod list;
+mod person;
+
+use super::Given;
+use super::lines::{Lines, unique_id, utc, zulu};
+use crate::store::item::Item;
+use crate::store::props::Key;
+use crate::store::tags;
+
+/// The item as a vCard; `None` where its class has no such form.
+pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
+    let class = item.class().to_ascii_lowercase();
+    let is = |prefix: &str| class.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let write = if is("ipm.contact") || is("ipm.abchperson") {
+        person::write
+    } else if is("ipm.distlist") {
+        list::write
+    } else {
+        return None;
+    };
+    let mut lines = Lines::default();
+    lines.raw("BEGIN", "VCARD");
+    lines.raw("VERSION", "4.0");
+    lines.raw("PRODID", "-//pstfs//EN");
+    lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &item.props.time(tags::CREATION_TIME)])));
+    write(&mut lines, item, given);
+    lines.texts("CATEGORIES", ",", &item.props.texts(tags::KEYWORDS));
+    lines.some_text("NOTE", given.text(item).as_deref());
+    if let Some(modified) = item.props.time(tags::LAST_MODIFICATION_TIME).and_then(utc) {
+        lines.raw("REV", &zulu(modified));
+    }
+    lines.raw("END", "VCARD");
+    Some(lines.finish())
+}
+
+/// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.
+fn shown_name(item: &Item) -> String {
+    const NAMES: [Key; 7] = [
+        tags::DISPLAY_NAME,
+        tags::LID_DISTRIBUTION_LIST_NAME,
+        tags::LID_FILE_UNDER,
+        tags::SURNAME,
+        tags::GIVEN_NAME,
+        tags::COMPANY_NAME,
+        tags::LID_EMAIL1_EMAIL_ADDRESS,
+    ];
+    let names = NAMES.into_iter().filter_map(|key| item.props.text(key)).chain(item.subject());
+    names.map(|name| name.trim().to_owned()).find(|name| !name.is_empty()).unwrap_or_else(|| "no name".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ltp::value::Value;
+    use crate::store::props::Props;
+
+    pub(super) fn item(class: &str, values: &[(Key, Value)]) -> Item {
+        let class = (tags::MESSAGE_CLASS, Value::Unicode(class.into()));
+        Item { props: Props::forged([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
+    }
+
+    #[test]
+    fn only_contacts_and_lists_are_cards() {
+        for (class, is_card) in [("IPM.Contact", true), ("ipm.contact.x", true), ("IPM.AbchPerson", true), ("IPM.DistList", true)] {
+            assert_eq!(render(&item(class, &[]), &Given::default()).is_some(), is_card, "{class}");
+        }
+        assert_eq!(render(&item("IPM.ContactX", &[]), &Given::default()), None);
+        assert_eq!(render(&item("IPM.Note", &[]), &Given::default()), None);
+    }
+
+    #[test]
+    fn an_empty_contact_still_has_a_name() {
+        let text = render(&item("IPM.AbchPerson", &[]), &Given::default()).unwrap();
+        assert!(text.contains("\r\nFN:no name\r\n"), "{text}");
+    }
+
+    #[test]
+    fn the_same_contact_gives_the_same_card() {
+        let one = || render(&item("IPM.Contact", &[(tags::SURNAME, Value::Unicode("Doe".into()))]), &Given::default());
+        assert_eq!(one(), one());
+    }
+}
