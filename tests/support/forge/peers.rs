@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use pstfs::disk::WritableFile;
 use pstfs::format::id::Nid;
-use pstfs::store::item::{Content, Item};
+use pstfs::ltp::Properties;
+use pstfs::store::item::{Content, Item, NodeRef};
 use pstfs::store::props::Key;
 use pstfs::store::{Store, Which};
 
@@ -27,6 +28,7 @@ fn folder(store: &Store, nid: Nid, path: &str, lines: &mut Vec<String>) {
         for recipient in &item.recipients {
             lines.push(format!("to\t{head}\t{}", recipient.text(Key::Id(0x3003)).unwrap_or_default()));
         }
+        lines.extend(properties(store, item.node, &head));
         attachments(store, &item, "file", &head, lines);
     }
     for child in store.subfolders(nid).expect("folders") {
@@ -53,4 +55,29 @@ fn attachments(store: &Store, item: &Item, kind: &str, head: &str, lines: &mut V
         let kind = if matches!(attachment.content, Content::Ole(_)) { "ole" } else { kind };
         lines.push(format!("{kind}\t{head}\t{}\t{:08x}", bytes.len(), crc32fast::hash(&bytes)));
     }
+}
+
+/// Which properties an item has, and the bytes of all of them: how many, and a checksum.
+fn properties(store: &Store, node: NodeRef, head: &str) -> [String; 2] {
+    let ndb = store.ndb();
+    let props = Properties::open(ndb, node.nid, node.data, node.subnodes).expect("properties");
+    let mut records = props.records().to_vec();
+    records.sort_by_key(|record| record.id);
+    let (mut types, mut values) = (Vec::new(), Vec::new());
+    for record in &records {
+        let kind = format!("{:04x}{:04x}", record.id, record.kind.0);
+        let bytes = match (record.kind.is_inline(), record.value.hid()) {
+            (true, _) => record.value.0.to_le_bytes()[..record.kind.fixed_bytes().unwrap_or(0)].to_vec(),
+            (false, Some(hid)) if hid.is_none() => Vec::new(),
+            (false, Some(hid)) => props.heap().item(hid).expect("an item").to_vec(),
+            (false, None) => {
+                let subnode = props.heap().subnode(record.value.nid()).expect("subnodes").expect("a subnode");
+                ndb.data(subnode.data).and_then(|data| data.read_all(ndb)).expect("data")
+            }
+        };
+        types.extend(kind.bytes());
+        values.extend(kind.bytes().chain(bytes));
+    }
+    let line = |what, bytes: &[u8]| format!("{what}\t{head}\t{}\t{:08x}", records.len(), crc32fast::hash(bytes));
+    [line("types", &types), line("values", &values)]
 }

@@ -1,6 +1,5 @@
 // Lists a store through npm's pst-extractor; see `scripts/peers` for the lines.
 const { PSTFile } = require("pst-extractor");
-const zlib = require("zlib");
 const crc = (bytes) => {
   let sum = ~0;
   for (const byte of bytes) {
@@ -18,7 +17,10 @@ function read(attachment) {
   for (let count; (count = stream.read(block)) > 0; ) parts.push(Buffer.from(block.subarray(0, count)));
   return Buffer.concat(parts);
 }
+const hex = (number) => number.toString(16).padStart(4, "0");
 function item(message, head) {
+  const entries = [...message.pstTableItems].map(([id, entry]) => hex(id) + hex(entry.entryValueType)).sort();
+  out.push(`types\t${head}\t${entries.length}\t${crc(Buffer.from(entries.join("")))}`);
   for (let i = 0; i < message.numberOfRecipients; i++) out.push(`to\t${head}\t${message.getRecipient(i).emailAddress}`);
   for (let i = 0; i < message.numberOfAttachments; i++) {
     const attachment = message.getAttachment(i);

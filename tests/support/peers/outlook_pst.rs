@@ -2,6 +2,7 @@
 use std::rc::Rc;
 
 use outlook_pst::ltp::prop_context::PropertyValue;
+use outlook_pst::ltp::prop_type::PropertyType;
 use outlook_pst::ltp::table_context::{TableContext, TableRowId};
 use outlook_pst::messaging::attachment::{AnsiAttachment, Attachment, AttachmentData, UnicodeAttachment};
 use outlook_pst::messaging::folder::{AnsiFolder, Folder, UnicodeFolder};
@@ -31,6 +32,12 @@ fn crc(bytes: &[u8]) -> u32 {
         }
         crc
     })
+}
+
+/// Ids and types of the properties.
+fn types(message: &dyn Message, head: &str) {
+    let all: Vec<String> = message.properties().iter().map(|(id, value)| format!("{id:04x}{:04x}", u16::from(PropertyType::from(value)))).collect();
+    println!("types\t{head}\t{}\t{:08x}", all.len(), crc(all.concat().as_bytes()));
 }
 
 /// How an attachment is stored, as the row tells.
@@ -80,6 +87,7 @@ macro_rules! lister {
                     let message = <$message>::read(store.clone(), &entry, None)?;
                     let head = format!("{path}\t{}", subject(&*message));
                     println!("item\t{head}");
+                    types(&*message, &head);
                     recipients(message.recipient_table(), &head);
                     for row in message.attachment_table().into_iter().flat_map(|table| table.rows_matrix()) {
                         let nid = NodeId::from(u32::from(row.id()));
