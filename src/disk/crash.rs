@@ -70,6 +70,18 @@ impl CrashDisk {
         self.lock().now.get(self.file).map(CrashFile::bytes).unwrap_or_default()
     }
 
+    /// A disk on which these files are safely stored: to go on after a crash.
+    pub fn after_crash(files: &[CrashFile]) -> Vec<Self> {
+        let shared = Shared { start: files.to_vec(), now: files.to_vec(), log: Vec::new() };
+        let shared = Arc::new(Mutex::new(shared));
+        (0..files.len()).map(|file| Self { shared: Arc::clone(&shared), file }).collect()
+    }
+
+    /// The file as a program sees it now.
+    pub fn file(&self) -> Option<CrashFile> {
+        self.lock().now.get(self.file).cloned()
+    }
+
     /// What a crash may leave of the disk's files, from the first write on to after the last.
     pub fn states(&self, seed: u64) -> CrashStates {
         let shared = self.lock();
@@ -211,6 +223,24 @@ impl CrashFile {
         self.len = len;
     }
 }
+
+/// Equal bytes. Files that began as the same bytes are compared by what changed.
+impl PartialEq for CrashFile {
+    fn eq(&self, other: &Self) -> bool {
+        if self.len != other.len {
+            return false;
+        }
+        let whole = |file: &Self| file.base_len.min(file.len);
+        if !Arc::ptr_eq(&self.base, &other.base) || whole(self) != whole(other) {
+            return self.bytes() == other.bytes();
+        }
+        let changed = self.sectors.keys().chain(other.sectors.keys());
+        let mut within = changed.filter(|number| number.saturating_mul(SECTOR_BYTES) < self.len);
+        within.all(|number| self.sector(*number) == other.sector(*number))
+    }
+}
+
+impl Eq for CrashFile {}
 
 impl ReadAt for CrashFile {
     fn len(&self) -> io::Result<u64> {

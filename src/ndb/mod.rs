@@ -11,6 +11,7 @@ mod data;
 mod open;
 mod page;
 mod subnode;
+pub mod write;
 
 use std::sync::Arc;
 
