@@ -178,9 +178,14 @@ impl CrashFile {
         bytes
     }
 
-    /// The changed sectors by number: equal pointers are equal bytes.
-    pub fn sectors(&self) -> &BTreeMap<u64, Arc<[u8]>> {
-        &self.sectors
+    /// Whether both files, which began as the same bytes, are equally long and hold the same in these sectors.
+    ///
+    /// What a reader found in the one is then true of the other, if it looked at these sectors only.
+    pub fn same_in(&self, other: &Self, of_interest: impl Fn(u64) -> bool) -> bool {
+        let same_base = Arc::ptr_eq(&self.base, &other.base) && self.base_len.min(self.len) == other.base_len.min(other.len);
+        let changed = self.sectors.keys().chain(other.sectors.keys());
+        let mut within = changed.filter(|number| number.saturating_mul(SECTOR_BYTES) < self.len && of_interest(**number));
+        self.len == other.len && same_base && within.all(|number| self.sector(*number) == other.sector(*number))
     }
 
     fn sector(&self, number: u64) -> Vec<u8> {
@@ -227,16 +232,7 @@ impl CrashFile {
 /// Equal bytes. Files that began as the same bytes are compared by what changed.
 impl PartialEq for CrashFile {
     fn eq(&self, other: &Self) -> bool {
-        if self.len != other.len {
-            return false;
-        }
-        let whole = |file: &Self| file.base_len.min(file.len);
-        if !Arc::ptr_eq(&self.base, &other.base) || whole(self) != whole(other) {
-            return self.bytes() == other.bytes();
-        }
-        let changed = self.sectors.keys().chain(other.sectors.keys());
-        let mut within = changed.filter(|number| number.saturating_mul(SECTOR_BYTES) < self.len);
-        within.all(|number| self.sector(*number) == other.sector(*number))
+        self.same_in(other, |_| true) || self.len == other.len && !Arc::ptr_eq(&self.base, &other.base) && self.bytes() == other.bytes()
     }
 }
 
