@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
-use super::space::Space;
+use super::room::Space;
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::Format;
 use crate::format::btree::{BTreePage, BlockEntry, BranchEntry, NodeEntry};

@@ -10,12 +10,12 @@ mod cow;
 mod journal;
 mod ledger;
 mod owned;
+mod room;
 mod section;
-mod space;
 mod transaction;
 mod view;
 
 pub use commit::{Committed, Prepared};
 pub use journal::{Headers, Image, Journal, Recovered, Stage, recover_journal, through_journal};
-pub use space::Room;
+pub use room::Room;
 pub use transaction::Transaction;

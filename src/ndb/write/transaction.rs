@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::commit::{Committed, Prepared};
 use super::cow::{Edits, Pages};
 use super::ledger::{Ledger, Settled};
-use super::space::{Room, Space};
+use super::room::{Room, Space};
 use crate::damage::{Code, Error, Place, Result};
 use crate::disk::WriteAt;
 use crate::disk::overlay::Overlay;
