@@ -5,9 +5,12 @@
 
 pub mod crash;
 pub mod overlay;
+mod writable;
 
 use std::fmt::Debug;
 use std::io;
+
+pub use writable::{MemoryFile, WritableFile};
 
 /// Bytes that can be read by position.
 pub trait ReadAt: Debug + Send + Sync {

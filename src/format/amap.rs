@@ -2,6 +2,7 @@
 
 use super::Format;
 use super::id::Ib;
+use super::page::PageKind;
 
 /// The offset of allocation map number `index`.
 pub fn map_offset(format: Format, index: u64) -> Option<Ib> {
@@ -27,9 +28,71 @@ pub fn is_allocated(bits: &[u8], unit: usize) -> Option<bool> {
     bits.get(unit >> 3).map(|byte| byte & mask != 0)
 }
 
+/// Marks the units `first..first + count` of a map as allocated or free; units past the map's end are left out.
+pub fn mark(bits: &mut [u8], first: usize, count: usize, allocated: bool) {
+    for unit in first..first.saturating_add(count) {
+        let mask = u32::try_from(unit & 7).ok().and_then(|bit| 0x80_u8.checked_shr(bit)).unwrap_or(0);
+        if let Some(byte) = bits.get_mut(unit >> 3) {
+            *byte = if allocated { *byte | mask } else { *byte & !mask };
+        }
+    }
+}
+
+/// How many units of a map are free.
+pub fn free_units(bits: &[u8]) -> u64 {
+    bits.iter().map(|byte| u64::from(byte.count_zeros())).sum()
+}
+
+/// The pages that stand where part `index` of the file begins, and how far behind its beginning: the part's own map,
+/// then the deprecated ones, which every store has all the same ([MS-PST] 2.2.2.7.3, 2.2.2.7.5, 2.2.2.7.6).
+///
+/// A page map comes with every 8th part. A free map comes with part 128, as the header maps those before, and each
+/// covers 496; a free page map comes with part 8192 and each covers 31,744. Each kind has its own place: where there is
+/// no free map, the page before a free page map is ordinary space. 4K files have allocation maps alone: both real ones
+/// seen have ordinary blocks behind their first map.
+pub fn pages_at(format: Format, index: u64) -> impl Iterator<Item = (u64, PageKind)> {
+    let every = |first: u64, period: u64| index.checked_sub(first).and_then(|past| past.checked_rem(period)) == Some(0);
+    let legacy = format != Format::Unicode4k;
+    [
+        (0, PageKind::AMAP, true),
+        (0x200, PageKind::PMAP, legacy && every(0, 8)),
+        (0x400, PageKind::FMAP, legacy && every(128, 496)),
+        // An ANSI file ends long before its first one.
+        (0x600, PageKind::FPMAP, format == Format::Unicode && every(8192, 31_744)),
+    ]
+    .into_iter()
+    .filter_map(|(offset, kind, stands)| stands.then_some((offset, kind)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deprecated_maps_stand_where_the_specification_has_them() {
+        let place = |index, kind| {
+            let (at, _) = pages_at(Format::Unicode, index).find(|(_, page)| *page == kind)?;
+            Some(map_offset(Format::Unicode, index)?.0 + at)
+        };
+        assert_eq!(place(0, PageKind::PMAP), Some(0x4600));
+        assert_eq!(place(128, PageKind::FMAP), Some(0x1f0_4800));
+        assert_eq!(place(128 + 496, PageKind::FMAP), Some(0x1f0_4800 + 125_960_192));
+        assert_eq!(place(8192, PageKind::FPMAP), Some(0x7c00_4a00));
+        assert_eq!(place(8192 + 31_744, PageKind::FPMAP), Some(0x7c00_4a00 + 8_061_452_288));
+        assert_eq!(pages_at(Format::Unicode, 1).count(), 1);
+        assert_eq!(pages_at(Format::Unicode4k, 0).count(), 1);
+    }
+
+    #[test]
+    fn units_are_marked_and_counted() {
+        let mut bits = [0; 4];
+        mark(&mut bits, 6, 4, true);
+        assert_eq!((bits, free_units(&bits)), ([0x03, 0xc0, 0, 0], 28));
+        mark(&mut bits, 7, 2, false);
+        assert_eq!(bits, [0x02, 0x40, 0, 0]);
+        mark(&mut bits, 31, 9, true);
+        assert_eq!(bits[3], 1, "nothing past the end");
+    }
 
     #[test]
     fn maps_follow_each_other_at_their_coverage() {

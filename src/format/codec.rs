@@ -132,6 +132,21 @@ pub fn cut(bytes: &[u8], start: usize, len: usize) -> Option<&[u8]> {
     bytes.get(start..start.checked_add(len)?)
 }
 
+/// The bytes in pieces of `len`, the last one shorter where they do not come out even; nothing for a length of 0.
+pub fn pieces(bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (head, tail) = rest.split_at_checked(len.min(rest.len()))?;
+        rest = tail;
+        (!head.is_empty()).then_some(head)
+    })
+}
+
+/// Puts `new` over the bytes from `at` on; what would lie past the end is left out.
+pub fn overwrite(bytes: &mut [u8], at: usize, new: &[u8]) {
+    bytes.iter_mut().skip(at).zip(new).for_each(|(to, from)| *to = *from);
+}
+
 /// The structures that stand one after the other in `bytes`, each `stride` bytes apart.
 ///
 /// Yields nothing where the stride is smaller than the structure, and leaves out a last one that is cut short.
@@ -321,6 +336,20 @@ mod tests {
         assert_eq!(entries::<u32>(Format::Ansi, &[0; 64], 0).count(), 0);
         assert_eq!(entries::<u32>(Format::Ansi, &[0; 64], 3).count(), 0);
         assert_eq!(entries::<u32>(Format::Ansi, &[0; 63], 8).count(), 7);
+    }
+
+    #[test]
+    fn pieces_end_with_a_shorter_one() {
+        assert_eq!(pieces(&[1, 2, 3], 2).collect::<Vec<_>>(), [&[1, 2][..], &[3]]);
+        assert_eq!(pieces(&[1, 2, 3], 0).count() + pieces(&[], 2).count(), 0);
+    }
+
+    #[test]
+    fn overwriting_stays_within() {
+        let mut bytes = [0; 3];
+        overwrite(&mut bytes, 2, &[7, 8]);
+        overwrite(&mut bytes, 9, &[7]);
+        assert_eq!(bytes, [0, 0, 7]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod properties;
 mod table;
 mod tree;
 pub mod value;
+pub mod write;
 
 pub use heap::{Heap, HeapItem};
 pub use properties::Properties;

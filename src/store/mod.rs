@@ -12,6 +12,7 @@ pub mod props;
 mod read;
 mod special;
 pub mod tags;
+pub mod write;
 
 use std::sync::Arc;
 

@@ -56,3 +56,19 @@ pub const ATTACH_METHOD: Key = Key::Id(0x3705);
 pub const ATTACH_LONG_FILENAME: Key = Key::Id(0x3707);
 pub const ATTACH_PATHNAME: Key = Key::Id(0x3708);
 pub const ATTACH_LONG_PATHNAME: Key = Key::Id(0x370d);
+
+// What readers do not ask for and writers must give.
+pub const MESSAGE_SIZE: Key = Key::Id(0x0e08);
+pub const MESSAGE_STATUS: Key = Key::Id(0x0e17);
+pub const ATTACH_SIZE: Key = Key::Id(0x0e20);
+pub const COMMON_VIEWS_ENTRY_ID: Key = Key::Id(0x35e6);
+pub const VALID_FOLDER_MASK: Key = Key::Id(0x35df);
+pub const COMMENT: Key = Key::Id(0x3004);
+pub const SUBFOLDERS: Key = Key::Id(0x360a);
+pub const RENDERING_POSITION: Key = Key::Id(0x370b);
+pub const HIDDEN_COUNT: Key = Key::Id(0x6635);
+pub const HIDDEN_UNREAD_COUNT: Key = Key::Id(0x6636);
+pub const SEARCH_FLAGS: Key = Key::Id(0x660b);
+pub const NAME_MAP_BUCKETS: Key = Key::Id(0x0001);
+pub const MESSAGE_CODEPAGE: Key = Key::Id(0x3ffd);
+pub const INTERNET_CODEPAGE: Key = Key::Id(0x3fde);

@@ -9,11 +9,12 @@ use super::cow::{Edits, Written};
 use super::journal::{self, Image, Journal, Stage, drop_journal, write_all};
 use super::ledger::Fresh;
 use super::room::{Section, Space};
-use super::section::{self, Bits, full_map, map_kinds, offset_of, units_of};
+use super::section::{self, Bits, full_map, offset_of};
 use crate::damage::{Error, Result};
 use crate::disk::overlay::Overlay;
 use crate::disk::{ReadAt, WriteAt};
 use crate::format::Format;
+use crate::format::amap;
 use crate::format::block::encode_block;
 use crate::format::btree::BlockEntry;
 use crate::format::codec::Field;
@@ -154,9 +155,9 @@ impl Prepared {
 
     /// The maps that nobody allocates by any more, but that must be there.
     fn deprecated_maps(&mut self, index: u64, is_new: bool, images: &mut Vec<Image>) -> Result<()> {
-        let page_units = units_of(self.format, self.format.layout().page_bytes);
-        for (number, kind) in map_kinds(self.format, index).into_iter().enumerate().filter(|(_, kind)| *kind != PageKind::AMAP) {
-            let Some(ib) = offset_of(self.format, index, page_units.saturating_mul(number)) else { continue };
+        let start = offset_of(self.format, index, 0);
+        for (at, kind) in amap::pages_at(self.format, index).filter(|(_, kind)| *kind != PageKind::AMAP) {
+            let Some(ib) = start.and_then(|start| start.checked_add(at)) else { continue };
             let new = full_map(self.format, kind, ib);
             if is_new {
                 self.grown.push(Written { ib, bytes: new.clone() });

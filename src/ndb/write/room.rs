@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::owned::owned;
-use super::section::{self, Bits, offset_of, place_of, sections_to, units_of};
+use super::section::{Bits, offset_of, place_of, sections_to, units_of};
 use crate::damage::{Error, Result};
 use crate::format::Format;
 use crate::format::amap;
@@ -135,10 +135,10 @@ impl<'a> Space<'a> {
         let format = self.ndb.format();
         let Some((index, unit)) = place_of(format, ib).filter(|(index, _)| self.is_old(*index)) else { return Ok(()) };
         let units = units_of(format, usize::try_from(bytes).unwrap_or(usize::MAX));
-        let own = units_of(format, format.layout().page_bytes).saturating_mul(section::map_kinds(format, index).len());
+        let maps = Bits::fresh(format, index);
         let section = self.section(index)?;
         // A damaged entry may name a place that is not its own: never free a map page.
-        if unit >= own && unit.checked_add(units).is_some_and(|end| end <= section.after.units()) {
+        if !maps.any(unit, units) {
             section.after.clear(unit, units);
         }
         Ok(())

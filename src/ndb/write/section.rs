@@ -6,34 +6,6 @@ use crate::format::codec::{self, Encoder};
 use crate::format::id::{Bid, Ib};
 use crate::format::page::{Page, PageKind};
 
-/// AMaps before the first that has an FMap page: their bytes stand in the header ([MS-PST] 2.2.2.7.5).
-const FMAP_FIRST: u64 = 128;
-/// AMaps that one FMap page stands for.
-const FMAP_EVERY: u64 = 496;
-/// AMaps that one PMap stands for.
-const PMAP_EVERY: u64 = 8;
-/// AMaps before the first that has an FPMap page.
-const FPMAP_FIRST: u64 = 8_192;
-/// AMaps that one FPMap page stands for.
-const FPMAP_EVERY: u64 = 31_744;
-
-/// The map pages at the start of a section, in the order in which they stand ([MS-PST] 2.2.2.7.2 to 2.2.2.7.6).
-///
-/// 4K files have none but the AMap: the page after the only AMap of the samples is ordinary space.
-pub(super) fn map_kinds(format: Format, index: u64) -> Vec<PageKind> {
-    let every = |first: u64, count: u64| index.checked_sub(first).and_then(|past| past.checked_rem(count)) == Some(0);
-    let has = |kind: PageKind| match (format, kind) {
-        (_, PageKind::AMAP) => true,
-        (Format::Unicode4k, _) => false,
-        (_, PageKind::PMAP) => every(0, PMAP_EVERY),
-        (_, PageKind::FMAP) => every(FMAP_FIRST, FMAP_EVERY),
-        // ANSI files cannot grow that large.
-        (Format::Unicode, PageKind::FPMAP) => every(FPMAP_FIRST, FPMAP_EVERY),
-        _ => false,
-    };
-    [PageKind::AMAP, PageKind::PMAP, PageKind::FMAP, PageKind::FPMAP].into_iter().filter(|kind| has(*kind)).collect()
-}
-
 /// A map page that says "all in use": what writers since Outlook 2007 put in the deprecated maps.
 pub(super) fn full_map(format: Format, kind: PageKind, ib: Ib) -> Vec<u8> {
     let layout = format.layout();
@@ -58,7 +30,9 @@ impl Bits {
     pub(super) fn fresh(format: Format, index: u64) -> Self {
         let mut bits = Self { bytes: vec![0; format.layout().amap_bits_bytes] };
         let units = units_of(format, format.layout().page_bytes);
-        bits.set(0, units.saturating_mul(map_kinds(format, index).len()));
+        for (at, _) in amap::pages_at(format, index) {
+            bits.set(units_of(format, usize::try_from(at).unwrap_or(usize::MAX)), units);
+        }
         bits
     }
 
@@ -82,7 +56,7 @@ impl Bits {
 
     /// How many of them are free.
     pub(super) fn free_units(&self) -> u64 {
-        self.bytes.iter().map(|byte| u64::from(byte.count_zeros())).fold(0, u64::saturating_add)
+        amap::free_units(&self.bytes)
     }
 
     /// Whether a unit is in use; those past the end are.
@@ -97,26 +71,17 @@ impl Bits {
 
     /// Marks units as in use.
     pub(super) fn set(&mut self, from: usize, count: usize) {
-        self.each(from, count, |byte, mask| *byte |= mask);
+        amap::mark(&mut self.bytes, from, count, true);
     }
 
     /// Marks units as free.
     pub(super) fn clear(&mut self, from: usize, count: usize) {
-        self.each(from, count, |byte, mask| *byte &= !mask);
+        amap::mark(&mut self.bytes, from, count, false);
     }
 
     /// Marks as in use whatever is in the other section.
     pub(super) fn unite(&mut self, other: &Self) {
         self.bytes.iter_mut().zip(&other.bytes).for_each(|(to, from)| *to |= from);
-    }
-
-    fn each(&mut self, from: usize, count: usize, change: impl Fn(&mut u8, u8)) {
-        for unit in from..from.saturating_add(count) {
-            let mask = 0x80_u8.checked_shr(u32::try_from(unit & 7).unwrap_or(0)).unwrap_or(0);
-            if let Some(byte) = self.bytes.get_mut(unit >> 3) {
-                change(byte, mask);
-            }
-        }
     }
 
     /// The first free run of `count` units in `from..to` that starts on a multiple of `align`.
@@ -169,17 +134,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn map_pages_stand_where_the_specification_says() {
-        let at = |format, kind, index| map_kinds(format, index).contains(&kind);
-        let places = |format, kind, upto| (0..upto).filter(|index| at(format, kind, *index)).collect::<Vec<u64>>();
-        assert_eq!(places(Format::Unicode, PageKind::PMAP, 20), [0, 8, 16]);
-        assert_eq!(places(Format::Ansi, PageKind::FMAP, 700), [128, 624]);
-        assert_eq!(places(Format::Unicode, PageKind::FPMAP, 9000), [8192]);
-        assert_eq!(places(Format::Ansi, PageKind::FPMAP, 9000), [0; 0]);
-        assert!((0..9000).all(|index| map_kinds(Format::Unicode4k, index) == [PageKind::AMAP]));
-        // The offsets that the specification names: FMap 0x1F04800, FPMap 0x7C004A00.
-        assert_eq!(amap::map_offset(Format::Unicode, 128).unwrap().0 + 0x400, 0x1f0_4800);
-        assert_eq!(amap::map_offset(Format::Unicode, 8192).unwrap().0 + 0x600, 0x7c00_4a00);
+    fn a_section_begins_with_its_map_pages_each_at_its_own_place() {
+        let used = |index| Bits::fresh(Format::Unicode, index).bytes.iter().take(5).map(|byte| *byte == 0xff).collect::<Vec<_>>();
+        assert_eq!(used(1), [true, false, false, false, false]);
+        assert_eq!(used(8), [true, true, false, false, false]);
+        assert_eq!(used(128), [true, true, true, false, false]);
+        assert_eq!(used(8192), [true, true, false, true, false], "no free map, but a free page map");
     }
 
     #[test]

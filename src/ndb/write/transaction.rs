@@ -8,23 +8,21 @@ use std::sync::Arc;
 
 use super::commit::{Committed, Prepared};
 use super::cow::{Edits, Pages};
+use super::draft::Draft;
 use super::ledger::{Ledger, Settled};
+use super::nids::Nids;
 use super::room::{Room, Space};
+use super::tree::{self, BlockSink};
 use crate::damage::{Code, Error, Place, Result};
 use crate::disk::WriteAt;
 use crate::disk::overlay::Overlay;
-use crate::format::block::{DataTreeBlock, SubnodeBlock, SubnodeBranch, SubnodeEntry};
+use crate::format::Format;
+use crate::format::block::SubnodeEntry;
 use crate::format::btree::NodeEntry;
-use crate::format::codec::WidePadding;
+use crate::format::codec::{self, WidePadding};
 use crate::format::header::Client;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
-
-/// Types whose marks are raised together: a folder's nodes share one index ([MS-PST] 2.4.2), a search folder's too.
-const COMPANIONS: [&[NodeType]; 2] = [
-    &[NodeType::FOLDER, NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE],
-    &[NodeType::SEARCH_FOLDER, NodeType::SEARCH_UPDATE_QUEUE, NodeType::SEARCH_CRITERIA, NodeType::SEARCH_CONTENTS_TABLE],
-];
 
 /// Not in the specification: in offline stores a folder has two more nodes with its index.
 const OFFLINE_COMPANIONS: [NodeType; 2] = [NodeType(0x14), NodeType(0x15)];
@@ -37,7 +35,7 @@ pub struct Transaction<'a> {
     rebuild: bool,
     pub(super) nodes: Edits<NodeEntry>,
     pub(super) ledger: Ledger<'a>,
-    marks: [u32; 32],
+    nids: Nids,
     unique: u32,
 }
 
@@ -45,9 +43,9 @@ impl<'a> Transaction<'a> {
     /// Begins with nothing changed. The file grows for what is new; see [`Transaction::with_room`].
     pub fn begin(ndb: &'a Ndb) -> Result<Self> {
         let header = ndb.header();
-        let (marks, unique) = (header.nids, header.unique);
+        let (nids, unique) = (Nids::new(header.nids), header.unique);
         let room = Room::grow(ndb.format());
-        Ok(Self { ndb, room, rebuild: false, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, marks, unique })
+        Ok(Self { ndb, room, rebuild: false, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, nids, unique })
     }
 
     /// The same, with another rule for where new things go.
@@ -66,72 +64,22 @@ impl<'a> Transaction<'a> {
     ///
     /// Every block but the last is full, as heaps and tables need it.
     pub fn put_data(&mut self, data: &[u8]) -> Result<Bid> {
-        let total = u32::try_from(data.len()).map_err(|_| Error::Unsupported("a node holds at most 4 GiB".into()))?;
         let max = self.ndb.format().layout().data_max_bytes;
-        let mut leaves = Vec::new();
-        let mut rest = data;
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at_checked(max).unwrap_or((rest, &[]));
-            let bid = self.ledger.add(head.to_vec(), false)?;
-            leaves.push((bid, u32::try_from(head.len()).unwrap_or(u32::MAX)));
-            rest = tail;
-        }
-        let blocks = self.put_branches(1, &leaves)?;
-        let blocks = if blocks.len() > 1 { self.put_branches(2, &blocks)? } else { blocks };
-        match blocks.as_slice() {
-            [] => Ok(Bid::NONE),
-            [(root, _)] => Ok(*root),
-            _ => Err(Error::Unsupported(format!("{total} bytes are more than a data tree holds"))),
-        }
-    }
-
-    /// Inner blocks of a data tree over these children; the child itself where there is only one.
-    fn put_branches(&mut self, level: u8, children: &[(Bid, u32)]) -> Result<Vec<(Bid, u32)>> {
-        if children.len() <= 1 {
-            return Ok(children.to_vec());
-        }
-        let format = self.ndb.format();
-        let mut blocks = Vec::new();
-        for group in groups(children, DataTreeBlock::capacity(format)) {
-            let total = group.iter().map(|(_, bytes)| *bytes).fold(0, u32::saturating_add);
-            let block = DataTreeBlock { level, total, children: group.iter().map(|(bid, _)| *bid).collect() };
-            block.children.iter().try_for_each(|child| self.ledger.take(*child))?;
-            blocks.push((self.ledger.add(block.encode(format), true)?, total));
-        }
-        Ok(blocks)
+        let blocks = codec::pieces(data, max).map(<[u8]>::to_vec).collect();
+        tree::put_data(self, blocks)
     }
 
     /// A new subnode tree with these entries, whatever their order; returns its root, which no node names yet.
     ///
     /// The blocks that the entries name may be new ones or the store's.
     pub fn put_subnodes(&mut self, entries: &[SubnodeEntry]) -> Result<Bid> {
-        let format = self.ndb.format();
-        let sorted: BTreeMap<Nid, SubnodeEntry> = entries.iter().map(|entry| (entry.nid.nid, *entry)).collect();
-        if sorted.len() != entries.len() {
-            return Err(Error::Unsupported("two subnodes with one id".into()));
-        }
-        let sorted: Vec<SubnodeEntry> = sorted.into_values().collect();
-        let mut leaves = Vec::new();
-        for group in groups(&sorted, SubnodeBlock::capacity::<SubnodeEntry>(format)) {
-            for entry in group {
-                self.ledger.take(entry.data)?;
-                self.ledger.take(entry.subnodes)?;
-                self.raise(entry.nid.nid);
-            }
-            let child = self.ledger.add(SubnodeBlock::Leaf(group.to_vec()).encode(format), true)?;
-            leaves.extend(group.first().map(|first| SubnodeBranch { nid: first.nid, child }));
-        }
-        match leaves.as_slice() {
-            [] => Ok(Bid::NONE),
-            [leaf] => Ok(leaf.child),
-            _ if leaves.len() > SubnodeBlock::capacity::<SubnodeBranch>(format) => {
-                Err(Error::Unsupported(format!("{} subnodes are more than a subnode tree holds", sorted.len())))
-            }
-            _ => {
-                leaves.iter().try_for_each(|leaf| self.ledger.take(leaf.child))?;
-                self.ledger.add(SubnodeBlock::Branch(leaves).encode(format), true)
-            }
-        }
+        tree::put_subnodes(self, entries.to_vec())
+    }
+
+    /// A node with this content, in place of the one with this id where there is one.
+    pub fn put_draft(&mut self, nid: Nid, parent: Nid, draft: Draft) -> Result<()> {
+        let stored = tree::put_draft(self, draft)?;
+        self.put_node(nid, parent, stored.data, stored.subnodes)
     }
 
     /// A node with these blocks, in place of the one with this id where there is one.
@@ -175,12 +123,14 @@ impl<'a> Transaction<'a> {
 
     /// An id for a new node of this type; the types that go with it move on too ([MS-PST] 2.4.2).
     pub fn next_nid(&mut self, kind: NodeType) -> Result<Nid> {
-        let mark = usize::from(kind.0).checked_rem(32).and_then(|at| self.marks.get(at)).copied().unwrap_or_default();
-        // The index has 27 bits.
-        let index = mark.checked_add(1).filter(|index| index >> 27 == 0);
-        let nid = Nid::new(kind, index.ok_or_else(|| Error::Unsupported("the store has no node ids of this type left".into()))?);
-        self.raise(nid);
+        let nid = self.nids.next(kind)?;
+        self.cover(nid);
         Ok(nid)
+    }
+
+    /// Where builders of nodes get their ids from.
+    pub const fn nids(&mut self) -> &mut Nids {
+        &mut self.nids
     }
 
     /// A number larger than any given out before: the version of a table row.
@@ -216,7 +166,7 @@ impl<'a> Transaction<'a> {
         let page_bytes = u64::try_from(ndb.format().layout().page_bytes).unwrap_or(0);
         superseded.into_iter().try_for_each(|ib| space.free(ib, page_bytes))?;
         gone.iter().try_for_each(|entry| space.free(entry.block.ib, entry.stored_bytes(ndb.format())))?;
-        (header.next_block, header.nids, header.unique) = (next_block, self.marks, self.unique);
+        (header.next_block, header.nids, header.unique) = (next_block, self.nids.counters(), self.unique);
         prepared.finish(&space, ndb.header(), header, self.rebuild)?;
         Ok(prepared)
     }
@@ -246,31 +196,29 @@ impl<'a> Transaction<'a> {
             self.ledger.take(new)?;
             self.ledger.let_go(old)?;
         }
-        self.raise(new.nid.nid);
+        self.cover(new.nid.nid);
         self.nodes.insert(new.nid.nid.0.into(), Some(new));
         Ok(())
     }
-
-    /// Raises the marks so that an id is not given out again.
-    fn raise(&mut self, nid: Nid) {
-        let kind = nid.kind();
-        let offline = self.ndb.header().client == Client::OST && kind == NodeType::FOLDER;
-        let companions = COMPANIONS.iter().filter(|kinds| kinds.contains(&kind)).flat_map(|kinds| kinds.iter());
-        let companions = companions.chain(OFFLINE_COMPANIONS.iter().filter(|_| offline)).copied();
-        for kind in companions.chain([kind]) {
-            if let Some(mark) = self.marks.get_mut(usize::from(kind.0)) {
-                *mark = (*mark).max(nid.index());
-            }
-        }
-    }
 }
 
-/// Slices of at most `max` items.
-fn groups<T>(items: &[T], max: usize) -> impl Iterator<Item = &[T]> {
-    let mut rest = items;
-    std::iter::from_fn(move || {
-        let (head, tail) = rest.split_at_checked(max).unwrap_or((rest, &[]));
-        rest = tail;
-        (!head.is_empty()).then_some(head)
-    })
+impl BlockSink for Transaction<'_> {
+    fn format(&self) -> Format {
+        self.ndb.format()
+    }
+
+    fn put_block(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
+        self.ledger.add(data, internal)
+    }
+
+    fn refer(&mut self, bid: Bid) -> Result<()> {
+        self.ledger.take(bid)
+    }
+
+    fn cover(&mut self, nid: Nid) {
+        self.nids.cover(nid);
+        if self.ndb.header().client == Client::OST && nid.kind() == NodeType::FOLDER {
+            OFFLINE_COMPANIONS.into_iter().for_each(|kind| self.nids.cover(nid.with_kind(kind)));
+        }
+    }
 }

@@ -1,0 +1,20 @@
+//! How a store is made: what every store has, folders, messages with recipients and attachments.
+//!
+//! [`StoreBuilder`] takes messages one by one and writes each as it comes; folders and their tables follow at the end.
+//! What goes in is described by plain values, [`MessageDraft`] and [`PropertyList`]; named properties are given by name
+//! and get their ids in the store that is made.
+
+mod builder;
+mod content;
+mod folder;
+mod message;
+mod names;
+mod props;
+mod skeleton;
+mod templates;
+
+pub use builder::{StoreBuilder, StoreOptions};
+pub use folder::FolderDraft;
+pub use message::{AttachmentContent, AttachmentDraft, MessageDraft};
+pub use props::{PropertyKey, PropertyList};
+pub use skeleton::{FolderNames, StoreKind};

@@ -1,0 +1,67 @@
+//! The forge as a program, for `scripts/forge`, `scripts/bench` and `scripts/peers`.
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program for developers: it prints what it wrote, and stops at a mistake"
+)]
+
+#[path = "../audit.rs"]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, unreachable_pub, reason = "as in tests")]
+mod audit;
+#[path = "mod.rs"]
+mod forge;
+
+use std::path::Path;
+
+use forge::big::Big;
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+
+const USAGE: &str = "\
+forge all OUTDIR                        every fixture store
+forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
+                                        format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
+        ["big", path, options @ ..] => big(Path::new(path), options),
+        ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
+        _ => println!("{USAGE}"),
+    }
+}
+
+fn big(path: &Path, options: &[&str]) {
+    let mut big = Big::folder_of(0);
+    for option in options {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match name {
+            "messages" => big.messages = forge::number(value),
+            "folders" => big.folders = forge::number(value),
+            "depth" => big.depth = forge::number(value),
+            "attachment" => big.attachment = forge::number(value),
+            "format" => big.format = Format::ALL.into_iter().find(|format| forge::format_name(*format) == value).expect("a format"),
+            "cipher" => big.cipher = Cipher::ALL.into_iter().find(|cipher| cipher.name() == value).expect("a cipher"),
+            other => panic!("{other} is no option"),
+        }
+    }
+    let made = big.write(path);
+    println!(
+        "{:.0} MB in {:.2} s: {:.0} MB/s, peak RSS {:.0} MiB",
+        made.bytes as f64 / 1e6,
+        made.seconds,
+        made.bytes as f64 / 1e6 / made.seconds,
+        made.peak_rss_bytes as f64 / 1_048_576.0
+    );
+}
+
+fn audit_file(path: &str) {
+    let file = pstfs::disk::WritableFile::open(Path::new(path)).expect("a file");
+    let faults = audit::faults(std::sync::Arc::new(file));
+    println!("{path} {}", if faults.is_empty() { "exact".to_owned() } else { faults[..faults.len().min(10)].join("; ") });
+}

@@ -1,0 +1,104 @@
+//! The forge: stores made from recipes, the same bytes for the same recipe on every machine and day.
+//!
+//! A recipe is a few lines of text ([`Recipe`]); they stand in `fixtures/healthy/NAME/recipe`. [`store`] makes one in
+//! memory, for a test; `scripts/forge OUTDIR` writes them all.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "tests take what they need, the program takes all")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a mistake in a recipe ends the program that forges it"
+)]
+
+pub mod big;
+mod build;
+mod classes;
+mod items;
+mod random;
+mod recipe;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use pstfs::disk::MemoryFile;
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+
+pub use build::write;
+pub use random::{Random, Stream};
+pub use recipe::{Line, Recipe, parse_number as number};
+
+/// The bytes of the store that a recipe describes, in this format and encryption.
+pub fn store(format: Format, cipher: Cipher, recipe: &Recipe) -> Vec<u8> {
+    let file = MemoryFile::default();
+    write(&file, format, cipher, recipe);
+    file.into_bytes()
+}
+
+/// The recipe in `fixtures/healthy/NAME`.
+pub fn recipe(name: &str) -> Recipe {
+    Recipe::read(&fixtures().join("healthy").join(name).join("recipe"))
+}
+
+/// The folder of fixtures.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// A variant's name as recipes and files have it: `unicode-permute`.
+pub fn variant_name(format: Format, cipher: Cipher) -> String {
+    format!("{}-{}", format_name(format), cipher.name())
+}
+
+/// A format's name as recipes and files have it.
+pub const fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Ansi => "ansi",
+        Format::Unicode => "unicode",
+        Format::Unicode4k => "4k",
+    }
+}
+
+/// All nine pairs of format and encryption.
+pub fn variants() -> impl Iterator<Item = (Format, Cipher)> {
+    Format::ALL.into_iter().flat_map(|format| Cipher::ALL.into_iter().map(move |cipher| (format, cipher)))
+}
+
+/// Writes every fixture store below a folder and tells each one's path and size.
+///
+/// A recipe's line `formats` says in which variants: `all`, or names such as `unicode-permute`, which is also what
+/// holds where the line is missing.
+pub fn all(out: &Path, told: &mut dyn FnMut(&Path, u64)) {
+    for name in names("healthy") {
+        let recipe = recipe(&name);
+        let folder = out.join("healthy").join(&name);
+        std::fs::create_dir_all(&folder).expect("a folder for the stores");
+        for (format, cipher) in wanted(&recipe) {
+            let path = folder.join(format!("{}.pst", variant_name(format, cipher)));
+            let _ = std::fs::remove_file(&path);
+            let file = pstfs::disk::WritableFile::create_new(&path).expect("a new file");
+            write(&file, format, cipher, &recipe);
+            told(&path, std::fs::metadata(&path).expect("the file").len());
+        }
+    }
+}
+
+/// The fixtures of a kind, sorted.
+pub fn names(kind: &str) -> Vec<String> {
+    let folder = std::fs::read_dir(fixtures().join(kind)).expect("the fixtures");
+    let mut names: Vec<String> = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// The variants that a recipe asks for.
+pub fn wanted(recipe: &Recipe) -> Vec<(Format, Cipher)> {
+    let Some(line) = recipe.line("formats") else { return vec![(Format::Unicode, Cipher::Permute)] };
+    let all = line.args.iter().any(|arg| arg == "all");
+    variants().filter(|(format, cipher)| all || line.args.contains(&variant_name(*format, *cipher))).collect()
+}

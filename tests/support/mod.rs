@@ -1,0 +1,13 @@
+//! What integration tests share: the forge, an audit of what it writes, and what lies in a store as text.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test takes what it needs")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a mistake ends the test"
+)]
+
+pub mod audit;
+pub mod census;
+pub mod forge;
