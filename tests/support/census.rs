@@ -86,12 +86,27 @@ pub fn values(store: &Store, props: &Props, left_out: &[u16]) -> Vec<String> {
         .filter(|(id, _)| !left_out.contains(id))
         .map(|(id, value)| {
             let name = props.names().name(*id).map_or_else(|| format!("{id:04x}"), |name| format!("{name:?}"));
-            match value {
-                Value::Stream(stream) => format!("{name} {:?} {}", stream.kind, stream_line(store, "stream", stream)),
-                value => format!("{name} {value:?}"),
+            // Where a value lies is the writer's choice: what is short in one store may be a subnode in another.
+            let value = format!("{:?}", loaded(store, value));
+            match value.len() {
+                0..200 => format!("{name} {value}"),
+                len => format!("{name} {len} characters, {:08x}", pstfs::format::checksum::crc(value.as_bytes())),
             }
         })
         .collect();
     lines.sort();
+    // One writer gives several ids to one name; a store written anew has one.
+    lines.dedup();
     lines
+}
+
+/// A value with what was left in the file.
+pub fn loaded(store: &Store, value: &Value) -> Value {
+    match value {
+        Value::Stream(stream) => {
+            let bytes = store.ndb().data(stream.data).and_then(|data| data.read_all(store.ndb())).expect("a stream");
+            Value::decode(stream.kind, &bytes).expect("a value")
+        }
+        value => value.clone(),
+    }
 }

@@ -10,4 +10,5 @@
 
 pub mod audit;
 pub mod census;
+pub mod copy;
 pub mod forge;

@@ -29,7 +29,7 @@ pub struct BulkOptions {
     pub cipher: Cipher,
     /// PST or OST.
     pub client: Client,
-    /// Whether blocks are compressed where that saves whole units, as Outlook does; in 4K stores only.
+    /// Whether blocks are compressed where that saves whole units, as Outlook does; in 4K stores that are not encoded.
     pub compress: bool,
 }
 
@@ -235,9 +235,8 @@ impl<'f> BulkWriter<'f> {
 
     fn compressed(&self, data: &[u8]) -> Option<Vec<u8>> {
         let layout = self.options.format.layout();
-        if !self.options.compress || self.options.format != Format::Unicode4k {
-            return None;
-        }
+        // In which order Outlook encodes and compresses nobody has seen, and readers differ: no block is both.
+        let BulkOptions { compress: true, format: Format::Unicode4k, cipher: Cipher::None, .. } = self.options else { return None };
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
         let packed = encoder.write_all(data).and_then(|()| encoder.finish()).ok()?;
         let unit = usize::try_from(layout.unit_bytes).ok()?;

@@ -13,6 +13,7 @@
 mod audit;
 #[path = "mod.rs"]
 mod forge;
+mod peers;
 
 use std::path::Path;
 
@@ -22,18 +23,27 @@ use pstfs::format::cipher::Cipher;
 
 const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
+forge make RECIPE VARIANT PATH          the store that a recipe describes, such as unicode-permute
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
+        ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
         ["big", path, options @ ..] => big(Path::new(path), options),
+        ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
     }
+}
+
+fn make(recipe: &Path, variant: &str, path: &Path) {
+    let (format, cipher) = forge::variant(variant);
+    std::fs::write(path, forge::store(format, cipher, &forge::Recipe::read(recipe))).expect("a file");
 }
 
 fn big(path: &Path, options: &[&str]) {

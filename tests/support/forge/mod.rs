@@ -18,6 +18,7 @@
 pub mod big;
 mod build;
 mod classes;
+mod edits;
 mod items;
 mod random;
 mod recipe;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use pstfs::disk::MemoryFile;
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
+use pstfs::store::write::PropertyList;
 
 pub use build::write;
 pub use random::{Random, Stream};
@@ -43,6 +45,13 @@ pub fn store(format: Format, cipher: Cipher, recipe: &Recipe) -> Vec<u8> {
 /// The recipe in `fixtures/healthy/NAME`.
 pub fn recipe(name: &str) -> Recipe {
     Recipe::read(&fixtures().join("healthy").join(name).join("recipe"))
+}
+
+/// What a recipe's line `all-types` sets: a property of every type, single, several, none, as large as can be, empty.
+pub fn all_types() -> PropertyList {
+    let mut props = PropertyList::default();
+    values::all_types(&mut props);
+    props
 }
 
 /// The folder of fixtures.
@@ -86,6 +95,27 @@ pub fn all(out: &Path, told: &mut dyn FnMut(&Path, u64)) {
             told(&path, std::fs::metadata(&path).expect("the file").len());
         }
     }
+    let folder = out.join("damaged");
+    std::fs::create_dir_all(&folder).expect("a folder for the stores");
+    for name in names("damaged") {
+        let path = folder.join(format!("{name}.pst"));
+        let bytes = damaged(&name);
+        std::fs::write(&path, &bytes).expect("a file");
+        told(&path, bytes.len() as u64);
+    }
+}
+
+/// The damaged store in `fixtures/damaged/NAME`.
+pub fn damaged(name: &str) -> Vec<u8> {
+    let edits = Recipe::read(&fixtures().join("damaged").join(name).join("edits"));
+    let base = edits.line("base").expect("edits begin with their base");
+    let (format, cipher) = variant(base.arg(1));
+    edits::damaged(store(format, cipher, &recipe(base.arg(0))), &edits)
+}
+
+/// The variant of this name.
+pub fn variant(name: &str) -> (Format, Cipher) {
+    variants().find(|(format, cipher)| variant_name(*format, *cipher) == name).expect("a variant")
 }
 
 /// The fixtures of a kind, sorted.

@@ -102,13 +102,17 @@ fn set_of(name: &str) -> Guid {
 }
 
 /// A property of every type, single and several; each also empty and, where it can be, too large for a heap.
-fn all_types(props: &mut PropertyList) {
+pub(super) fn all_types(props: &mut PropertyList) {
     let samples = ["", "-7", "-70000", "1.5", "-2.25", "123456789", "45292.5", "0x8004010f", "true", "-5000000000", "8-bit", "Wörter 🎉"];
     let samples = samples.iter().copied().chain(["0x1da3c9a8c6f8000", "0x20329", "00ff10"]);
     for (number, ((_, kind), text)) in (0_u16..).zip(KINDS.into_iter().zip(samples)) {
+        // No store seen has a property without a value, and libpff refuses the item that has one.
+        if kind == PropType::NULL {
+            continue;
+        }
         let value = value_of(kind, text, None);
         props.set_typed(PropertyKey::Id(0x6700 + number), kind, value.clone());
-        let single_only = matches!(kind, PropType::NULL | PropType::ERROR | PropType::BOOL);
+        let single_only = matches!(kind, PropType::ERROR | PropType::BOOL);
         if !single_only {
             let multi = PropType(kind.0 | PropType::MULTI);
             props.set_typed(PropertyKey::Id(0x6720 + number), multi, Value::Multi(vec![value.clone(), value.clone(), value]));
