@@ -443,3 +443,32 @@ fn copies_of_real_stores_take_transactions() {
     }
     println!("real stores: {stores} rebuilt, {clean} of them clean, {commits} random transactions; left out: {refused:?}");
 }
+
+#[test]
+fn the_first_free_page_map_stands_at_its_own_place_with_nothing_before_it() {
+    // 8,192 sections, 2 GiB, of which only the first is there: the others are holes that nobody looks at.
+    let format = Format::Unicode;
+    let end = format.layout().amap_first + 8_192 * format.layout().amap_coverage;
+    let bytes = with_header(filled(format), |header| {
+        header.root.file_eof = Ib(end);
+        header.root.amap_last = Ib(end - format.layout().amap_coverage);
+    });
+    let store = CrashDisk::new(bytes);
+    store.set_len(end).unwrap();
+    let ndb = open(Arc::new(store.clone()));
+    let mut transaction = Transaction::begin(&ndb).unwrap();
+    put(&mut transaction, ROOT, &[7; 3_000]);
+    transaction.commit(&store, &store.beside(Vec::new())).unwrap();
+    let page = |at: u64| {
+        let mut bytes = vec![0; 512];
+        store.read_exact_at(&mut bytes, at).unwrap();
+        bytes
+    };
+    // [MS-PST] 2.2.2.7.6 names the offset; no free map stands here, so the page before is ordinary space.
+    assert_eq!(page(0x7c00_4a00)[496..498], [0x85, 0x85]);
+    assert_eq!((page(0x7c00_4600)[496..498].to_vec(), page(0x7c00_4400)[496..498].to_vec()), (vec![0x83, 0x83], vec![0x84, 0x84]));
+    assert_ne!(page(0x7c00_4800)[496..498], [0x82, 0x82]);
+    assert_eq!(read(&open(Arc::new(store.clone()))).unwrap()[&ROOT].tree.data, [7; 3_000]);
+    let root = open(Arc::new(store)).header().root.clone();
+    assert_eq!((root.amap_last, root.file_eof.0), (Ib(0x7c00_4400), end + format.layout().amap_coverage));
+}
