@@ -91,6 +91,7 @@ codes! {
     B14 SubnodeTree Error "a subnode tree's block is damaged";
     B16 BlockCycle Error "a tree of blocks goes too deep or round in a circle";
     B17 BlockMissing Error "a block that is named is not in the block B-tree";
+    B18 BlockReferences Warning "a block's count differs from the entries that name it";
     N02 NodeBlocks Error "a node's data or subnodes cannot be read";
     N03 NodeParent Error "a node's parent folder does not exist";
     N06 NodeSpecial Error "a node that every store has is missing";

@@ -18,6 +18,8 @@ pub use open::{Access, Change, Opened, open};
 
 pub mod process;
 
+pub mod crash;
+pub mod overlay;
 mod writable;
 
 use std::fmt::Debug;
@@ -44,6 +46,18 @@ pub trait ReadAt: Debug + Send + Sync {
     }
 }
 
+/// Bytes that can also be changed by position. Only writers name it: `disk`, `ndb::write` and `repair`.
+pub trait WriteAt: ReadAt {
+    /// Writes all of `bytes` from `offset` on; what lies between the old end and `offset` becomes zeros.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Returns when all that was written before has reached the medium.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Cuts the file to this length, or grows it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+}
+
 impl ReadAt for Vec<u8> {
     fn len(&self) -> io::Result<u64> {
         u64::try_from(self.as_slice().len()).map_err(io::Error::other)
@@ -52,21 +66,13 @@ impl ReadAt for Vec<u8> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let bytes = usize::try_from(offset).ok().and_then(|start| self.get(start..start.checked_add(buffer.len())?));
         let bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
-        buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        copy(buffer, bytes);
         Ok(())
     }
 }
 
-/// Bytes that can also be written by position.
-///
-/// Only `ndb::write` and `repair` name this trait: all others read.
-pub trait WriteAt: ReadAt {
-    /// Writes all of `bytes` from `offset` on; the file grows where it ends before.
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
-
-    /// Returns when all that was written so far outlives a loss of power.
-    fn sync(&self) -> io::Result<()>;
-
-    /// Makes the file this long: cut off, or with zeros at its end.
-    fn set_len(&self, len: u64) -> io::Result<()>;
+/// Copies as many bytes as both slices have.
+fn copy(to: &mut [u8], mut from: &[u8]) {
+    // Reading from a slice into a slice cannot fail.
+    let _ = io::Read::read(&mut from, to);
 }

@@ -20,7 +20,7 @@ pub enum BTree {
 }
 
 impl BTree {
-    const fn kind(self) -> PageKind {
+    pub(super) const fn kind(self) -> PageKind {
         match self {
             Self::Nodes => PageKind::NODES,
             Self::Blocks => PageKind::BLOCKS,
@@ -29,7 +29,7 @@ impl BTree {
 }
 
 /// The most levels a tree has ([MS-PST] 2.2.2.7.7.1 gives 8 as the bound; the deepest seen has 3).
-const LEVEL_MAX: u8 = 8;
+pub(super) const LEVEL_MAX: u8 = 8;
 
 /// A page of a B-tree, decoded; the keys ascend.
 #[derive(Debug)]
@@ -37,6 +37,37 @@ pub(super) struct TreePage {
     tree: BTree,
     level: u8,
     entries: Entries,
+}
+
+impl TreePage {
+    /// 0 for leaves.
+    pub(super) fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// The entries of an inner page; none in a leaf.
+    pub(super) fn branches(&self) -> &[BranchEntry] {
+        match &self.entries {
+            Entries::Branch(entries) => entries,
+            Entries::Nodes(_) | Entries::Blocks(_) => &[],
+        }
+    }
+
+    /// The entries of a leaf of the node B-tree; none in others.
+    pub(super) fn nodes(&self) -> &[NodeEntry] {
+        match &self.entries {
+            Entries::Nodes(entries) => entries,
+            Entries::Branch(_) | Entries::Blocks(_) => &[],
+        }
+    }
+
+    /// The entries of a leaf of the block B-tree; none in others.
+    pub(super) fn blocks(&self) -> &[BlockEntry] {
+        match &self.entries {
+            Entries::Blocks(entries) => entries,
+            Entries::Branch(_) | Entries::Nodes(_) => &[],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -70,6 +101,12 @@ impl Ndb {
             Entries::Branch(_) | Entries::Nodes(_) => None,
         });
         entry.ok_or(Error::Damaged(Code::BlockMissing, Place::block(bid.0)))
+    }
+
+    /// The largest id in the block B-tree; `None` where there is no block.
+    pub(super) fn last_block(&self) -> Result<Option<Bid>> {
+        let page = self.leaf_page(BTree::Blocks, u64::MAX)?;
+        Ok(page.and_then(|page| page.blocks().last().map(|entry| entry.block.bid.key())))
     }
 
     /// Shows every node to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
@@ -129,7 +166,7 @@ impl Ndb {
     }
 
     /// The page of a tree at this place, which must be of this level where one is told.
-    fn tree_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<Arc<TreePage>> {
+    pub(super) fn tree_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<Arc<TreePage>> {
         let page = match self.pages.get(&place.ib) {
             Some(page) => page,
             None => {

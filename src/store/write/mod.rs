@@ -2,18 +2,21 @@
 //!
 //! [`StoreBuilder`] takes messages one by one and writes each as it comes; folders and their tables follow at the end.
 //! What goes in is described by plain values, [`MessageDraft`] and [`PropertyList`]; named properties are given by name
-//! and get their ids in the store that is made.
+//! and get their ids in the store that is made. [`StoreEdit`] changes a store that is there, in one transaction.
 
 mod builder;
 mod content;
+mod edit;
 mod folder;
 mod message;
 mod names;
 mod props;
+mod rows;
 mod skeleton;
 mod templates;
 
 pub use builder::{StoreBuilder, StoreOptions};
+pub use edit::{LOST_AND_FOUND, NewMessage, StoreEdit};
 pub use folder::FolderDraft;
 pub use message::{AttachmentContent, AttachmentDraft, MessageDraft};
 pub use props::{PropertyKey, PropertyList};

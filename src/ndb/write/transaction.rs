@@ -1,0 +1,224 @@
+//! A transaction: changes to nodes, collected in memory and committed as one.
+//!
+//! Blocks are immutable, so new data is a new tree of blocks. New blocks stay in memory until the commit: one transaction
+//! is as large as what it adds, not as the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::commit::{Committed, Prepared};
+use super::cow::{Edits, Pages};
+use super::draft::Draft;
+use super::ledger::{Ledger, Settled};
+use super::nids::Nids;
+use super::room::{Room, Space};
+use super::tree::{self, BlockSink};
+use crate::damage::{Code, Error, Place, Result};
+use crate::disk::WriteAt;
+use crate::disk::overlay::Overlay;
+use crate::format::Format;
+use crate::format::block::SubnodeEntry;
+use crate::format::btree::NodeEntry;
+use crate::format::codec::{self, WidePadding};
+use crate::format::header::Client;
+use crate::format::id::{Bid, Nid, NodeType};
+use crate::ndb::Ndb;
+
+/// Not in the specification: in offline stores a folder has two more nodes with its index.
+const OFFLINE_COMPANIONS: [NodeType; 2] = [NodeType(0x14), NodeType(0x15)];
+
+/// Changes to a store that become visible all at once. After an error of one of its methods it is only good for dropping.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    pub(super) ndb: &'a Ndb,
+    room: Room,
+    rebuild: bool,
+    pub(super) nodes: Edits<NodeEntry>,
+    pub(super) ledger: Ledger<'a>,
+    nids: Nids,
+    unique: u32,
+}
+
+impl<'a> Transaction<'a> {
+    /// Begins with nothing changed. The file grows for what is new; see [`Transaction::with_room`].
+    pub fn begin(ndb: &'a Ndb) -> Result<Self> {
+        let header = ndb.header();
+        let (nids, unique) = (Nids::new(header.nids), header.unique);
+        let room = Room::grow(ndb.format());
+        Ok(Self { ndb, room, rebuild: false, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, nids, unique })
+    }
+
+    /// The same, with another rule for where new things go.
+    #[must_use]
+    pub fn with_room(mut self, room: Room) -> Self {
+        self.room = room;
+        self
+    }
+
+    /// Also computes all allocation maps anew from the trees, and resets the deprecated maps ([MS-PST] 2.6.1.3.7).
+    pub fn rebuild_maps(&mut self) {
+        self.rebuild = true;
+    }
+
+    /// New blocks with this data, as a tree where it takes more than one; returns the root, which no node names yet.
+    ///
+    /// Every block but the last is full, as heaps and tables need it.
+    pub fn put_data(&mut self, data: &[u8]) -> Result<Bid> {
+        let max = self.ndb.format().layout().data_max_bytes;
+        let blocks = codec::pieces(data, max).map(<[u8]>::to_vec).collect();
+        tree::put_data(self, blocks)
+    }
+
+    /// A new subnode tree with these entries, whatever their order; returns its root, which no node names yet.
+    ///
+    /// The blocks that the entries name may be new ones or the store's.
+    pub fn put_subnodes(&mut self, entries: &[SubnodeEntry]) -> Result<Bid> {
+        tree::put_subnodes(self, entries.to_vec())
+    }
+
+    /// A node with this content, in place of the one with this id where there is one.
+    pub fn put_draft(&mut self, nid: Nid, parent: Nid, draft: Draft) -> Result<()> {
+        let stored = tree::put_draft(self, draft)?;
+        self.put_node(nid, parent, stored.data, stored.subnodes)
+    }
+
+    /// A node with these blocks, in place of the one with this id where there is one.
+    pub fn put_node(&mut self, nid: Nid, parent: Nid, data: Bid, subnodes: Bid) -> Result<()> {
+        let old = self.node(nid)?;
+        let padding = old.map_or(WidePadding(0), |old| old.padding);
+        self.set_node(old, NodeEntry { nid: nid.into(), data, subnodes, parent, padding })
+    }
+
+    /// Puts other data in place of a node's.
+    pub fn replace_data(&mut self, nid: Nid, data: Bid) -> Result<()> {
+        let old = self.required(nid)?;
+        self.set_node(Some(old), NodeEntry { data, ..old })
+    }
+
+    /// Puts another subnode tree in place of a node's.
+    pub fn replace_subnodes(&mut self, nid: Nid, subnodes: Bid) -> Result<()> {
+        let old = self.required(nid)?;
+        self.set_node(Some(old), NodeEntry { subnodes, ..old })
+    }
+
+    /// Puts a node under another parent.
+    pub fn set_parent(&mut self, nid: Nid, parent: Nid) -> Result<()> {
+        let old = self.required(nid)?;
+        self.set_node(Some(old), NodeEntry { parent, ..old })
+    }
+
+    /// Removes a node and lets go of its blocks.
+    pub fn remove_node(&mut self, nid: Nid) -> Result<()> {
+        let old = self.required(nid)?;
+        self.ledger.let_go(old.data)?;
+        self.ledger.let_go(old.subnodes)?;
+        self.nodes.insert(nid.0.into(), None);
+        Ok(())
+    }
+
+    /// Sets the count of a block's entry, 1 + the entries that name it: for a repair that counted them.
+    pub fn set_references(&mut self, bid: Bid, count: u16) -> Result<()> {
+        self.ledger.set_count(bid, count)
+    }
+
+    /// An id for a new node of this type; the types that go with it move on too ([MS-PST] 2.4.2).
+    pub fn next_nid(&mut self, kind: NodeType) -> Result<Nid> {
+        let nid = self.nids.next(kind)?;
+        self.cover(nid);
+        Ok(nid)
+    }
+
+    /// Where builders of nodes get their ids from.
+    pub const fn nids(&mut self) -> &mut Nids {
+        &mut self.nids
+    }
+
+    /// A number larger than any given out before: the version of a table row.
+    pub fn next_unique(&mut self) -> u32 {
+        self.unique = self.unique.wrapping_add(1);
+        self.unique
+    }
+
+    /// Works out all that the commit writes, without writing anything.
+    pub fn prepare(self) -> Result<Prepared> {
+        let ndb = self.ndb;
+        let next_block = self.ledger.next();
+        let settled = self.ledger.settle()?;
+        let mut prepared = Prepared::new(ndb, settled.unreadable.clone());
+        if self.nodes.is_empty()
+            && settled.edits.is_empty()
+            && settled.fresh.is_empty()
+            && !self.rebuild
+            && self.unique == ndb.header().unique
+        {
+            return Ok(prepared);
+        }
+        let mut space = Space::new(ndb, self.room, self.rebuild)?;
+        let Settled { fresh, mut edits, gone, .. } = settled;
+        prepared.place_blocks(&mut space, fresh, &mut edits)?;
+        let mut header = ndb.header().clone();
+        let mut pages = Pages::new(ndb, &mut space, header.next_page);
+        header.root.nodes = pages.rewrite(&self.nodes)?;
+        header.root.blocks = pages.rewrite(&edits)?;
+        header.next_page = pages.next;
+        let (written, superseded) = (pages.written, pages.superseded);
+        prepared.take_pages(written);
+        let page_bytes = u64::try_from(ndb.format().layout().page_bytes).unwrap_or(0);
+        superseded.into_iter().try_for_each(|ib| space.free(ib, page_bytes))?;
+        gone.iter().try_for_each(|entry| space.free(entry.block.ib, entry.stored_bytes(ndb.format())))?;
+        (header.next_block, header.nids, header.unique) = (next_block, self.nids.counters(), self.unique);
+        prepared.finish(&space, ndb.header(), header, self.rebuild)?;
+        Ok(prepared)
+    }
+
+    /// Writes all changes so that a crash at any point leaves the old store or the new one; see [`Prepared::commit`].
+    pub fn commit(self, store: &impl WriteAt, journal: &impl WriteAt) -> Result<Committed> {
+        self.prepare()?.commit(store, journal)
+    }
+
+    /// The store as it would be after the commit, in memory.
+    pub fn preview(self) -> Result<Overlay> {
+        let source = Arc::clone(self.ndb.source());
+        self.prepare()?.preview(source)
+    }
+
+    fn required(&self, nid: Nid) -> Result<NodeEntry> {
+        self.node(nid)?.ok_or_else(|| Error::NotFound(format!("node {nid}")))
+    }
+
+    /// Takes the new entry's blocks before letting go of the old one's: they may be the same.
+    fn set_node(&mut self, old: Option<NodeEntry>, new: NodeEntry) -> Result<()> {
+        if !new.subnodes.is_none() && !new.subnodes.is_internal() {
+            return Err(Error::Damaged(Code::BlockKind, Place::block(new.subnodes.0)));
+        }
+        let old_blocks = old.map_or([Bid::NONE; 2], |old| [old.data, old.subnodes]);
+        for (old, new) in old_blocks.into_iter().zip([new.data, new.subnodes]).filter(|(old, new)| old != new) {
+            self.ledger.take(new)?;
+            self.ledger.let_go(old)?;
+        }
+        self.cover(new.nid.nid);
+        self.nodes.insert(new.nid.nid.0.into(), Some(new));
+        Ok(())
+    }
+}
+
+impl BlockSink for Transaction<'_> {
+    fn format(&self) -> Format {
+        self.ndb.format()
+    }
+
+    fn put_block(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
+        self.ledger.add(data, internal)
+    }
+
+    fn refer(&mut self, bid: Bid) -> Result<()> {
+        self.ledger.take(bid)
+    }
+
+    fn cover(&mut self, nid: Nid) {
+        self.nids.cover(nid);
+        if self.ndb.header().client == Client::OST && nid.kind() == NodeType::FOLDER {
+            OFFLINE_COMPANIONS.into_iter().for_each(|kind| self.nids.cover(nid.with_kind(kind)));
+        }
+    }
+}
