@@ -63,7 +63,6 @@ fn read(store: &Store) -> Model {
         let children = store.subfolders(nid).unwrap();
         let contents = store.contents(nid, Which::Normal).unwrap();
         let messages: BTreeMap<Nid, Message> = contents
-            .rows
             .iter()
             .map(|row| {
                 let item = store.item(store.locate(row.nid).unwrap()).unwrap();

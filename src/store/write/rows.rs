@@ -32,7 +32,7 @@ pub(super) fn read(ndb: &Ndb, nid: Nid) -> Result<Option<Rows>> {
     let Some(node) = ndb.node(nid)? else { return Ok(None) };
     let table = Table::open(ndb, nid, node.data, node.subnodes)?;
     let mut found = Vec::new();
-    if table.visit_rows(&mut |row| found.push(row))? > 0 {
+    if !table.visit_rows(&mut |row| found.push(row))?.is_empty() {
         // To build on would lose the rows that cannot be read.
         return Err(Error::Damaged(Code::RowMatrix, Place::node(nid.0)));
     }
