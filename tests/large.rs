@@ -17,8 +17,10 @@ mod support {
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use pstfs::disk::{Access, Opened, ReadAt};
 use pstfs::ndb::Ndb;
@@ -95,4 +97,44 @@ fn a_store_with_its_roots_beyond_4_gib_reads_the_same() {
     let expected = documents(&Tree::new(small, tree.view(), 8 << 20));
     assert_eq!(expected.len(), 7);
     assert_eq!(documents(&tree), expected);
+}
+
+/// The same through the kernel: a mount of 6 GiB is quick, and what it serves takes little memory.
+#[test]
+fn a_mounted_store_of_6_gib_takes_little_time_and_memory() {
+    let Some(path) = corpus("tika_testPST_f2a6b1.pst") else { return };
+    if !Path::new("/dev/fuse").exists() {
+        assert!(std::env::var_os("CI").is_none(), "no /dev/fuse");
+        eprintln!("skipped: no /dev/fuse");
+        return;
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, point) = (folder.path().join("large.pst"), folder.path().join("mount"));
+    std::fs::create_dir(&point).unwrap();
+    let file = std::fs::File::options().read(true).write(true).create_new(true).open(&store).unwrap();
+    relocate(&Ndb::open(Arc::new(bytes.clone()), 8 << 20).unwrap(), &bytes, &file);
+    let pstfs = |args: &[&std::ffi::OsStr]| assert!(Command::new(env!("CARGO_BIN_EXE_pstfs")).args(args).status().unwrap().success());
+
+    let begin = Instant::now();
+    pstfs(&["mount".as_ref(), "-o".as_ref(), "all_folders,nocontrol".as_ref(), store.as_ref(), point.as_ref()]);
+    println!("mounted in {} ms", begin.elapsed().as_millis());
+    let listed = Command::new("ls").arg("-lR").arg(&point).output().unwrap();
+    let memory = rss_anon_kib(&point);
+    println!("after ls -lR: RssAnon {memory} KiB");
+    pstfs(&["umount".as_ref(), point.as_ref()]);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().matches(".eml").count(), 7);
+    assert!(memory < 100 << 10, "RssAnon {memory} KiB");
+}
+
+/// Memory of the process that serves a mount, without the pages of the store that it maps.
+fn rss_anon_kib(point: &Path) -> u64 {
+    let point = point.to_str().unwrap();
+    let served = |cmdline: &str| cmdline.split('\0').any(|argument| argument == point);
+    let mut found = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
+        let cmdline = std::fs::read_to_string(process.path().join("cmdline")).ok()?;
+        let status = std::fs::read_to_string(process.path().join("status")).ok()?;
+        served(&cmdline).then(|| status.split_once("RssAnon:").unwrap().1.split_whitespace().next().unwrap().parse().unwrap())
+    });
+    found.next().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Real stores, where they are at hand: read, written anew by the builder, read again.
+//! Real stores, where they are at hand: read, written anew by the builder, read again. Trees, values and documents agree.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests: a mistake shows at once")]
 
 mod support;
@@ -6,6 +6,8 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pstfs::convert;
+use pstfs::format::checksum;
 use pstfs::format::id::Nid;
 use pstfs::store::item::{Content, Item};
 use pstfs::store::{Store, Which, tags};
@@ -67,7 +69,9 @@ fn tree(store: &Store, nid: Nid, path: &str, lines: &mut Vec<String>) {
         for row in store.contents(nid, which).unwrap() {
             let Ok(node) = store.locate(row.nid) else { continue };
             let Ok(item) = store.item(node) else { continue };
-            item_lines(store, &item, &format!("{path} {which:?}"), lines);
+            let path = format!("{path} {which:?}");
+            lines.push(format!("{path} document {}", document(store, &item)));
+            item_lines(store, &item, &path, lines);
         }
     }
     for child in store.subfolders(nid).unwrap() {
@@ -76,6 +80,14 @@ fn tree(store: &Store, nid: Nid, path: &str, lines: &mut Vec<String>) {
         lines.push(format!("{path} {:?}", census::values(store, &folder.props, &COUNTS)));
         tree(store, child, &path, lines);
     }
+}
+
+/// What the item's document is: its kind, length and a checksum of every byte.
+fn document(store: &Store, item: &Item) -> String {
+    let format = convert::Format::of(&item.props);
+    let document = convert::render(store, item, format).unwrap();
+    let bytes = document.read(store, 0, usize::try_from(document.len()).unwrap()).unwrap();
+    format!("{:?} {:?} {} {:08x}", item.subject(), format, bytes.len(), checksum::crc(&bytes))
 }
 
 fn item_lines(store: &Store, item: &Item, path: &str, lines: &mut Vec<String>) {
