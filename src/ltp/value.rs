@@ -94,8 +94,8 @@ impl Value {
 
 /// The text in UTF-16LE bytes, without NULs at its end; an odd last byte is left out, lone surrogates become U+FFFD.
 pub fn utf16(bytes: &[u8]) -> String {
-    let units = codec::entries::<u16>(Format::Unicode, bytes, 2);
-    let mut text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let whole = bytes.get(..bytes.len() & !1).unwrap_or(bytes);
+    let mut text = encoding_rs::UTF_16LE.decode_without_bom_handling(whole).0.into_owned();
     text.truncate(text.trim_end_matches('\0').len());
     text
 }
@@ -151,5 +151,7 @@ mod tests {
     #[test]
     fn a_lone_surrogate_becomes_a_replacement_character() {
         assert_eq!(utf16(&[0x41, 0, 0, 0xd8, 0x42, 0, 0, 0]), "A\u{fffd}B");
+        assert_eq!(utf16(&[0x3d, 0xd8, 0, 0xde, 0x41]), "\u{1f600}", "an odd last byte is left out");
+        assert_eq!(utf16(&[0xff, 0xfe, 0x41, 0]), "\u{feff}A", "a mark is a character here");
     }
 }
