@@ -205,11 +205,21 @@ fn mount_point(dir: &Path) -> Result<PathBuf, String> {
         io::ErrorKind::NotFound => "does not exist; make the folder first".to_owned(),
         _ => in_words(&error),
     })?;
+    if is_the_systems(&real) {
+        return Err("belongs to the system, which could not go on without it; make a folder for the mount".into());
+    }
     if let Some(top) = table::at(&real).map_err(|error| in_words(&error))?.filter(table::Entry::is_ours) {
         return Err(taken(&top));
     }
     let metadata = fs::metadata(&real).map_err(|error| in_words(&error))?;
     if metadata.is_dir() { Ok(real) } else { Err("is not a folder, so nothing can be mounted there".into()) }
+}
+
+/// Whether everything would stop working if this folder showed mails instead: root could mount there.
+fn is_the_systems(dir: &Path) -> bool {
+    let whole = ["/", "/bin", "/boot", "/etc", "/lib", "/lib64", "/run", "/sbin", "/usr", "/var"];
+    let below = ["/dev", "/proc", "/sys"];
+    whole.iter().any(|path| dir == Path::new(path)) || below.iter().any(|path| dir.starts_with(path))
 }
 
 /// Why nothing can be mounted where a mount of ours is.
@@ -230,6 +240,16 @@ fn bytes(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_that_the_system_needs_are_refused() {
+        for dir in ["/", "/proc", "/proc/self", "/sys/fs", "/dev/shm", "/etc", "/usr"] {
+            assert!(is_the_systems(Path::new(dir)), "{dir}");
+        }
+        for dir in ["/mnt", "/mnt/mail", "/home/a/mail", "/usr/local/mail", "/process", "/run/user/1000/mail"] {
+            assert!(!is_the_systems(Path::new(dir)), "{dir}");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -28,6 +28,22 @@ pub enum Which {
     Associated,
 }
 
+impl Which {
+    const fn table_kind(self) -> NodeType {
+        match self {
+            Self::Normal => NodeType::CONTENTS_TABLE,
+            Self::Associated => NodeType::ASSOCIATED_TABLE,
+        }
+    }
+
+    const fn item_kind(self) -> NodeType {
+        match self {
+            Self::Normal => NodeType::MESSAGE,
+            Self::Associated => NodeType::ASSOCIATED_MESSAGE,
+        }
+    }
+}
+
 /// What a folder's table tells of an item: enough to name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -117,12 +133,8 @@ impl Store {
     /// and a row that cannot be read what the item tells. Returns how many rows were left out, because an earlier one
     /// stands for the same item.
     pub fn visit_contents(&self, folder: Nid, which: Which, visit: &mut dyn FnMut(Summary) -> Result<()>) -> Result<u64> {
-        let (table_kind, item_kind) = match which {
-            Which::Normal => (NodeType::CONTENTS_TABLE, NodeType::MESSAGE),
-            Which::Associated => (NodeType::ASSOCIATED_TABLE, NodeType::ASSOCIATED_MESSAGE),
-        };
-        let Some(table) = self.table(folder.with_kind(table_kind))? else {
-            for nid in self.children(folder, item_kind)? {
+        let Some(table) = self.table(folder.with_kind(which.table_kind()))? else {
+            for nid in self.children(folder, which.item_kind())? {
                 visit(self.completed(Summary { nid, ..Summary::default() })?)?;
             }
             return Ok(0);
@@ -162,15 +174,11 @@ impl Store {
         Ok(row)
     }
 
-    /// How many rows a folder's table has, without a look at the items.
+    /// The ids of the items in a folder, without a look at the items.
     pub fn row_ids(&self, folder: Nid, which: Which) -> Result<Vec<Nid>> {
-        let kind = match which {
-            Which::Normal => NodeType::CONTENTS_TABLE,
-            Which::Associated => NodeType::ASSOCIATED_TABLE,
-        };
-        match self.table(folder.with_kind(kind))? {
+        match self.table(folder.with_kind(which.table_kind()))? {
             Some(table) => Ok(table.row_numbers()?.into_iter().map(|(id, _)| Nid(id)).collect()),
-            None => Ok(Vec::new()),
+            None => self.children(folder, which.item_kind()),
         }
     }
 
