@@ -124,6 +124,30 @@ fn tricks(format: Format) -> BTreeMap<&'static str, Vec<u8>> {
             }
         }
     });
+    add("one block is every leaf of its tree", &|patient| {
+        for entry in patient.blocks(|entry| entry.block.bid.is_internal()) {
+            if patient.bytes[entry.block.ib.0 as usize] == 1 {
+                patient.data_tree(entry.block.bid, |tree| {
+                    let first = tree.children[0];
+                    tree.children.iter_mut().for_each(|child| *child = first);
+                });
+            }
+        }
+    });
+    add("heap items are all the whole block", &|patient| {
+        for entry in patient.blocks(|entry| !entry.block.bid.is_internal()) {
+            let at = entry.block.ib.0 as usize;
+            if patient.bytes[at + 2] == 0xec {
+                patient.block(entry.block.bid, |data| {
+                    let map_at = usize::from(u16::from_le_bytes([data[0], data[1]]));
+                    let len = u16::try_from(data.len()).unwrap().to_le_bytes();
+                    for (index, byte) in data[map_at + 4..].iter_mut().enumerate() {
+                        *byte = if index % 4 < 2 { 0 } else { len[index % 2] };
+                    }
+                });
+            }
+        }
+    });
     add("subnodes are their own subnodes", &|patient| {
         for entry in patient.blocks(|entry| entry.block.bid.is_internal()) {
             if patient.bytes[entry.block.ib.0 as usize] == 2 {

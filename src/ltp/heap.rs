@@ -36,6 +36,31 @@ impl Deref for HeapItem {
     }
 }
 
+/// How many bytes of values may still come from a heap.
+///
+/// Each item of a good heap is one value, so all values together are no longer than its blocks, and no more than three
+/// halves of that as UTF-8. A hostile heap could give one item to thousands of values.
+#[derive(Clone, Copy, Debug)]
+pub struct Room(u64);
+
+impl Room {
+    /// The room for all values of a heap.
+    pub fn of(heap: &Heap<'_>) -> Self {
+        Self(heap.len().saturating_mul(2))
+    }
+
+    /// Whether there is room for this value too; what it takes is gone then.
+    pub fn takes(&mut self, value: &Value) -> bool {
+        match self.0.checked_sub(u64::try_from(value.memory_bytes()).unwrap_or(u64::MAX)) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 impl<'a> Heap<'a> {
     /// The heap in node `nid`, whose data and subnodes have these roots.
     pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
@@ -64,6 +89,16 @@ impl<'a> Heap<'a> {
     /// The node.
     pub const fn nid(&self) -> Nid {
         self.nid
+    }
+
+    /// How many bytes its blocks have.
+    pub fn len(&self) -> u64 {
+        self.data.len()
+    }
+
+    /// Whether it has none; an open one always has.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
     }
 
     /// What the heap holds.

@@ -11,6 +11,6 @@ mod tree;
 pub mod value;
 pub mod write;
 
-pub use heap::{Heap, HeapItem};
+pub use heap::{Heap, HeapItem, Room};
 pub use properties::Properties;
 pub use table::{Row, Table};

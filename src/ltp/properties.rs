@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::heap::Heap;
+use super::heap::{Heap, Room};
 use super::tree;
 use super::value::Value;
 use crate::damage::{Code, Error, Place, Result};
@@ -61,15 +61,21 @@ impl<'a> Properties<'a> {
     /// All values by id; what cannot be read is noted and left out. Of several records of one id the first counts.
     pub fn values(&self) -> Result<BTreeMap<u16, Value>> {
         let mut values = BTreeMap::new();
+        let mut room = Room::of(&self.heap);
         for record in &self.records {
             let place = Place::node(self.heap.nid().0).property(record.id);
             let notes = self.heap.ndb().notes();
+            if values.contains_key(&record.id) {
+                notes.add(Code::PropertyRecord, place, "a second record");
+                continue;
+            }
             match self.value(record) {
                 // One writer leaves records without a type behind.
                 _ if record.kind == PropType::UNSPECIFIED => notes.add(Code::PropertyRecord, place, ""),
-                Ok(Some(value)) => {
-                    values.entry(record.id).or_insert(value);
+                Ok(Some(value)) if room.takes(&value) => {
+                    values.insert(record.id, value);
                 }
+                Ok(Some(_)) => notes.add(Code::PropertyMissing, place, "its value lies where others do"),
                 Ok(None) => notes.add(Code::PropertySize, place, format!("type {:#06x}", record.kind.0)),
                 Err(error) if error.is_io() => return Err(error),
                 Err(error) => notes.add(Code::PropertyMissing, place, error.to_string()),

@@ -18,8 +18,8 @@ pub struct Table<'a> {
     heap: Heap<'a>,
     info: TableInfo,
     rows: Rows,
-    /// Heaps of their own for some columns, by property id.
-    column_heaps: Vec<(u16, Heap<'a>)>,
+    /// Heaps of their own for some columns, by property id; `None` where that heap cannot be read.
+    column_heaps: Vec<(u16, Option<Heap<'a>>)>,
 }
 
 /// Where the rows lie.
@@ -72,11 +72,19 @@ impl<'a> Table<'a> {
         Ok(Rows::Subnode { data: heap.ndb().data(subnode.data)?, per_block })
     }
 
-    fn column_heaps_of(heap: &Heap<'a>) -> Result<Vec<(u16, Heap<'a>)>> {
+    fn column_heaps_of(heap: &Heap<'a>) -> Result<Vec<(u16, Option<Heap<'a>>)>> {
         let mut heaps = Vec::new();
         for (column, nid) in COLUMN_HEAPS {
             if let Some(subnode) = heap.subnode(nid)? {
-                heaps.push((column, Heap::open(heap.ndb(), nid, subnode.data, subnode.subnodes)?));
+                let own = match Heap::open(heap.ndb(), nid, subnode.data, subnode.subnodes) {
+                    Ok(own) => Some(own),
+                    Err(error) if error.is_io() => return Err(error),
+                    Err(error) => {
+                        heap.ndb().notes().survived(&error, Code::CellValue, Place::node(heap.nid().0).property(column));
+                        None
+                    }
+                };
+                heaps.push((column, own));
             }
         }
         Ok(heaps)
@@ -118,16 +126,31 @@ impl<'a> Table<'a> {
 
     fn numbers_from_rows(&self) -> Result<Vec<(u32, u32)>> {
         let mut numbers = Vec::new();
-        for number in 0..u32::MAX {
+        for number in 0..self.rows_max() {
             match self.row(number) {
                 Ok(row) => numbers.push((row.id, number)),
                 Err(error) if error.is_io() => return Err(error),
-                Err(_) => break,
+                // Behind a block that cannot be read others may follow.
+                Err(error) => self.heap.ndb().notes().survived(&error, Code::RowMatrix, Place::node(self.heap.nid().0)),
             }
         }
         numbers.sort_unstable();
         numbers.dedup_by_key(|(id, _)| *id);
         Ok(numbers)
+    }
+
+    /// How many rows there is room for.
+    fn rows_max(&self) -> u32 {
+        let rows = match &self.rows {
+            Rows::None => Some(0),
+            Rows::Heap(item) => item.len().checked_div(self.info.row_bytes()),
+            Rows::Subnode { data, per_block } => {
+                // The last block may be shorter than the others.
+                let bytes = usize::try_from(data.len()).unwrap_or(usize::MAX);
+                bytes.checked_div(self.info.row_bytes()).map(|rows| rows.min(data.leaves().len().saturating_mul(*per_block)))
+            }
+        };
+        u32::try_from(rows.unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
     /// The row with this number.
@@ -214,7 +237,11 @@ impl<'a> Table<'a> {
         }
         let place = Place::node(self.heap.nid().0).property(column.id);
         let at: Hnid = codec::decode(self.heap.ndb().format(), bytes).map_err(|cut| cut.at(Code::TableColumns, place))?;
-        let heap = self.column_heaps.iter().find(|(id, _)| *id == column.id).map_or(&self.heap, |(_, heap)| heap);
-        heap.value(column.kind, at)
+        match self.column_heaps.iter().find(|(id, _)| *id == column.id) {
+            Some((_, Some(own))) => own.value(column.kind, at),
+            // Read from the table's own heap the cell would be garbage.
+            Some((_, None)) => Ok(None),
+            None => self.heap.value(column.kind, at),
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(
     // The level falls by one with every step down, and no item is read twice.
     let mut seen = HashSet::new();
     let mut waiting = vec![(header.root, header.levels)];
+    // Items of a hostile heap may overlap; those of a good one together are never longer than its blocks.
+    let mut room = heap.len();
     while let Some((hid, level)) = waiting.pop() {
         if hid.is_none() {
             continue;
@@ -41,6 +43,11 @@ pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(
                 continue;
             }
         };
+        let Some(rest) = room.checked_sub(u64::try_from(item.len()).unwrap_or(u64::MAX)) else {
+            heap.ndb().notes().add(Code::TreeOrder, place, "its items overlap");
+            break;
+        };
+        room = rest;
         match level.checked_sub(1) {
             None => records(&item, key_bytes, data_bytes).for_each(|(key, data)| visit(key, data)),
             Some(below) => {

@@ -57,7 +57,20 @@ pub struct Stream {
     pub len: u64,
 }
 
+/// The most elements of one value; real ones have dozens. Each takes far more memory than its bytes in the file.
+const ELEMENTS_MAX: usize = 65_536;
+
 impl Value {
+    /// Bytes of text or data that the value holds in memory; numbers count as none.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::String8(bytes) | Self::Binary(bytes) => bytes.len(),
+            Self::Unicode(text) => text.len(),
+            Self::Multi(values) => values.iter().map(Self::memory_bytes).sum(),
+            _ => 0,
+        }
+    }
+
     /// The value of this type in these bytes; `None` where they do not suffice.
     pub fn decode(kind: PropType, bytes: &[u8]) -> Option<Self> {
         if kind.is_multi() {
@@ -111,12 +124,18 @@ fn decode_multi(kind: PropType, bytes: &[u8]) -> Option<Vec<Value>> {
         let mut values = Vec::new();
         let mut rest = bytes;
         while let Some((head, tail)) = rest.split_at_checked(size) {
+            if values.len() >= ELEMENTS_MAX {
+                return None;
+            }
             values.push(Value::decode(kind, head)?);
             rest = tail;
         }
         return Some(values);
     }
     let count: u32 = codec::decode(Format::Unicode, bytes).ok()?;
+    if usize::try_from(count).ok()? > ELEMENTS_MAX {
+        return None;
+    }
     let offsets: Vec<usize> = codec::entries::<u32>(Format::Unicode, bytes.get(4..)?, 4)
         .take(usize::try_from(count).ok()?)
         .map_while(|offset| usize::try_from(offset).ok())

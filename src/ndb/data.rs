@@ -1,5 +1,6 @@
 //! Data trees: the bytes of a node, however many blocks they take ([MS-PST] 2.2.2.8.3.2).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Block, Ndb};
@@ -49,13 +50,14 @@ impl Ndb {
 
     fn grow(&self, data: &mut Data, root: Bid) -> Result<()> {
         if !root.is_internal() {
-            return self.push_leaf(data, root);
+            return self.push_leaf(data, root, &mut HashSet::new());
         }
+        let mut seen = HashSet::new();
         let block = self.inner_block(root)?;
         for child in &block.children {
             match (block.level, child.is_internal()) {
-                (1, false) => self.push_leaf(data, *child)?,
-                (2, true) => self.push_branch(data, *child)?,
+                (1, false) => self.push_leaf(data, *child, &mut seen)?,
+                (2, true) => self.push_branch(data, *child, &mut seen)?,
                 _ => self.notes().add(Code::DataTree, Place::block(child.0), "a child of the wrong kind"),
             }
         }
@@ -65,10 +67,13 @@ impl Ndb {
         Ok(())
     }
 
-    fn push_branch(&self, data: &mut Data, bid: Bid) -> Result<()> {
+    fn push_branch(&self, data: &mut Data, bid: Bid, seen: &mut HashSet<Bid>) -> Result<()> {
         let block = match self.inner_block(bid) {
             Ok(block) if block.level == 1 => block,
-            Ok(_) => return Err(Error::Damaged(Code::DataTree, Place::block(bid.0))),
+            Ok(_) => {
+                self.notes().add(Code::DataTree, Place::block(bid.0), "of the wrong level");
+                return Ok(());
+            }
             Err(error) if error.is_io() => return Err(error),
             Err(error) => {
                 // How long the branch was is not known; what follows it moves up.
@@ -76,13 +81,20 @@ impl Ndb {
                 return Ok(());
             }
         };
-        block.children.iter().filter(|child| !child.is_internal()).try_for_each(|child| self.push_leaf(data, *child))
+        for child in &block.children {
+            if child.is_internal() {
+                self.notes().add(Code::DataTree, Place::block(child.0), "a child of the wrong kind");
+            } else {
+                self.push_leaf(data, *child, seen)?;
+            }
+        }
+        Ok(())
     }
 
-    fn push_leaf(&self, data: &mut Data, bid: Bid) -> Result<()> {
-        // Each block of a tree takes a unit of the file at least: more leaves than units are a circle.
-        let units = self.file_bytes.checked_div(self.format.layout().unit_bytes).unwrap_or(0);
-        if u64::try_from(data.leaves.len()).unwrap_or(u64::MAX) > units {
+    fn push_leaf(&self, data: &mut Data, bid: Bid, seen: &mut HashSet<Bid>) -> Result<()> {
+        // Each block of a tree is another one, so a tree is never longer than the file; a hostile one could name a block
+        // a million times.
+        if !seen.insert(bid.key()) {
             return Err(Error::Damaged(Code::BlockCycle, Place::block(bid.0)));
         }
         let len = match self.block_entry(bid) {

@@ -15,6 +15,7 @@ pub mod write;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
@@ -41,6 +42,7 @@ pub struct Ndb {
     blocks: Cache<Bid, Block>,
     trees: Cache<Bid, Data>,
     notes: Notes,
+    io_failures: AtomicU64,
 }
 
 impl Ndb {
@@ -87,6 +89,14 @@ impl Ndb {
     /// Once another program has written to the file, what was read before and what is read now need not belong
     /// together, so nothing more is read.
     fn read_bytes(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
+        let read = self.read_checked(buffer, ib);
+        if read.is_err() {
+            self.io_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        read
+    }
+
+    fn read_checked(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
         let read = self.source.read_exact_at(buffer, ib.0);
         if self.source.was_changed()? {
             self.notes.add(Code::FileChanged, Place::FILE, "what was read before it stays; open it again to see what it is now");
@@ -98,8 +108,17 @@ impl Ndb {
         })
     }
 
-    /// How many bytes the caches hold.
-    pub fn cached_bytes(&self) -> usize {
-        self.pages.bytes().saturating_add(self.blocks.bytes()).saturating_add(self.trees.bytes())
+    /// Does something that must not be half done because the file could not be read on the way.
+    ///
+    /// Many a reader takes what it cannot read for absent. After an I/O error that would be remembered as the truth, so
+    /// what was done is thrown away; another thread's error does no more harm than to ask for a second try.
+    pub fn without_io_failure<T>(&self, done: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = self.io_failures.load(Ordering::Relaxed);
+        let result = done()?;
+        if self.io_failures.load(Ordering::Relaxed) == before {
+            Ok(result)
+        } else {
+            Err(Error::Io(io::Error::other("the file cannot be read")))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Opening: from the first bytes of a file to a database that answers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::Ndb;
 use super::cache::Cache;
@@ -51,6 +52,7 @@ impl Ndb {
             // The index of a tree of gigabytes is large, and each read of it asks for it again.
             trees: Cache::keeping_newest(cache_bytes >> 2),
             notes,
+            io_failures: AtomicU64::new(0),
         };
         ndb.settle_cipher();
         Ok(ndb)

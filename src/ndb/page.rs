@@ -70,6 +70,16 @@ impl TreePage {
     }
 }
 
+impl TreePage {
+    fn memory_bytes(&self) -> usize {
+        match &self.entries {
+            Entries::Branch(entries) => size_of_val(entries.as_slice()),
+            Entries::Nodes(entries) => size_of_val(entries.as_slice()),
+            Entries::Blocks(entries) => size_of_val(entries.as_slice()),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Entries {
     Branch(Vec<BranchEntry>),
@@ -171,7 +181,7 @@ impl Ndb {
             Some(page) => page,
             None => {
                 let page = self.read_tree_page(tree, place)?;
-                let bytes = self.format.layout().page_bytes;
+                let bytes = page.memory_bytes();
                 self.pages.put(place.ib, page, bytes)
             }
         };
@@ -205,7 +215,13 @@ impl Ndb {
         }
         let body = BTreePage::decode(self.format, page.body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
         let entries = match (tree, body.info.level) {
-            (_, 1..) => Entries::Branch(self.entries_of(&body, here, |entry: &BranchEntry| entry.key.0)?),
+            (BTree::Nodes, 1..) => Entries::Branch(self.entries_of(&body, here, |entry: &BranchEntry| entry.key.0)?),
+            (BTree::Blocks, 1..) => {
+                let mut branches = self.entries_of(&body, here, |entry: &BranchEntry| Bid(entry.key.0).key().0)?;
+                // The reserved bit of a block's id is never compared, here neither.
+                branches.iter_mut().for_each(|branch| branch.key.0 = Bid(branch.key.0).key().0);
+                Entries::Branch(branches)
+            }
             (BTree::Nodes, 0) => Entries::Nodes(self.entries_of(&body, here, |entry: &NodeEntry| u64::from(entry.nid.nid.0))?),
             (BTree::Blocks, 0) => Entries::Blocks(self.entries_of(&body, here, |entry: &BlockEntry| entry.block.bid.key().0)?),
         };

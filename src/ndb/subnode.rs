@@ -59,6 +59,14 @@ impl Ndb {
 
     fn subnode_block(&self, bid: Bid) -> Result<SubnodeBlock> {
         let block = self.block(bid)?;
-        SubnodeBlock::decode(self.format, &block.data).map_err(|cut| cut.at(Code::SubnodeTree, Place::block(bid.0)))
+        let mut block = SubnodeBlock::decode(self.format, &block.data).map_err(|cut| cut.at(Code::SubnodeTree, Place::block(bid.0)))?;
+        // Leaves are searched one by one, branches by halves.
+        if let SubnodeBlock::Branch(branches) = &mut block
+            && !branches.is_sorted_by_key(|branch| branch.nid.nid)
+        {
+            self.notes().add(Code::SubnodeTree, Place::block(bid.0), "its entries are not ascending");
+            branches.sort_by_key(|branch| branch.nid.nid);
+        }
+        Ok(block)
     }
 }

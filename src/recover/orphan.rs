@@ -15,20 +15,26 @@ pub struct Orphans {
     pub messages: Vec<Nid>,
 }
 
-/// The folders that [`Orphans::find`] and others walk: each once, however the tables point.
+/// The folders below a folder and itself, each once, however the tables point.
 pub fn folders_below(store: &Store, root: Nid) -> Result<Vec<Nid>> {
-    let mut seen = HashSet::from([root]);
-    let mut found = vec![root];
-    let mut next = 0;
-    while let Some(folder) = found.get(next).copied() {
-        next = next.saturating_add(1);
-        for child in store.subfolders(folder)? {
-            if seen.insert(child) {
-                found.push(child);
-            }
-        }
-    }
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    walk(store, root, &mut seen, &mut |folder| {
+        found.push(folder);
+        Ok(())
+    })?;
     Ok(found)
+}
+
+/// Shows a folder and all below it to `visit`, but those in `seen`, which grows.
+fn walk(store: &Store, root: Nid, seen: &mut HashSet<Nid>, visit: &mut dyn FnMut(Nid) -> Result<()>) -> Result<()> {
+    let mut waiting = Vec::from_iter(seen.insert(root).then_some(root));
+    while let Some(folder) = waiting.pop() {
+        visit(folder)?;
+        let children = store.subfolders(folder)?;
+        waiting.extend(children.into_iter().filter(|child| seen.insert(*child)));
+    }
+    Ok(())
 }
 
 impl Orphans {
@@ -36,41 +42,23 @@ impl Orphans {
     ///
     /// Reads every table of every folder and every page of the node B-tree: memory grows by 4 bytes a message.
     pub fn find(store: &Store) -> Result<Self> {
-        let mut reached: HashSet<Nid> = HashSet::new();
-        let mut listed: HashSet<Nid> = HashSet::new();
-        reach(store, Nid::ROOT_FOLDER, &mut reached, &mut listed)?;
-        let (mut folders, mut messages) = (Vec::new(), Vec::new());
+        let mut reached = Reached::default();
+        reached.walk(store, Nid::ROOT_FOLDER)?;
+        let (mut lost, mut messages) = (Vec::new(), Vec::new());
         store.ndb().visit_nodes(&mut |node| {
             let nid = node.nid.nid;
             match nid.kind() {
-                NodeType::FOLDER if !reached.contains(&nid) => folders.push((nid, node.parent)),
-                NodeType::MESSAGE if !listed.contains(&nid) => messages.push(nid),
+                NodeType::FOLDER if !reached.folders.contains(&nid) => lost.push(nid),
+                NodeType::MESSAGE if !reached.messages.contains(&nid) => messages.push(nid),
                 _ => {}
             }
             true
         })?;
-        let lost: HashSet<Nid> = folders.iter().map(|(nid, _)| *nid).collect();
-        // A lost folder in a lost folder is shown inside it, if that one lists it.
-        let mut top = Vec::new();
-        for (nid, parent) in &folders {
-            let inside = lost.contains(parent) && parent != nid && store.subfolders(*parent)?.contains(nid);
-            if !inside {
-                top.push(*nid);
-            }
-        }
-        for folder in &top {
-            reach(store, *folder, &mut reached, &mut listed)?;
-        }
-        // Lost folders that list each other in a circle have no topmost one: the first of each circle stands for it.
-        for (nid, _) in &folders {
-            if !reached.contains(nid) {
-                top.push(*nid);
-                reach(store, *nid, &mut reached, &mut listed)?;
-            }
-        }
-        top.sort_unstable();
-        messages.retain(|nid| !listed.contains(nid));
-        let orphans = Self { folders: top, messages };
+        let folders = topmost(store, &lost, &mut reached)?;
+        messages.retain(|nid| !reached.messages.contains(nid));
+        messages.sort_unstable();
+        messages.dedup();
+        let orphans = Self { folders, messages };
         for nid in orphans.folders.iter().chain(&orphans.messages) {
             store.ndb().notes().add(Code::Orphan, Place::node(nid.0), "");
         }
@@ -78,11 +66,42 @@ impl Orphans {
     }
 }
 
-fn reach(store: &Store, root: Nid, reached: &mut HashSet<Nid>, listed: &mut HashSet<Nid>) -> Result<()> {
-    for folder in folders_below(store, root)? {
-        if reached.insert(folder) {
-            listed.extend(store.row_ids(folder, Which::Normal)?);
+/// The lost folders that no other lost folder lists; they and all below them are reached then.
+///
+/// Folders that list each other in a circle have no topmost one: the first of each circle stands for it.
+fn topmost(store: &Store, lost: &[Nid], reached: &mut Reached) -> Result<Vec<Nid>> {
+    let mut inside = HashSet::new();
+    for folder in lost {
+        inside.extend(store.subfolders(*folder)?);
+    }
+    let mut top: Vec<Nid> = lost.iter().filter(|folder| !inside.contains(*folder)).copied().collect();
+    for folder in &top {
+        reached.walk(store, *folder)?;
+    }
+    for folder in lost {
+        if !reached.folders.contains(folder) {
+            top.push(*folder);
+            reached.walk(store, *folder)?;
         }
     }
-    Ok(())
+    top.sort_unstable();
+    top.dedup();
+    Ok(top)
+}
+
+/// What folders reach: folders, and the messages that their tables list.
+#[derive(Debug, Default)]
+struct Reached {
+    folders: HashSet<Nid>,
+    messages: HashSet<Nid>,
+}
+
+impl Reached {
+    fn walk(&mut self, store: &Store, root: Nid) -> Result<()> {
+        let messages = &mut self.messages;
+        walk(store, root, &mut self.folders, &mut |folder| {
+            messages.extend(store.row_ids(folder, Which::Normal)?);
+            Ok(())
+        })
+    }
 }

@@ -1,12 +1,18 @@
 //! Folders: what lies in them, by their tables ([MS-PST] 2.4.4).
 
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
 use super::props::{Key, Props};
 use super::{Store, item, tags};
-use crate::damage::{Code, Result};
+use crate::damage::{Code, Place, Result};
 use crate::format::id::{Nid, NodeType};
 use crate::format::property::FileTime;
 use crate::ltp::value::Value;
 use crate::ltp::{Row, Table};
+
+/// Folders and items by parent and type.
+pub(super) type Children = HashMap<(Nid, NodeType), Vec<Nid>>;
 
 /// A folder.
 #[derive(Clone, Debug)]
@@ -73,8 +79,8 @@ impl Summary {
     pub fn of(nid: Nid, props: &Props) -> Self {
         Self {
             nid,
-            class: props.text(tags::MESSAGE_CLASS),
-            subject: props.text(tags::SUBJECT).map(item::without_prefix_mark),
+            class: props.text_start(tags::MESSAGE_CLASS),
+            subject: props.text_start(tags::SUBJECT).map(item::without_prefix_mark),
             delivered: props.time(tags::MESSAGE_DELIVERY_TIME),
             submitted: props.time(tags::CLIENT_SUBMIT_TIME),
             modified: props.time(tags::LAST_MODIFICATION_TIME),
@@ -107,17 +113,14 @@ impl Store {
     /// A folder; one whose properties cannot be read has no name, and the damage is noted.
     pub fn folder(&self, nid: Nid) -> Result<Folder> {
         let props = self.survive(self.node_props(nid), Code::NodeBlocks, nid)?.unwrap_or_default();
-        Ok(Folder { nid, name: props.text(tags::DISPLAY_NAME).unwrap_or_default(), props })
+        Ok(Folder { nid, name: props.text_start(tags::DISPLAY_NAME).unwrap_or_default(), props })
     }
 
     /// The folders in a folder, search folders left out, ascending by node id.
     pub fn subfolders(&self, parent: Nid) -> Result<Vec<Nid>> {
         let mut folders = match self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? {
-            Some(table) => {
-                let mut rows = Vec::new();
-                table.visit_rows(&mut |row| rows.push(Nid(row.id)))?;
-                rows
-            }
+            // The id of a row is all that counts, and the index has it even where the row cannot be read.
+            Some(table) => table.row_numbers()?.into_iter().map(|(id, _)| Nid(id)).collect(),
             None => self.children(parent, NodeType::FOLDER)?,
         };
         // A search folder shows what lies in other folders.
@@ -130,8 +133,8 @@ impl Store {
     /// Shows what is known of each item in a folder to `visit`, ascending by node id; stops at its first error.
     ///
     /// What the table does not tell is read from the item itself; an item that cannot be read keeps what the row tells,
-    /// and a row that cannot be read what the item tells. Returns how many rows were left out, because an earlier one
-    /// stands for the same item.
+    /// and a row that cannot be read what the item tells. Returns how many rows were left out, because they stand for no item
+    /// or for one that has a row already; that is noted.
     pub fn visit_contents(&self, folder: Nid, which: Which, visit: &mut dyn FnMut(Summary) -> Result<()>) -> Result<u64> {
         let Some(table) = self.table(folder.with_kind(which.table_kind()))? else {
             for nid in self.children(folder, which.item_kind())? {
@@ -141,9 +144,15 @@ impl Store {
         };
         let mut numbers = table.row_numbers()?;
         let rows = numbers.len();
-        // In good files they are in this order already.
+        // In good files they are in this order already, each of an item and of another one.
         numbers.sort_by_key(|(id, _)| *id);
         numbers.dedup_by_key(|(id, _)| *id);
+        numbers.retain(|(id, _)| [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&Nid(*id).kind()));
+        let left_out = rows.saturating_sub(numbers.len());
+        if left_out > 0 {
+            let place = Place::node(folder.with_kind(which.table_kind()).0);
+            self.ndb.notes().add(Code::MessageRow, place, format!("{left_out} rows stand for no item, or for one that has a row already"));
+        }
         for (id, number) in &numbers {
             let summary = match table.row_of(*id, *number)? {
                 Some(row) => summary_of(&table, &row)?,
@@ -151,7 +160,19 @@ impl Store {
             };
             visit(self.completed(summary)?)?;
         }
-        Ok(u64::try_from(rows.saturating_sub(numbers.len())).unwrap_or(0))
+        Ok(u64::try_from(left_out).unwrap_or(0))
+    }
+
+    /// What a folder's table tells of one item; `None` where it has no row of it.
+    pub fn row(&self, folder: Nid, which: Which, nid: Nid) -> Result<Option<Summary>> {
+        let Some(table) = self.table(folder.with_kind(which.table_kind()))? else {
+            return Ok(self.children(folder, which.item_kind())?.contains(&nid).then(|| Summary { nid, ..Summary::default() }));
+        };
+        let Some((id, number)) = table.row_numbers()?.into_iter().find(|(id, _)| *id == nid.0) else { return Ok(None) };
+        match table.row_of(id, number)? {
+            Some(row) => summary_of(&table, &row).map(Some),
+            None => Ok(Some(Summary { nid, ..Summary::default() })),
+        }
     }
 
     /// The items in a folder that are few, or that are wanted all at once.
@@ -193,13 +214,29 @@ impl Store {
 
     /// The nodes of a type whose parent is this one, by the node B-tree alone.
     fn children(&self, parent: Nid, kind: NodeType) -> Result<Vec<Nid>> {
-        let mut children = Vec::new();
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        if children.is_none() {
+            *children = Some(self.find_children()?);
+        }
+        let found = children.as_ref().and_then(|children| children.get(&(parent, kind)));
+        Ok(found.cloned().unwrap_or_default())
+    }
+
+    /// All folders and items by their parents: 8 bytes a node, and only needed in damaged stores.
+    fn find_children(&self) -> Result<Children> {
+        let mut children = Children::new();
+        let kinds = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE];
         self.ndb.visit_nodes(&mut |node| {
-            if node.parent == parent && node.nid.nid.kind() == kind {
-                children.push(node.nid.nid);
+            let nid = node.nid.nid;
+            if kinds.contains(&nid.kind()) {
+                children.entry((node.parent, nid.kind())).or_default().push(nid);
             }
             true
         })?;
+        for nids in children.values_mut() {
+            nids.sort_unstable();
+            nids.dedup();
+        }
         Ok(children)
     }
 }

@@ -14,7 +14,7 @@ mod special;
 pub mod tags;
 pub mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
@@ -36,6 +36,8 @@ pub struct Store {
     names: Arc<NameMap>,
     props: Props,
     special: special::Special,
+    /// Found when a table cannot be read.
+    children: Mutex<Option<folder::Children>>,
 }
 
 impl Store {
@@ -46,8 +48,13 @@ impl Store {
 
     /// The store in a node database.
     pub fn from_ndb(ndb: Arc<Ndb>) -> Result<Self> {
+        let opened = Arc::clone(&ndb);
+        opened.without_io_failure(|| Self::read(ndb))
+    }
+
+    fn read(ndb: Arc<Ndb>) -> Result<Self> {
         let names = Arc::new(read_names(&ndb)?);
-        let mut store = Self { ndb, names, props: Props::default(), special: special::Special::default() };
+        let mut store = Self { ndb, names, props: Props::default(), special: special::Special::default(), children: Mutex::default() };
         // Without its own properties a store can still be browsed from the root folder.
         store.props = store.survive(store.node_props(Nid::MESSAGE_STORE), Code::NodeSpecial, Nid::MESSAGE_STORE)?.unwrap_or_default();
         store.special = store.find_special()?;

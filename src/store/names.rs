@@ -31,6 +31,11 @@ crate::record! {
     }
 }
 
+/// Ids from 0x8000 on: a map has no more entries.
+const IDS_MAX: usize = 0x8000;
+/// The longest name that is read: Outlook allows 254 bytes ([MS-OXCPRPT] 2.2.12).
+const NAME_BYTES_MAX: usize = 1024;
+
 /// Ids of named properties, both ways.
 #[derive(Clone, Debug, Default)]
 pub struct NameMap {
@@ -48,7 +53,7 @@ impl NameMap {
         let sets: Vec<Guid> = codec::entries(Format::Unicode, sets, 16).collect();
         let mut map = Self::default();
         let mut failed = 0_usize;
-        for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8) {
+        for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8).take(IDS_MAX) {
             let id = entry.index.checked_add(0x8000);
             match (id, name_of(&entry, &sets, strings)) {
                 (Some(id), Some(name)) => map.insert(id, name),
@@ -127,7 +132,8 @@ fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
     }
     let at = usize::try_from(entry.value).ok()?;
     let len: u32 = codec::decode(Format::Unicode, strings.get(at..)?).ok()?;
-    let bytes = codec::cut(strings, at.checked_add(4)?, usize::try_from(len).ok()?)?;
+    let len = usize::try_from(len).ok().filter(|len| *len <= NAME_BYTES_MAX)?;
+    let bytes = codec::cut(strings, at.checked_add(4)?, len)?;
     Some(Name::Text(set, text_of(bytes)))
 }
 

@@ -99,6 +99,18 @@ impl Props {
         })
     }
 
+    /// A string, or the start of one that is too long for a heap: enough for a name.
+    pub fn text_start(&self, key: Key) -> Option<String> {
+        const START_BYTES: usize = 4096;
+        let (Some(stream), Some(ndb)) = (self.stream(key), &self.ndb) else { return self.text(key) };
+        let start = ndb.data(stream.data).and_then(|data| data.read(ndb, 0, START_BYTES)).ok()?;
+        match Value::decode(stream.kind, &start)? {
+            Value::Unicode(text) => Some(text),
+            Value::String8(bytes) => Some(codepage::decode(self.codepage, &bytes)),
+            _ => None,
+        }
+    }
+
     /// The strings of a multi-valued property.
     pub fn texts(&self, key: Key) -> Vec<String> {
         self.decoded(key, |value| match value {
@@ -227,7 +239,7 @@ impl Props {
     }
 
     fn load(&self, stream: &Stream) -> Result<Value> {
-        let place = Place::node(self.nid.0).at(stream.data.0);
+        let place = Place { bid: Some(stream.data.0), ..Place::node(self.nid.0) };
         let damaged = crate::damage::Error::Damaged(Code::PropertyMissing, place);
         let Some(ndb) = self.ndb.as_ref().filter(|_| stream.len <= VALUE_MAX) else {
             return Err(damaged);

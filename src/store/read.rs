@@ -1,6 +1,6 @@
 //! Reading an item: properties, recipients, attachments ([MS-PST] 2.4.5, 2.4.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::item::{Attachment, Content, Item, NodeRef};
 use super::props::Props;
@@ -9,7 +9,7 @@ use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::value::{Stream, Value};
-use crate::ltp::{Properties, Table};
+use crate::ltp::{Properties, Room, Table};
 use crate::ndb::Ndb;
 
 /// How an attachment is stored: PidTagAttachMethod ([MS-OXCMSG] 2.2.2.9).
@@ -44,21 +44,25 @@ impl Store {
     }
 
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
-        let read = || -> Result<Vec<Props>> {
+        let mut read = || -> Result<Vec<Props>> {
             // Contacts, notes and many others have no recipient table.
             let Some(subnode) = self.ndb.subnode(node.subnodes, Nid::RECIPIENT_TABLE)? else { return Ok(Vec::new()) };
             let table = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes)?;
             let mut rows = Vec::new();
             let failed = table.visit_rows(&mut |row| rows.push(row))?;
             if !failed.is_empty() {
-                return Err(Error::Damaged(Code::Recipients, Place::node(node.nid.0)));
+                damage.push(format!("{} recipients cannot be read", failed.len()));
             }
-            rows.iter()
-                .map(|row| {
-                    let cells: BTreeMap<u16, Value> = table.cells(row)?.into_iter().collect();
-                    Ok(Props::new(node.nid, cells, self.names.clone(), Some(self.ndb.clone()), codepage))
-                })
-                .collect()
+            let mut room = Room::of(table.heap());
+            let mut recipients = Vec::new();
+            for row in &rows {
+                let cells: BTreeMap<u16, Value> = table.cells(row)?.into_iter().collect();
+                if !cells.values().all(|value| room.takes(value)) {
+                    return Err(Error::Damaged(Code::Recipients, Place::node(node.nid.0)));
+                }
+                recipients.push(Props::new(node.nid, cells, self.names.clone(), Some(self.ndb.clone()), codepage));
+            }
+            Ok(recipients)
         };
         match self.survive(read(), Code::Recipients, node.nid)? {
             Some(recipients) => Ok(recipients),
@@ -74,9 +78,10 @@ impl Store {
             damage.push("attachments, recipients and large values cannot be read: the tree that holds them is damaged".into());
             return Ok(Vec::new());
         };
+        let by_id: HashMap<Nid, &SubnodeEntry> = subnodes.iter().rev().map(|subnode| (subnode.nid.nid, subnode)).collect();
         let mut attachments = Vec::new();
         for nid in self.attachment_order(node, &subnodes, damage)? {
-            let attachment = match subnodes.iter().find(|subnode| subnode.nid.nid == nid) {
+            let attachment = match by_id.get(&nid) {
                 Some(subnode) => self.attachment(node, subnode, codepage)?,
                 None => broken(nid, "the store's attachment table names it, but it is not there"),
             };
@@ -88,16 +93,17 @@ impl Store {
     /// The ids of the attachments: first the table's rows, then those that it forgot.
     fn attachment_order(&self, node: NodeRef, subnodes: &[SubnodeEntry], damage: &mut Vec<String>) -> Result<Vec<Nid>> {
         let mut order = Vec::new();
+        let mut known = HashSet::new();
         if let Some(subnode) = subnodes.iter().find(|subnode| subnode.nid.nid == Nid::ATTACHMENT_TABLE) {
             let rows = Table::open(&self.ndb, node.nid, subnode.data, subnode.subnodes).and_then(|table| table.row_numbers());
             match self.survive(rows, Code::AttachmentTable, node.nid)? {
-                Some(rows) => order.extend(rows.into_iter().map(|(id, _)| Nid(id))),
+                Some(rows) => order.extend(rows.into_iter().map(|(id, _)| Nid(id)).filter(|nid| known.insert(*nid))),
                 None => damage.push("the list of attachments cannot be read".into()),
             }
         }
         let listed = order.len();
         for subnode in subnodes.iter().filter(|subnode| subnode.nid.nid.kind() == NodeType::ATTACHMENT) {
-            if !order.get(..listed).unwrap_or_default().contains(&subnode.nid.nid) {
+            if known.insert(subnode.nid.nid) {
                 order.push(subnode.nid.nid);
             }
         }

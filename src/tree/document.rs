@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ino::{Ino, Object, Slot};
-use super::{Known, Tree, object};
+use super::{Known, Rendered, Tree, object};
 use crate::convert::{self, Document, Format};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::id::Nid;
@@ -12,19 +12,19 @@ use crate::store::item::Item;
 use crate::store::{Summary, Which};
 
 impl Tree {
-    /// The document behind an inode; its size and time are remembered.
-    pub(super) fn document(&self, ino: Ino) -> Result<Arc<Document>> {
+    /// The document behind an inode, with its size and time.
+    pub(super) fn document(&self, ino: Ino) -> Result<Arc<Rendered>> {
         if let Some(document) = self.documents.get(&ino) {
             return Ok(document);
         }
-        let (document, time) = match object(ino)? {
-            Object::Document(slot) => self.render(slot)?,
-            Object::Attachment(nid, index) => self.render_attachment(nid, index)?,
-            _ => return Err(Error::NotFound("a document of this number".into())),
-        };
-        self.remember(ino, Known { size: document.len(), mtime: time.and_then(FileTime::unix) });
+        let (document, time) = self.store.ndb().without_io_failure(|| match object(ino)? {
+            Object::Document(slot) => self.render(slot),
+            Object::Attachment(nid, index) => self.render_attachment(nid, index),
+            _ => Err(Error::NotFound("a document of this number".into())),
+        })?;
         let bytes = document.memory_bytes();
-        Ok(self.documents.put(ino, document, bytes))
+        let known = Known { size: document.len(), mtime: time.and_then(FileTime::unix) };
+        Ok(self.documents.put(ino, Rendered { document, known }, bytes))
     }
 
     /// Renders an item; one that cannot be read becomes a document that says so and holds what its row tells.
@@ -47,11 +47,9 @@ impl Tree {
 
     /// What the folder's table tells of an item.
     fn row_of(&self, slot: Slot) -> Result<Summary> {
-        let nothing = Summary { nid: slot.nid, ..Summary::default() };
-        let Some(folder) = slot.folder else { return Ok(nothing) };
+        let Some(folder) = slot.folder else { return Ok(Summary { nid: slot.nid, ..Summary::default() }) };
         for which in [Which::Normal, Which::Associated] {
-            let rows = self.store.contents(folder, which)?;
-            if let Some(row) = rows.into_iter().find(|row| row.nid == slot.nid) {
+            if let Some(row) = self.store.row(folder, which, slot.nid)? {
                 return Ok(row);
             }
         }

@@ -37,7 +37,7 @@ pub struct Listing {
     pub parent: Ino,
     /// The entries without `.` and `..`, by name.
     pub entries: Vec<Entry>,
-    /// How many rows of the folder's table could not be read.
+    /// How many rows of the folder's table name an item that another row stands for already.
     pub failed: u64,
 }
 
@@ -75,7 +75,7 @@ impl Tree {
         if let Some(listing) = self.listings.get(&ino) {
             return Ok(listing);
         }
-        let listing = self.make_listing(object(ino)?)?;
+        let listing = self.store.ndb().without_io_failure(|| self.make_listing(object(ino)?))?;
         let bytes = listing.memory_bytes();
         Ok(self.listings.put(ino, listing, bytes))
     }

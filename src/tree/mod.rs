@@ -42,7 +42,14 @@ pub struct Attributes {
 /// A document that was opened; its bytes stay the same while it is open.
 #[derive(Clone, Debug)]
 pub struct OpenFile {
-    document: Arc<Document>,
+    rendered: Arc<Rendered>,
+}
+
+/// A document, with what is remembered of it.
+#[derive(Debug)]
+struct Rendered {
+    document: Document,
+    known: Known,
 }
 
 /// What the user asked to see.
@@ -78,13 +85,15 @@ pub struct Tree {
     store: Arc<Store>,
     view: View,
     listings: Cache<Ino, Listing>,
-    documents: Cache<Ino, Document>,
+    documents: Cache<Ino, Rendered>,
     known: Mutex<HashMap<Ino, Known>>,
     orphans: OnceLock<Orphans>,
+    /// Held while something is searched for in the whole store: once is enough.
+    searching: Mutex<()>,
     other: OnceLock<other::OtherFolders>,
 }
 
-/// What is kept of every document that was looked at: 24 bytes instead of the document.
+/// What is kept of every document that was looked at, instead of the document.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     size: u64,
@@ -104,6 +113,7 @@ impl Tree {
             documents: Cache::new(cache_bytes >> 1),
             known: Mutex::default(),
             orphans: OnceLock::new(),
+            searching: Mutex::default(),
             other: OnceLock::new(),
         }
     }
@@ -156,12 +166,12 @@ impl Tree {
 
     /// Opens a document.
     pub fn open(&self, ino: Ino) -> Result<OpenFile> {
-        Ok(OpenFile { document: self.document(ino)? })
+        Ok(OpenFile { rendered: self.document(ino)? })
     }
 
     /// Bytes of an open document from `offset`, at most `len`; fewer only at its end.
     pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
-        file.document.read(&self.store, offset, len)
+        file.rendered.document.read(&self.store, offset, len)
     }
 
     /// The store's length in bytes, for `statfs`.
@@ -174,8 +184,9 @@ impl Tree {
         if let Some(known) = self.lock_known().get(&ino) {
             return Ok(*known);
         }
-        self.document(ino)?;
-        self.lock_known().get(&ino).copied().ok_or_else(|| Error::NotFound(format!("{ino:?}")))
+        let known = self.document(ino)?.known;
+        self.remember(ino, known);
+        Ok(known)
     }
 
     fn remember(&self, ino: Ino, known: Known) {
@@ -192,11 +203,20 @@ impl Tree {
 
     /// The items that no folder reaches; found when first asked for.
     fn orphans(&self) -> Result<&Orphans> {
-        match self.orphans.get() {
-            Some(orphans) => Ok(orphans),
+        self.searched(&self.orphans, || Orphans::find(&self.store))
+    }
+
+    /// What a search of the whole store found; made by the first who asks, while others wait.
+    fn searched<'t, T>(&self, found: &'t OnceLock<T>, search: impl FnOnce() -> Result<T>) -> Result<&'t T> {
+        if let Some(found) = found.get() {
+            return Ok(found);
+        }
+        let _searching = self.searching.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.get() {
+            Some(found) => Ok(found),
             None => {
-                let orphans = Orphans::find(&self.store)?;
-                Ok(self.orphans.get_or_init(|| orphans))
+                let new = self.store.ndb().without_io_failure(search)?;
+                Ok(found.get_or_init(|| new))
             }
         }
     }

@@ -73,14 +73,16 @@ impl Unique {
     /// The name for this id. Ids must come ascending for the lowest one to have the plain name.
     pub(super) fn name(&mut self, name: &Name, id: u32) -> String {
         let mut marks = String::new();
-        loop {
+        for count in 2_u64.. {
             let candidate = name.with(&marks);
             if self.taken.insert(digest(&candidate)) {
                 return candidate;
             }
-            // A stored name may look like a numbered one; each further mark gives a name that is longer still.
-            marks.push_str(&mark(id));
+            // A stored name may look like a numbered one, or an item be there twice: then a count settles it.
+            marks = if marks.is_empty() { mark(id) } else { format!(" [{id:x} {count}]") };
         }
+        // There are not as many names as numbers.
+        name.with(&marks)
     }
 }
 
@@ -107,7 +109,8 @@ fn or(name: String, default: &str) -> String {
 
 /// A stored text as part of a name: NFC, without what file systems refuse, cut to the most bytes a name has.
 fn clean(stored: &str) -> String {
-    let text: String = stored.nfc().map(|c| if is_refused(c) { '_' } else { c }).collect();
+    // Composing may drop characters, and a cut follows: four times the room is enough to begin with.
+    let text: String = cut(stored, NAME_BYTES_MAX * 4).nfc().map(|c| if is_refused(c) { '_' } else { c }).collect();
     let text = cut(text.trim_start(), NAME_BYTES_MAX).trim_end().trim_end_matches(['.', ' ']);
     let text = match text.chars().next() {
         // A leading dot hides the file, a leading dash makes it an option.
@@ -199,7 +202,7 @@ mod tests {
         let mut unique = Unique::default();
         let names = ["a [2]", "a", "a"].map(Name::folder);
         let got: Vec<String> = names.iter().zip([0, 1, 2]).map(|(name, id)| unique.name(name, id)).collect();
-        assert_eq!(got, ["a [2]", "a", "a [2] [2]"]);
+        assert_eq!(got, ["a [2]", "a", "a [2 3]"]);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Folders outside the IPM subtree that hold items a user may want.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Tree;
 use crate::damage::Result;
@@ -14,6 +15,7 @@ const BOOKKEEPING: [&str; 4] = ["IPM.MICROSOFT.", "IPM.CONFIGURATION.", "IPC.", 
 #[derive(Debug, Default)]
 pub(super) struct OtherFolders {
     below: BTreeMap<Nid, BTreeSet<Nid>>,
+    shown: HashSet<Nid>,
 }
 
 impl OtherFolders {
@@ -29,7 +31,7 @@ impl OtherFolders {
 
     /// Whether a folder is one of those shown.
     pub(super) fn contains(&self, folder: Nid) -> bool {
-        self.below.values().any(|folders| folders.contains(&folder))
+        self.shown.contains(&folder)
     }
 
     fn find(store: &Store) -> Result<Self> {
@@ -38,48 +40,50 @@ impl OtherFolders {
         if subtree == Nid::ROOT_FOLDER {
             return Ok(other);
         }
-        let mut seen = HashSet::from([Nid::ROOT_FOLDER, subtree]);
-        // Each folder with the path that leads to it.
-        let mut waiting = vec![vec![Nid::ROOT_FOLDER]];
-        while let Some(path) = waiting.pop() {
-            let Some(folder) = path.last().copied() else { continue };
+        // Each folder seen, with the one above it.
+        let mut above = HashMap::from([(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER), (subtree, subtree)]);
+        let mut waiting = vec![Nid::ROOT_FOLDER];
+        while let Some(folder) = waiting.pop() {
             if folder != Nid::ROOT_FOLDER && holds_items(store, folder)? {
-                other.show(&path);
+                other.show(folder, &above);
             }
             for child in store.subfolders(folder)? {
-                if seen.insert(child) {
-                    waiting.push(path.iter().copied().chain([child]).collect());
+                if let Entry::Vacant(slot) = above.entry(child) {
+                    slot.insert(folder);
+                    waiting.push(child);
                 }
             }
         }
         Ok(other)
     }
 
-    fn show(&mut self, path: &[Nid]) {
-        for (parent, child) in path.iter().zip(path.iter().skip(1)) {
-            self.below.entry(*parent).or_default().insert(*child);
+    /// Shows a folder, and those above it up to the first that is shown already.
+    fn show(&mut self, folder: Nid, above: &HashMap<Nid, Nid>) {
+        let mut child = folder;
+        while let Some(parent) = above.get(&child).filter(|parent| **parent != child) {
+            self.below.entry(*parent).or_default().insert(child);
+            if !self.shown.insert(child) {
+                break;
+            }
+            child = *parent;
         }
     }
 }
 
 /// Whether a folder holds an item that is not the store's own bookkeeping.
 fn holds_items(store: &Store, folder: Nid) -> Result<bool> {
-    let contents = store.contents(folder, Which::Normal)?;
-    Ok(contents.iter().any(|row| {
+    let mut found = false;
+    store.visit_contents(folder, Which::Normal, &mut |row| {
         let class = row.class.as_deref().unwrap_or_default().to_uppercase();
-        !BOOKKEEPING.iter().any(|prefix| class.starts_with(prefix))
-    }))
+        found |= !BOOKKEEPING.iter().any(|prefix| class.starts_with(prefix));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 impl Tree {
     /// The folders outside the IPM subtree to show; found when first asked for.
     pub(super) fn other_folders(&self) -> Result<&OtherFolders> {
-        match self.other.get() {
-            Some(other) => Ok(other),
-            None => {
-                let other = OtherFolders::find(&self.store)?;
-                Ok(self.other.get_or_init(|| other))
-            }
-        }
+        self.searched(&self.other, || OtherFolders::find(&self.store))
     }
 }
