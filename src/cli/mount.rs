@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::log;
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
+use super::source::damage_line;
 use crate::control::{About, Control};
 use crate::mount::{self, Masks, Owner, Settings, table};
 use crate::recover;
@@ -145,6 +146,10 @@ impl Job {
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
         ending.mounting();
+        // What is known by now; `.scanlog` tells what is met later.
+        if let Some(damage) = damage_line(tree.store().ndb().notes()) {
+            tell(&format!("{}: {damage}; mounted all the same, .scanlog tells more", self.file.display()));
+        }
         let live = mount::mount(tree, control, &self.dir, &self.settings()).map_err(|error| self.failed(&error.to_string()))?;
         ending.mounted(live.place().clone());
         if ready.is_foreground() {

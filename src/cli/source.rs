@@ -103,7 +103,7 @@ impl Source {
 }
 
 /// How many findings are damage, and the first; `None` where there are only oddities that healthy files have too.
-fn damage_line(notes: &Notes) -> Option<String> {
+pub(super) fn damage_line(notes: &Notes) -> Option<String> {
     let findings = notes.findings();
     let first = findings.iter().find(|finding| is_damage(finding))?;
     let place = if first.place == Place::FILE { String::new() } else { format!(" ({})", first.place) };

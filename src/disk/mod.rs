@@ -40,7 +40,7 @@ pub trait ReadAt: Debug + Send + Sync {
     /// Fills `buffer` with the bytes from `offset` on; `UnexpectedEof` where the file ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Whether another program wrote to the bytes since they were opened.
+    /// Whether another program wrote to the bytes since they were opened, or put others in their place.
     fn was_changed(&self) -> io::Result<bool> {
         Ok(false)
     }

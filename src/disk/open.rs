@@ -152,8 +152,8 @@ impl ReadAt for Opened {
     }
 
     fn was_changed(&self) -> io::Result<bool> {
-        // Replaced or removed names do not matter here: what was opened is whole.
-        Ok(self.identity()? != self.at_opening)
+        // A file whose name is gone is whole and will stay so; one that another file took the place of is out of date.
+        Ok(self.changed()?.is_some_and(|change| change != Change::Removed))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::damage::Result;
+use crate::damage::{Error, Result};
 use crate::disk::{self, Access};
 use crate::format::id::Nid;
+use crate::ndb::Ndb;
 use crate::store::Store;
 
 /// How to open a store.
@@ -28,8 +29,23 @@ impl Default for Options {
 /// An error where the file cannot be read, is no store, is of an unknown kind, or has no root folder that can be found.
 pub fn open(path: &Path, options: Options) -> Result<Arc<Store>> {
     let source = disk::open(path, Access { mmap: options.mmap })?;
-    let store = Store::open(Arc::from(source), options.cache_bytes)?;
-    // Without a root folder nothing can be shown: say so now rather than show an empty tree.
-    store.ndb().required_node(Nid::ROOT_FOLDER)?;
-    Ok(Arc::new(store))
+    let ndb = Arc::new(Ndb::open(Arc::from(source), options.cache_bytes)?);
+    let open = || {
+        let store = Store::from_ndb(Arc::clone(&ndb))?;
+        // Without a root folder nothing can be shown: say so now rather than show an empty tree.
+        store.ndb().required_node(Nid::ROOT_FOLDER)?;
+        Ok(Arc::new(store))
+    };
+    open().map_err(|error| cut_short(&ndb, error))
+}
+
+/// The error of a store that is shorter than it says, in words that tell so.
+fn cut_short(ndb: &Ndb, error: Error) -> Error {
+    let (is, was) = (ndb.file_bytes(), ndb.header().root.file_eof.0);
+    match error {
+        Error::Damaged(..) if is < was => Error::Unsupported(format!(
+            "cut off: {is} of {was} bytes are there, and what finds its contents lay in the rest ({error}); look for a whole copy"
+        )),
+        error => error,
+    }
 }

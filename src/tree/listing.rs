@@ -8,6 +8,7 @@ use super::{Names, Tree, object};
 use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
+use crate::store::item::Item;
 use crate::store::{FLAG_HAS_ATTACHMENTS, Summary, Which, tags};
 
 /// What an inode is.
@@ -190,13 +191,24 @@ impl Tree {
 
     fn document_name(&self, row: &Summary) -> Result<Name> {
         let format = self.document_format(row)?;
-        let subject = row.subject.as_deref().unwrap_or_default();
+        let subject = self.title(row, format)?;
+        let subject = subject.as_str();
         Ok(match (self.view.names, format) {
             (Names::Nid, _) => Name::numbered(row.nid, format.extension()),
             // People have no date.
             (Names::Subject, _) | (Names::Date, Format::Vcf) => Name::titled(subject, format.extension()),
             (Names::Date, Format::Eml | Format::Ics) => Name::dated(row.time(), subject, format.extension()),
         })
+    }
+
+    /// What stands in a document's name: the subject, and of people who have none the name that their card shows.
+    fn title(&self, row: &Summary, format: Format) -> Result<String> {
+        let subject = row.subject.clone().unwrap_or_default();
+        if format != Format::Vcf || !subject.trim().is_empty() {
+            return Ok(subject);
+        }
+        let props = self.store.node_props(row.nid)?;
+        Ok(convert::contact::shown_name(&Item { props, ..Item::default() }))
     }
 
     /// What a row's item is shown as: by its class, but as mail where the item itself cannot be read.

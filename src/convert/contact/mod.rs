@@ -41,7 +41,7 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
 }
 
 /// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.
-fn shown_name(item: &Item) -> String {
+pub fn shown_name(item: &Item) -> String {
     const NAMES: [Key; 7] = [
         tags::DISPLAY_NAME,
         tags::LID_DISTRIBUTION_LIST_NAME,
