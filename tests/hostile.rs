@@ -1,8 +1,8 @@
 //! No input crashes or hangs: each hostile store ends in an error or a partial tree, in bounded time and memory.
 //!
 //! The stores are forged, then edited so that every CRC and signature is right: what is wrong is what they say. Each is
-//! walked in a process of its own, with 5 seconds and 400 MiB of address space (200 MiB beside what a process maps
-//! anyway); the walk lists every folder and reads every document.
+//! walked in a process of its own that has 5 seconds, 400 MiB of address space and at most 200 MiB of memory at a time;
+//! the walk lists every folder and reads every document.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -56,6 +56,7 @@ fn walked(bytes: Vec<u8>) -> Option<Seen> {
 fn walk_the_store_that_the_environment_names() {
     if let Some(path) = std::env::var_os("PSTFS_WALK") {
         println!("walked: {:?}", walked(std::fs::read(path).unwrap()));
+        println!("\npeak: {}", peak_kib());
     }
 }
 
@@ -66,8 +67,16 @@ fn walk_within_bounds(name: &str, bytes: &[u8]) -> String {
     let output = walker(file.path());
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{name}: {}\n{out}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let peak: u64 = out.lines().find_map(|line| line.strip_prefix("peak: ")).unwrap_or_else(|| panic!("{name}: {out}")).parse().unwrap();
+    assert!(peak < 200 << 10, "{name}: peak {peak} KiB");
     let told = out.lines().find_map(|line| line.split_once("walked: "));
     told.unwrap_or_else(|| panic!("{name}: {out}")).1.to_owned()
+}
+
+/// The most memory that this process had at a time, the store's own bytes included.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    status.split_once("VmHWM:").unwrap().1.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn walker(path: &Path) -> std::process::Output {

@@ -460,7 +460,7 @@ mod checker {
             "use crate::{\n    store::{self, Item as Thing},\n    mount::{A, B},\n};",
             "use super::super::mount::Mount;",
             "use super::super::{store, mount};",
-            "fn f() -> crate::mount::Mount { todo!() }",
+            "fn f() -> crate::mount::Mount { crate::mount::Mount }",
             "fn f() { let c = '\"'; crate::mount::run::<'static>() }",
             "macro_rules! m { () => { $crate::mount::run() } }",
             "mod inner { use super::super::super::mount; }",

@@ -14,6 +14,7 @@ use super::options::Options;
 use super::out::{Failure, in_words, tell};
 use super::source::damage_line;
 use crate::control::{About, Control};
+use crate::damage::Error;
 use crate::mount::{self, Masks, Owner, Settings, table};
 use crate::recover;
 use crate::store::Store;
@@ -142,7 +143,7 @@ impl Job {
         // One half for pages and blocks, the other for listings and documents.
         let half = self.cache_bytes >> 1;
         let access = recover::Options { mmap: !self.options.no_mmap, cache_bytes: half };
-        let store = recover::open(&self.file, access).map_err(|error| self.failed(&error.to_string()))?;
+        let store = recover::open(&self.file, access).map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
         ending.mounting();
@@ -181,6 +182,14 @@ impl Job {
 
     fn about(&self, store: &Store) -> About {
         About { file: self.file.clone(), size_bytes: self.metadata.len(), format: store.ndb().format().name().to_owned() }
+    }
+
+    fn not_opened(&self, error: &Error) -> Failure {
+        self.failed(&match error {
+            Error::Io(error) => in_words(error),
+            Error::Damaged(..) => format!("{error}; 'pstfs inspect FILE header' shows what can be read"),
+            Error::Unsupported(_) | Error::NotFound(_) => error.to_string(),
+        })
     }
 
     fn failed(&self, what: &str) -> Failure {

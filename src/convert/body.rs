@@ -162,7 +162,7 @@ mod tests {
     use crate::ltp::value::Value;
 
     fn item(values: impl IntoIterator<Item = (Key, Value)>) -> Item {
-        Item { props: Props::forged(values), ..Item::default() }
+        Item { props: Props::from_values(values), ..Item::default() }
     }
 
     fn html_of(bytes: &[u8], page: Option<i32>) -> String {

@@ -17,9 +17,21 @@ impl Digest {
     /// Takes a field in; its length too, so that `ab`, `c` and `a`, `bc` differ.
     pub fn add(&mut self, field: &[u8]) {
         let len = u64::try_from(field.len()).unwrap_or(u64::MAX);
-        for byte in field.iter().chain(&len.to_le_bytes()) {
+        self.fold(field);
+        self.fold(&len.to_le_bytes());
+    }
+
+    fn fold(&mut self, bytes: &[u8]) {
+        for byte in bytes {
             self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(PRIME);
         }
+    }
+
+    /// The digest of these bytes alone, without their length.
+    pub fn of(bytes: &[u8]) -> u128 {
+        let mut digest = Self::default();
+        digest.fold(bytes);
+        digest.0
     }
 
     /// The digest as 32 hex digits.

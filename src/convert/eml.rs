@@ -37,7 +37,7 @@ pub type Open<'a> = &'a dyn Fn(NodeRef) -> Result<Item>;
 
 /// The item as a document. Only an I/O error is one; everything else that is wrong is told in the document.
 pub fn render(store: &Store, item: &Item) -> Result<Document> {
-    render_with(item, &|node| store.embedded(node), &|stream, offset, len| fetch(store, stream, offset, len))
+    render_with(item, &|node| store.item(node), &|stream, offset, len| fetch(store, stream, offset, len))
 }
 
 /// As [`render`], with embedded messages and streams read by others.
@@ -243,15 +243,15 @@ mod tests {
     }
 
     fn mail(values: Vec<(Key, Value)>, attachments: Vec<Attachment>) -> Item {
-        Item { props: Props::forged(values), attachments, ..Item::default() }
+        Item { props: Props::from_values(values), attachments, ..Item::default() }
     }
 
     fn attachment(name: &str, content: Content) -> Attachment {
-        Attachment { props: Props::forged([text(tags::ATTACH_LONG_FILENAME, name)]), content, ..Attachment::default() }
+        Attachment { props: Props::from_values([text(tags::ATTACH_LONG_FILENAME, name)]), content, ..Attachment::default() }
     }
 
     fn image(id: &str) -> Attachment {
-        let props = Props::forged([text(tags::ATTACH_LONG_FILENAME, "i.png"), text(tags::ATTACH_CONTENT_ID, id)]);
+        let props = Props::from_values([text(tags::ATTACH_LONG_FILENAME, "i.png"), text(tags::ATTACH_CONTENT_ID, id)]);
         Attachment { props, content: Content::Bytes(vec![0x89]), ..Attachment::default() }
     }
 
@@ -402,7 +402,7 @@ mod tests {
         let kind = prop_oneof![Just(""), Just("text/plain"), Just("message/rfc822"), Just("multipart/mixed"), Just("x y")];
         let attachment = ("[a-zä\u{1F600}\"\r\n ;./\\\\]{0,40}(\\.eml|\\.txt)?", kind, "(<a@b>|c|\\PC{0,9})", content()).prop_map(
             |(name, kind, id, content)| {
-                let props = Props::forged([
+                let props = Props::from_values([
                     text(tags::ATTACH_LONG_FILENAME, &name),
                     text(tags::ATTACH_MIME_TAG, kind),
                     text(tags::ATTACH_CONTENT_ID, &id),
@@ -430,7 +430,7 @@ mod tests {
                     body.map(|body| text(tags::BODY, &body)),
                     html.map(|html| (tags::HTML, Value::Binary(format!("<img src=cid:c>{html}").into_bytes()))),
                 ];
-                let row = Props::forged([text(tags::DISPLAY_NAME, &name), text(tags::EMAIL_ADDRESS, &email)]);
+                let row = Props::from_values([text(tags::DISPLAY_NAME, &name), text(tags::EMAIL_ADDRESS, &email)]);
                 Item { recipients: vec![row], ..mail(values.into_iter().flatten().collect(), attachments) }
             })
     }

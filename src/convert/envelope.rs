@@ -241,11 +241,11 @@ mod tests {
     }
 
     fn recipient(kind: i32, name: &str, email: &str) -> Props {
-        Props::forged([(tags::RECIPIENT_TYPE, Value::I32(kind)), text(tags::DISPLAY_NAME, name), text(tags::EMAIL_ADDRESS, email)])
+        Props::from_values([(tags::RECIPIENT_TYPE, Value::I32(kind)), text(tags::DISPLAY_NAME, name), text(tags::EMAIL_ADDRESS, email)])
     }
 
     fn item(values: Vec<(Key, Value)>, recipients: Vec<Props>) -> Item {
-        Item { props: Props::forged(values), recipients, ..Item::default() }
+        Item { props: Props::from_values(values), recipients, ..Item::default() }
     }
 
     fn lines(values: Vec<(Key, Value)>, recipients: Vec<Props>) -> String {

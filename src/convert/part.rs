@@ -315,7 +315,7 @@ mod tests {
     use crate::store::props::{Key, Props};
 
     fn attachment(values: &[(Key, &str)], content: Content) -> Attachment {
-        let props = Props::forged(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned()))));
+        let props = Props::from_values(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned()))));
         Attachment { props, content, ..Attachment::default() }
     }
 

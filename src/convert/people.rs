@@ -192,7 +192,7 @@ mod tests {
     use crate::ltp::value::Value;
 
     fn props(values: &[(Key, &str)]) -> Props {
-        Props::forged(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned()))))
+        Props::from_values(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned()))))
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let mut id = vec![0; 4];
         id.extend([0x81, 0x2b, 0x1f, 0xa4, 0xbe, 0xa3, 0x10, 0x19, 0x9d, 0x6e, 0x00, 0xdd, 0x01, 0x0f, 0x54, 0x02, 0, 0, 1, 0]);
         id.extend(b"Jane\0SMTP\0jane@x.org\0");
-        let item = Props::forged([(tags::SENDER_NAME, Value::Unicode("Jane".into())), (tags::SENDER_ENTRY_ID, Value::Binary(id))]);
+        let item = Props::from_values([(tags::SENDER_NAME, Value::Unicode("Jane".into())), (tags::SENDER_ENTRY_ID, Value::Binary(id))]);
         assert_eq!(Resolver::default().sender(&item).unwrap(), Address { name: "Jane".into(), email: "jane@x.org".into() });
     }
 

@@ -30,7 +30,7 @@ pub fn render(store: &Store, item: &Item, format: Format) -> Result<Document> {
 /// The content of an attachment as a document of its own; an embedded message is mail.
 pub fn render_attachment(store: &Store, attachment: &Attachment) -> Result<Document> {
     match &attachment.content {
-        Content::Message(node) => eml::render(store, &store.embedded(*node)?),
+        Content::Message(node) => eml::render(store, &store.item(*node)?),
         Content::Stream(stream) | Content::Ole(stream) => {
             let mut document = Document::default();
             document.push(Segment::Raw(Source::from(*stream)));
@@ -67,7 +67,7 @@ fn with_given(store: &Store, item: &Item, render: impl Fn(&Item, &Given<'_>) -> 
             store.ndb().notes().survived(&error, Code::EmbeddedMessage, Place::node(item.node.nid.0));
         }
     };
-    let message = |node| store.embedded(node).map_err(survived).ok();
+    let message = |node| store.item(node).map_err(survived).ok();
     let bytes = |attachment: &Attachment| contents(store, attachment).map_err(survived).ok().flatten();
     let body = Bodies::of(item).text;
     let text = render(item, &Given { body: body.as_deref(), message: &message, bytes: &bytes });

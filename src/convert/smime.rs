@@ -94,7 +94,7 @@ mod tests {
 
     fn part(class: &str, content: &[u8]) -> Option<Part> {
         let item = Item {
-            props: Props::forged([(tags::MESSAGE_CLASS, Value::Unicode(class.into()))]),
+            props: Props::from_values([(tags::MESSAGE_CLASS, Value::Unicode(class.into()))]),
             attachments: vec![Attachment { content: Content::Bytes(content.to_vec()), ..Attachment::default() }],
             ..Item::default()
         };

@@ -55,7 +55,7 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// Bytes in the file.
     Stream(Stream),
-    /// A message of its own; read it with `Store::embedded`.
+    /// A message of its own; read it with `Store::item`.
     Message(NodeRef),
     /// An OLE object or another storage, as the bytes that were stored.
     Ole(Stream),

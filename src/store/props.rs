@@ -55,11 +55,6 @@ impl Props {
         Self::new(Nid::default(), values, Arc::new(names), None, codepage::WINDOWS_1252)
     }
 
-    /// Properties that a test makes up.
-    pub fn forged(values: impl IntoIterator<Item = (Key, Value)>) -> Self {
-        Self::from_values(values)
-    }
-
     /// The node that the properties belong to.
     pub const fn nid(&self) -> Nid {
         self.nid

@@ -38,11 +38,6 @@ impl Store {
         Ok(item)
     }
 
-    /// The message inside an attachment.
-    pub fn embedded(&self, node: NodeRef) -> Result<Item> {
-        self.item(node)
-    }
-
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
         let mut read = || -> Result<Vec<Props>> {
             // Contacts, notes and many others have no recipient table.

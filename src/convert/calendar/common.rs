@@ -120,14 +120,14 @@ mod tests {
             lines.finish()
         };
         assert_eq!(written(&Props::default()), "DTSTAMP:19700101T000000Z\r\n");
-        let modified = Props::forged([(tags::LAST_MODIFICATION_TIME, Value::Time(FileTime::from_unix(86_400).unwrap()))]);
+        let modified = Props::from_values([(tags::LAST_MODIFICATION_TIME, Value::Time(FileTime::from_unix(86_400).unwrap()))]);
         assert_eq!(written(&modified), "DTSTAMP:19700102T000000Z\r\nLAST-MODIFIED:19700102T000000Z\r\n");
     }
 
     #[test]
     fn an_attachment_is_inside_and_a_lost_one_is_told() {
         let attachment = |content| Attachment {
-            props: Props::forged([
+            props: Props::from_values([
                 (tags::ATTACH_LONG_FILENAME, Value::Unicode("a;b.txt".into())),
                 (tags::ATTACH_MIME_TAG, Value::Unicode("text/plain".into())),
             ]),

@@ -191,7 +191,7 @@ mod tests {
         ] {
             let mut series = series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]);
             series.attachments.push(Attachment {
-                props: Props::forged([(key, time(at)), (tags::ATTACHMENT_FLAGS, Value::I32(2))]),
+                props: Props::from_values([(key, time(at)), (tags::ATTACHMENT_FLAGS, Value::I32(2))]),
                 content: Content::Message(NodeRef::default()),
                 ..Attachment::default()
             });

@@ -103,7 +103,7 @@ mod testing {
 
     pub(super) fn item(class: &str, values: &[(Key, Value)]) -> Item {
         let class = (tags::MESSAGE_CLASS, text(class));
-        Item { props: Props::forged([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
+        Item { props: Props::from_values([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
     }
 
     /// The document, its folded lines joined and without CR.

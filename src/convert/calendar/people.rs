@@ -103,7 +103,7 @@ mod tests {
     use crate::ltp::value::Value;
 
     fn row(name: &str, address: &str, kind: i32, flags: i32, status: i32) -> Props {
-        Props::forged([
+        Props::from_values([
             (tags::DISPLAY_NAME, Value::Unicode(name.into())),
             (tags::EMAIL_ADDRESS, Value::Unicode(address.into())),
             (tags::RECIPIENT_TYPE, Value::I32(kind)),
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn without_such_a_row_the_sender_is_the_organizer() {
         let values = [(tags::SENDER_NAME, "S"), (tags::SENDER_EMAIL_ADDRESS, "s@x.test")];
-        let props = Props::forged(values.map(|(key, text)| (key, Value::Unicode(text.into()))));
+        let props = Props::from_values(values.map(|(key, text)| (key, Value::Unicode(text.into()))));
         let text = written(vec![row("A", "a@x.test", 1, 0, 0), row("Gone", "g@x.test", 1, 0x20, 0)], props);
         assert!(text.starts_with("ORGANIZER;CN=\"S\":mailto:s@x.test\r\nATTENDEE;"), "{text}");
         assert_eq!(text.matches("ATTENDEE").count(), 1);

@@ -124,7 +124,7 @@ mod tests {
     use crate::ltp::value::Value;
 
     fn props(values: &[(Key, &str)]) -> Props {
-        Props::forged(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).into()))))
+        Props::from_values(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).into()))))
     }
 
     #[test]

@@ -63,7 +63,7 @@ mod tests {
 
     pub(super) fn item(class: &str, values: &[(Key, Value)]) -> Item {
         let class = (tags::MESSAGE_CLASS, Value::Unicode(class.into()));
-        Item { props: Props::forged([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
+        Item { props: Props::from_values([class].into_iter().chain(values.iter().cloned())), ..Item::default() }
     }
 
     #[test]

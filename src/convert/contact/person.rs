@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn the_photo_is_the_marked_attachment_and_others_are_told() {
         let attachment = |photo: bool, bytes: &[u8]| Attachment {
-            props: Props::forged([
+            props: Props::from_values([
                 (tags::ATTACHMENT_CONTACT_PHOTO, Value::Bool(photo)),
                 (tags::ATTACH_LONG_FILENAME, text("ContactPicture.jpg")),
             ]),

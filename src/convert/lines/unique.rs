@@ -2,12 +2,9 @@
 
 use std::fmt::Debug;
 
+use crate::convert::digest::Digest;
 use crate::store::item::Item;
 use crate::store::tags;
-
-/// FNV-1a with 128 bits: short, the same on every machine, and there is nobody to hide anything from.
-const FNV_OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
 /// A UUID made from an item's content (RFC 9562 version 8): its search key, else its class, subject and these `parts`.
 ///
@@ -20,8 +17,7 @@ pub(in crate::convert) fn unique_id(item: &Item, parts: &[&dyn Debug]) -> String
 }
 
 fn uuid(bytes: &[u8]) -> String {
-    let digest = bytes.iter().fold(FNV_OFFSET, |digest, byte| (digest ^ u128::from(*byte)).wrapping_mul(FNV_PRIME));
-    let marked = digest & !(0xf << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
+    let marked = Digest::of(bytes) & !(0xf << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
     let digits = format!("{marked:032x}");
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -49,7 +45,7 @@ mod tests {
     fn the_search_key_decides_where_there_is_one() {
         let with = |key: u8, subject: &str| {
             let values = [(tags::SEARCH_KEY, Value::Binary(vec![key; 16])), (tags::SUBJECT, Value::Unicode(subject.into()))];
-            unique_id(&Item { props: Props::forged(values), ..Item::default() }, &[&1])
+            unique_id(&Item { props: Props::from_values(values), ..Item::default() }, &[&1])
         };
         assert_eq!(with(7, "a"), with(7, "b"));
         assert_ne!(with(7, "a"), with(8, "a"));
