@@ -82,6 +82,8 @@ pub mod format;
 pub mod ltp;
 pub mod mount;
 pub mod ndb;
+pub mod progress;
 pub mod recover;
+pub mod scan;
 pub mod store;
 pub mod tree;

@@ -22,13 +22,14 @@ use std::process::Command;
 /// Each layer and those right below it. What these may ask, it may ask too.
 const ARROWS: &[(&str, &[&str])] = &[
     ("damage", &[]),
+    ("progress", &["damage"]),
     ("disk", &["damage"]),
     ("format", &["damage"]),
     ("ndb", &["format", "disk"]),
     ("ltp", &["ndb"]),
     ("store", &["ltp"]),
     ("convert", &["store"]),
-    ("recover", &["store"]),
+    ("recover", &["store", "progress"]),
     ("tree", &["convert", "recover"]),
     ("scan", &["recover"]),
     ("repair", &["scan"]),

@@ -188,7 +188,7 @@ impl Job {
         self.failed(&match error {
             Error::Io(error) => in_words(error),
             Error::Damaged(..) => format!("{error}; 'pstfs inspect FILE header' shows what can be read"),
-            Error::Unsupported(_) | Error::NotFound(_) => error.to_string(),
+            Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled => error.to_string(),
         })
     }
 

@@ -140,7 +140,7 @@ mod tests {
 
     fn full() -> Vec<Record> {
         let place = Place { offset: Some(0), bid: Some(1), nid: Some(2), property: Some(3), row: Some(4) };
-        let finding = Finding { code: Code::PageCrc, place, detail: "x".into() };
+        let finding = Finding { code: Code::PageCrc, place, detail: "x".into(), victim: String::new() };
         let text = || Some("x".to_owned());
         let info = Info {
             format: "",

@@ -70,7 +70,7 @@ impl Source {
     pub(super) fn broken(&self, error: &Error) -> Failure {
         self.failed(match error {
             Error::Io(error) => in_words(error),
-            Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => error.to_string(),
+            Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled | Error::Damaged(..) => error.to_string(),
         })
     }
 
@@ -80,7 +80,7 @@ impl Source {
         match error {
             Error::Damaged(Code::HeaderEof, _) => self.failed(self.cut_short()),
             Error::Damaged(..) => self.failed(format!("{error}; 'pstfs inspect {file} header' shows what can be read")),
-            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) => self.broken(error),
+            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled => self.broken(error),
         }
     }
 

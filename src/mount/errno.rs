@@ -13,6 +13,7 @@ pub(super) fn of(error: &Error) -> Errno {
         Error::Io(error) => of_io(error),
         Error::Unsupported(_) => Errno::EOPNOTSUPP,
         Error::NotFound(_) => Errno::ENOENT,
+        Error::Cancelled => Errno::EINTR,
         Error::Damaged(..) => Errno::EIO,
     }
 }

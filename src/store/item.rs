@@ -72,7 +72,7 @@ impl Item {
     pub fn from_row(row: &Summary, why: &Error) -> Self {
         let why = match why {
             Error::Damaged(code, _) => code.title(),
-            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) => "it is not there",
+            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled => "it is not there",
         };
         let text = |text: &Option<String>| text.clone().map(Value::Unicode);
         let values = [

@@ -237,7 +237,9 @@ impl Trees<'_> {
     fn nothing(&self, what: &str, error: &Error) -> Stop {
         match error {
             Error::Io(_) => self.source.broken(error).into(),
-            Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => self.source.failed(format!("{what}: {error}")).into(),
+            Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled | Error::Damaged(..) => {
+                self.source.failed(format!("{what}: {error}")).into()
+            }
         }
     }
 
