@@ -99,12 +99,28 @@ const KINDS: &[Kind] = &[
             ("mtime", "time", false, "with -l: its time, where the store tells one"),
         ],
     },
+    Kind {
+        name: "job",
+        about: "ctl: what runs on a mount, or ran last",
+        fields: &[
+            ("state", "string", true, "running or idle"),
+            ("job", "integer", false, "its number: 1 for the first since the mount"),
+            ("verb", "string", false, "what it does: scan, repair, recover or undo"),
+            ("phase", "string", false, "what it is doing right now"),
+            ("done", "integer", false, "bytes done in this phase"),
+            ("total", "integer", false, "bytes that this phase has to do; 0 where nobody knows"),
+            ("eta_s", "integer", false, "seconds that the rest of this phase may take"),
+            ("findings", "integer", false, "how many findings there are so far"),
+            ("verdict", "string", false, "how it ended, as in the last line of the log"),
+            ("exit", "integer", false, "the exit code of the command that does the same"),
+        ],
+    },
     Kind { name: "error", about: "why there is no more about this file", fields: &[("message", "string", true, "in words")] },
     Kind {
         name: "end",
         about: "the last line about a file",
         fields: &[
-            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed"),
+            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed; of jobs as in the last line of the log"),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
         ],
@@ -134,7 +150,7 @@ fn record(kind: &Kind) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::{Counts, Entry, Found, Info, Record, end, failed, start};
+    use super::super::json::{Counts, Entry, Found, Info, JobState, Record, end, failed, start};
     use super::*;
     use crate::damage::{Code, Finding, Place};
 
@@ -156,13 +172,26 @@ mod tests {
             renderer: 1,
         };
         let entry = Entry { path: String::new(), kind: "file", nid: text(), size: Some(0), mtime: text() };
+        let number = Some(0);
+        let job = JobState {
+            state: "idle".into(),
+            job: number,
+            verb: text(),
+            phase: text(),
+            done: number,
+            total: number,
+            eta_s: number,
+            findings: number,
+            verdict: text(),
+            exit: number,
+        };
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
         vec![start("x".into()), Record::Info(Box::new(info)), Record::Finding(Box::new(Found::of(&finding))), {
             Record::Entry(Box::new(entry))
         }]
         .into_iter()
-        .chain([error, last, end])
+        .chain([Record::Job(Box::new(job)), error, last, end])
         .collect()
     }
 
