@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
+use super::properties::Whole;
 use crate::damage::{Code, Finding, Severity};
 
 /// The number of the schema.
@@ -29,6 +30,8 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// An item with all its properties.
+    Item(Box<Whole>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.

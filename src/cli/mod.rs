@@ -15,6 +15,7 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod properties;
 pub mod schema;
 mod source;
 mod text;
