@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
+use super::properties::Whole;
 use crate::damage::{Finding, Severity};
 
 /// The number of the schema.
@@ -31,6 +32,8 @@ pub(super) enum Record {
     Entry(Box<Entry>),
     /// What runs on a mount, or ran last.
     Job(Box<JobState>),
+    /// An item with all its properties.
+    Item(Box<Whole>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.

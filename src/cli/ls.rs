@@ -223,7 +223,7 @@ fn record(entry: &Entry, path: &str, attributes: Option<Attributes>) -> json::En
 }
 
 /// The node that an entry stands for; of an attachment the message that holds it.
-fn nid_of(ino: Ino) -> Option<Nid> {
+pub(super) fn nid_of(ino: Ino) -> Option<Nid> {
     match Object::of(ino)? {
         Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned => None,
         Object::Folder(nid) | Object::Attachment(nid, _) => Some(nid),

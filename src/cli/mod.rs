@@ -18,6 +18,7 @@ pub mod options;
 pub mod out;
 mod processes;
 mod progress;
+mod properties;
 pub mod schema;
 mod source;
 mod text;
