@@ -27,8 +27,9 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) -> Option
     match &series {
         Some(series) => {
             let when = |minutes: u32| zones.start().minutes(minutes, master.is_all_day);
-            let deleted = series.deleted();
-            recurrence::write(lines, &series.pattern, series.last().and_then(when), deleted.into_iter().filter_map(when));
+            let deleted: Vec<_> = series.deleted().into_iter().filter_map(when).collect();
+            let on = |date| series.at(date).and_then(when);
+            recurrence::write(lines, &series.pattern, series.last().and_then(when), &deleted, on);
         }
         None if blob.is_some() => lines.text("X-PSTFS-INCOMPLETE", "recurrence"),
         None => {}

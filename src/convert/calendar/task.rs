@@ -55,8 +55,8 @@ fn write_dates(lines: &mut Lines, props: &Props, pattern: Option<&Pattern>) {
 
 /// The days of a task that were skipped are days too.
 fn write_recurrence(lines: &mut Lines, pattern: &Pattern) {
-    let skipped = pattern.deleted.iter().filter_map(|date| Clock::Floating.minutes(*date, true));
-    recurrence::write(lines, pattern, pattern.last().map(When::Day), skipped);
+    let skipped: Vec<_> = pattern.deleted.iter().filter_map(|date| Clock::Floating.minutes(*date, true)).collect();
+    recurrence::write(lines, pattern, pattern.last().map(When::Day), &skipped, |date| Some(When::Day(date)));
 }
 
 /// STATUS, PERCENT-COMPLETE, COMPLETED ([MS-OXOTASK] 2.2.2.2.2, 2.2.2.2.3, 2.2.2.2.9).
