@@ -205,6 +205,37 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_has_the_looks_of_its_own_message() {
+        let mut series = series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]);
+        let at = (tags::EXCEPTION_START_TIME, time("2016-08-23T09:00Z"));
+        series.attachments.push(Attachment {
+            props: Props::from_values([at, (tags::ATTACHMENT_FLAGS, Value::I32(2))]),
+            content: Content::Message(NodeRef::default()),
+            ..Attachment::default()
+        });
+        let own = item("IPM.OLE.CLASS", &[(tags::HTML, Value::Binary(b"<p>only <b>here</b></p>".to_vec()))]);
+        let document = unfolded(&render(&series, &Given { message: &|_| Some(own.clone()), ..Given::default() }).unwrap());
+        assert_eq!(lines(&document, "DESCRIPTION"), ["DESCRIPTION:weekly", "DESCRIPTION:only here"]);
+        assert_eq!(lines(&document, "X-ALT-DESC"), ["X-ALT-DESC;FMTTYPE=text/html:<p>only <b>here</b></p>"]);
+    }
+
+    #[test]
+    fn what_outlook_asks_besides_is_told() {
+        let values = [
+            (START, time("2024-05-06T00:00Z")),
+            (END, time("2024-05-07T00:00Z")),
+            (tags::LID_APPOINTMENT_SUB_TYPE, Value::Bool(true)),
+            (tags::LID_BUSY_STATUS, Value::I32(4)),
+            (tags::LID_INTENDED_BUSY_STATUS, Value::I32(3)),
+            (tags::LID_APPOINTMENT_NOT_ALLOW_PROPOSE, Value::Bool(true)),
+        ];
+        let document = rendered(&appointment(&values));
+        let expected = "\nTRANSP:TRANSPARENT\nX-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\nX-MICROSOFT-CDO-INTENDEDSTATUS:OOF\n\
+                        X-MICROSOFT-CDO-ALLDAYEVENT:TRUE\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\n";
+        assert!(document.contains(expected), "{document}");
+    }
+
+    #[test]
     fn the_last_date_of_a_series_is_told_in_utc() {
         let forge = Forge { end: 0x2021, end_date: minutes("2016-12-27T00:00"), ..Forge::default() };
         let document = rendered(&series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob_of(&forge, 0x3009)))]));

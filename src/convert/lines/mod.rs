@@ -6,6 +6,7 @@
 mod address;
 mod given;
 mod moment;
+mod plain;
 mod unique;
 
 pub(super) use address::{mailto, smtp};
