@@ -130,6 +130,9 @@ pub const LID_OWNER_CRITICAL_CHANGE: Key = Key::Lid(PSETID_MEETING, 0x001a);
 pub const LID_CLEAN_GLOBAL_OBJECT_ID: Key = Key::Lid(PSETID_MEETING, 0x0023);
 
 pub const LID_APPOINTMENT_SEQUENCE: Key = Key::Lid(PSETID_APPOINTMENT, 0x8201);
+pub const OWNER_APPOINTMENT_ID: Key = Key::Id(0x0062);
+pub const LID_INTENDED_BUSY_STATUS: Key = Key::Lid(PSETID_APPOINTMENT, 0x8224);
+pub const LID_APPOINTMENT_NOT_ALLOW_PROPOSE: Key = Key::Lid(PSETID_APPOINTMENT, 0x825a);
 pub const LID_BUSY_STATUS: Key = Key::Lid(PSETID_APPOINTMENT, 0x8205);
 pub const LID_LOCATION: Key = Key::Lid(PSETID_APPOINTMENT, 0x8208);
 pub const LID_APPOINTMENT_START_WHOLE: Key = Key::Lid(PSETID_APPOINTMENT, 0x820d);
@@ -157,6 +160,12 @@ pub const LID_TASK_DATE_COMPLETED: Key = Key::Lid(PSETID_TASK, 0x810f);
 pub const LID_TASK_RECURRENCE: Key = Key::Lid(PSETID_TASK, 0x8116);
 pub const LID_TASK_COMPLETE: Key = Key::Lid(PSETID_TASK, 0x811c);
 pub const LID_TASK_OWNER: Key = Key::Lid(PSETID_TASK, 0x811f);
+
+pub const LID_TASK_ACTUAL_EFFORT: Key = Key::Lid(PSETID_TASK, 0x8110);
+pub const LID_TASK_ESTIMATED_EFFORT: Key = Key::Lid(PSETID_TASK, 0x8111);
+pub const LID_TASK_ASSIGNER: Key = Key::Lid(PSETID_TASK, 0x8121);
+pub const LID_TASK_OWNERSHIP: Key = Key::Lid(PSETID_TASK, 0x8129);
+pub const LID_TASK_ACCEPTANCE_STATE: Key = Key::Lid(PSETID_TASK, 0x812a);
 
 pub const LID_LOG_TYPE: Key = Key::Lid(PSETID_LOG, 0x8700);
 pub const LID_LOG_START: Key = Key::Lid(PSETID_LOG, 0x8706);
@@ -224,6 +233,23 @@ pub const OTHER_POSTAL_CODE: Key = Key::Id(0x3a61);
 pub const OTHER_STATE: Key = Key::Id(0x3a62);
 pub const OTHER_STREET: Key = Key::Id(0x3a63);
 pub const OTHER_POST_OFFICE_BOX: Key = Key::Id(0x3a64);
+
+pub const LANGUAGE: Key = Key::Id(0x3a0c);
+pub const INITIALS: Key = Key::Id(0x3a0a);
+pub const ACCOUNT: Key = Key::Id(0x3a00);
+pub const GOVERNMENT_ID_NUMBER: Key = Key::Id(0x3a07);
+pub const CUSTOMER_ID: Key = Key::Id(0x3a4a);
+pub const REFERRED_BY: Key = Key::Id(0x3a47);
+pub const COMPUTER_NETWORK_NAME: Key = Key::Id(0x3a49);
+pub const USER_X509_CERTIFICATE: Key = Key::Id(0x3a70);
+pub const LID_CONTACT_USER_FIELD1: Key = Key::Lid(PSETID_ADDRESS, 0x804f);
+pub const LID_CONTACT_USER_FIELD2: Key = Key::Lid(PSETID_ADDRESS, 0x8050);
+pub const LID_CONTACT_USER_FIELD3: Key = Key::Lid(PSETID_ADDRESS, 0x8051);
+pub const LID_CONTACT_USER_FIELD4: Key = Key::Lid(PSETID_ADDRESS, 0x8052);
+pub const LID_EMAIL1_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8080);
+pub const LID_EMAIL2_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8090);
+pub const LID_EMAIL3_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x80a0);
+pub const LID_FAX1_EMAIL_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x80b3);
 
 pub const LID_FILE_UNDER: Key = Key::Lid(PSETID_ADDRESS, 0x8005);
 pub const LID_HOME_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x801a);
