@@ -9,6 +9,7 @@ use super::digest::Digest;
 use super::document::{Document, Fetch, Segment, fetch};
 use super::encode::{BOUNDARY_MARK, LINE_END};
 use super::envelope;
+use super::file::without_place;
 use super::header::{self, Fields};
 use super::part::{self, Cited, Part, Step};
 use super::smime;
@@ -70,12 +71,16 @@ fn embedded(node: NodeRef, name: &str, depth: usize, open: Open<'_>, fetch: Fetc
         Ok(item) => Ok(Part::message(name, message(&item, depth, fetch)?)),
         Err(error) if error.is_io() => Err(error),
         // The error's own words name node and block ids, which differ in a repaired store.
-        Err(_) => Ok(Part::note(name, format!("The embedded message {name} cannot be read.\n"))),
+        Err(_) => Ok(note(name, "cannot be read.")),
     }
 }
 
 fn beyond(name: &str) -> Part {
-    Part::note(name, format!("The embedded message {name} is not shown: this message holds too many or too deeply embedded ones.\n"))
+    note(name, "is not shown: this message holds too many or too deeply embedded ones.")
+}
+
+fn note(name: &str, what: &str) -> Part {
+    Part::note(&header::file_name(&format!("{name}.txt")), format!("The embedded message {name} {what}\n"))
 }
 
 /// The steps that write a message.
@@ -189,10 +194,10 @@ fn is_attached(part: &Part) -> bool {
 /// What of the item is missing, in words for the user.
 fn incomplete(item: &Item, bodies: &Bodies) -> Vec<String> {
     let broken = item.attachments.iter().filter_map(|attachment| match &attachment.content {
-        Content::Broken(why) => Some(format!("attachment: {}", part::without_place(why))),
+        Content::Broken(why) => Some(format!("attachment: {}", without_place(why))),
         _ => None,
     });
-    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).map(|why| part::without_place(why)).chain(broken).collect();
+    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).map(|why| without_place(why)).chain(broken).collect();
     let flagged = item.props.int(tags::MESSAGE_FLAGS).unwrap_or_default() & HAS_ATTACHMENTS != 0;
     let waiting = item.props.int(tags::MESSAGE_STATUS).unwrap_or_default() & TO_DOWNLOAD != 0;
     if reasons.is_empty() && bodies.is_empty() && item.attachments.is_empty() && (flagged || waiting) {

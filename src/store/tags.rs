@@ -51,6 +51,7 @@ pub const LAST_MODIFICATION_TIME: Key = Key::Id(0x3008);
 
 // Attachments.
 pub const ATTACH_DATA: Key = Key::Id(0x3701);
+pub const ATTACH_ENCODING: Key = Key::Id(0x3702);
 pub const ATTACH_FILENAME: Key = Key::Id(0x3704);
 pub const ATTACH_METHOD: Key = Key::Id(0x3705);
 pub const ATTACH_LONG_FILENAME: Key = Key::Id(0x3707);
