@@ -33,6 +33,9 @@ const HAS_ATTACHMENTS: i32 = 0x10;
 /// PidTagMessageStatus: only the header was downloaded, the rest is to come.
 const TO_DOWNLOAD: i32 = 0x1000;
 
+/// What the body is called where it is RTF: readers show the text of it, and open this beside it.
+const RTF_NAME: &str = "body.rtf";
+
 /// Opens the message inside an attachment.
 pub type Open<'a> = &'a dyn Fn(NodeRef) -> Result<Item>;
 
@@ -111,8 +114,9 @@ fn bytes(text: String) -> Step {
 }
 
 /// The structure of a message's content.
-fn content(item: &Item, bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
+fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
     let cited = Cited::of(bodies.html.as_deref());
+    let rtf = bodies.rtf.take().map(|rtf| Part::base64("application/rtf", RTF_NAME, rtf.into()));
     let parts = item
         .attachments
         .iter()
@@ -122,7 +126,7 @@ fn content(item: &Item, bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_
     let (inline, attached): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.inline);
     let body = [body(item, bodies, boundaries)].into_iter().flatten();
     let shown = boundaries.multipart("related", body.chain(inline).collect());
-    Ok(boundaries.mixed(shown.into_iter().chain(attached).collect()))
+    Ok(boundaries.mixed(shown.into_iter().chain(rtf).chain(attached).collect()))
 }
 
 /// The text of a message: as text, as HTML, or both.

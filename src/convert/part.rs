@@ -216,7 +216,8 @@ fn stands_as_message(source: &Source, fetch: Fetch<'_>) -> Result<bool> {
 
 fn is_message(text: &str) -> bool {
     let text = super::encode::with_line_ends(text);
-    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    // Without the blank line, readers take the border that follows for a part of the header.
+    let Some((head, body)) = text.split_once("\n\n") else { return false };
     let is_field =
         |line: &str| line.split_once(':').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'!'..=b'~')));
     let is_continued = |line: &str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
@@ -307,6 +308,7 @@ mod tests {
     #[test]
     fn an_attached_message_that_would_break_the_outer_one_is_not() {
         assert!(!is_message("no header\n\n"));
+        assert!(!is_message("Subject: the header has no end"));
         assert!(!is_message("Content-Type: multipart/mixed\n\nx"));
         assert!(!is_message("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n"));
         assert!(is_message("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--a--\n"));
