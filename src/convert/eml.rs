@@ -12,7 +12,7 @@ use super::envelope;
 use super::file::without_place;
 use super::header::{self, Fields};
 use super::part::{self, Cited, Part, Step};
-use super::smime;
+use super::{pgp, smime};
 use crate::damage::Result;
 use crate::store::Store;
 use crate::store::item::{Attachment, Content, Item, NodeRef};
@@ -95,6 +95,7 @@ fn message(item: &Item, depth: usize, fetch: Fetch<'_>) -> Result<Vec<Step>> {
         Some(part) => part,
         None => content(item, bodies, &Boundaries { digest, depth }, fetch)?,
     };
+    smime::content_class(item).into_iter().for_each(|class| fields.add(class));
     fields.push(header::tokens("MIME-Version", ["1.0".to_owned()]));
     content.fields.iter().for_each(|field| fields.push(field.clone()));
     Ok(steps(Part { fields, ..content }))
@@ -115,6 +116,9 @@ fn bytes(text: String) -> Step {
 
 /// The structure of a message's content.
 fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
+    if let Some(parts) = pgp::encrypted(item, !bodies.is_empty(), fetch)? {
+        return Ok(boundaries.joined("encrypted", parts));
+    }
     let cited = Cited::of(bodies.html.as_deref());
     let rtf = bodies.rtf.take().map(|rtf| Part::base64("application/rtf", RTF_NAME, rtf.into()));
     let parts = item
@@ -174,6 +178,9 @@ impl Boundaries {
                 .and_then(|part| part.fields.get("Content-Type"))
                 .map(|field| field.value.split(';').next().unwrap_or_default());
             tokens.extend(root.map(|root| format!("type=\"{root}\";")));
+        }
+        if kind == "encrypted" {
+            tokens.push(pgp::PROTOCOL.to_owned());
         }
         tokens.push(format!("boundary=\"{boundary}\""));
         let mut fields = Fields::default();
@@ -386,6 +393,53 @@ mod tests {
     fn node_and_block_ids_leave_no_trace() {
         let item = |nid: u32| Item { node: NodeRef { nid: Nid(nid), ..NodeRef::default() }, ..mail(both("<p>"), vec![image("a@b")]) };
         assert_eq!(written(&item(0x20)), written(&item(0x40)));
+    }
+
+    #[test]
+    fn mail_encrypted_with_pgp_stands_as_it_was_sent() {
+        let control = Attachment {
+            props: Props::from_values([text(tags::ATTACH_MIME_TAG, "application/pgp-encrypted")]),
+            content: Content::Bytes(b"Version: 1\r\n".to_vec()),
+            ..Attachment::default()
+        };
+        let armour = "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA+/=\r\n-----END PGP MESSAGE-----\r\n";
+        let data = attachment("encrypted.asc", Content::Bytes(armour.as_bytes().to_vec()));
+        let written = |values| String::from_utf8(written(&mail(values, vec![control.clone(), data.clone()]))).unwrap();
+        let bytes = written(vec![text(tags::SUBJECT, "..."), text(tags::BODY, " \r\n")]);
+        assert!(bytes.contains("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\n boundary="), "{bytes}");
+        assert!(bytes.contains(&format!("\n\n{armour}\n--")) && bytes.contains("\n\nVersion: 1\r\n\n--"), "{bytes}");
+        assert_eq!(kinds(&parsed(bytes.as_bytes())), ["multipart/encrypted", "application/pgp-encrypted", "application/octet-stream"]);
+        assert!(written(vec![text(tags::BODY, "see there")]).contains("multipart/mixed"));
+    }
+
+    #[test]
+    fn text_encrypted_with_pgp_is_untouched() {
+        let armour = "-----BEGIN PGP MESSAGE-----\n\nhQEMA+/=\n=abcd\n-----END PGP MESSAGE-----\n";
+        assert!(String::from_utf8(written(&mail(vec![text(tags::BODY, armour)], vec![]))).unwrap().ends_with(&format!("\n\n{armour}")));
+    }
+
+    #[test]
+    fn a_protected_message_is_the_attachment_that_came() {
+        let header = text(tags::TRANSPORT_MESSAGE_HEADERS, "Content-Class: rpmsg.message\r\nSubject: x\r\n");
+        let item =
+            mail(vec![header, text(tags::BODY, "protected")], vec![attachment("message.rpmsg", Content::Bytes(vec![0x76, 0xe8, 4, 0x60]))]);
+        let bytes = written(&item);
+        let message = parsed(&bytes);
+        assert_eq!(message.header("Content-Class").and_then(|value| value.as_text()), Some("rpmsg.message"));
+        let part = message.attachment(0).unwrap();
+        assert_eq!(part.content_type().unwrap().subtype(), Some("x-microsoft-rpmsg-message"));
+        assert_eq!((part.attachment_name(), part.contents()), (Some("message.rpmsg"), &[0x76, 0xe8, 4, 0x60][..]));
+    }
+
+    #[test]
+    fn rtf_stands_beside_its_text() {
+        let rtf = br"{\rtf1 {\b x}}";
+        let stored = [&(rtf.len() as u32 + 12).to_le_bytes()[..], &(rtf.len() as u32).to_le_bytes(), b"MELA", &[0; 4], rtf].concat();
+        let bytes = written(&mail(vec![(tags::RTF_COMPRESSED, Value::Binary(stored))], vec![image("a@b")]));
+        let message = parsed(&bytes);
+        assert_eq!(kinds(&message), ["multipart/mixed", "text/plain", "application/rtf", "image/png"]);
+        assert_eq!((message.body_text(0).unwrap().trim_end(), message.attachment(0).unwrap().contents()), ("x", &rtf[..]));
+        assert_eq!(message.attachment(0).unwrap().attachment_name(), Some("body.rtf"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
 //!
 //! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
-//! text, [`part`] and [`smime`] the attachments, which [`file`] gives their names and bytes. All end in a [`document`], whose length is known before its bytes.
+//! text, [`part`], [`smime`] and [`pgp`] the attachments, which [`file`] gives their names and bytes. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
 pub mod body;
 pub mod calendar;
@@ -21,6 +21,7 @@ pub mod macbinary;
 pub mod ole;
 pub mod part;
 pub mod people;
+pub mod pgp;
 mod render;
 pub mod rtf;
 pub mod smime;
