@@ -117,7 +117,7 @@ fn bytes(text: String) -> Step {
 /// The structure of a message's content.
 fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
     if let Some(parts) = pgp::encrypted(item, !bodies.is_empty(), fetch)? {
-        return Ok(boundaries.joined("encrypted", parts));
+        return Ok(boundaries.joined("encrypted", &[pgp::PROTOCOL.to_owned()], parts));
     }
     let cited = Cited::of(bodies.html.as_deref());
     let rtf = bodies.rtf.take().map(|rtf| Part::base64("application/rtf", RTF_NAME, rtf.into()));
@@ -155,7 +155,7 @@ struct Boundaries {
 impl Boundaries {
     /// The parts as one: none, the only one, or a multipart of this kind.
     fn multipart(&self, kind: &str, mut parts: Vec<Part>) -> Option<Part> {
-        if parts.len() < 2 { parts.pop() } else { Some(self.joined(kind, parts)) }
+        if parts.len() < 2 { parts.pop() } else { Some(self.joined(kind, &[], parts)) }
     }
 
     /// The parts in a `multipart/mixed`, or the only one where it can stand as a message's content by itself.
@@ -163,14 +163,15 @@ impl Boundaries {
         match parts.pop() {
             Some(only) if parts.is_empty() && !is_attached(&only) => only,
             None => Part::text("text/plain", String::new()),
-            last => self.joined("mixed", parts.into_iter().chain(last).collect()),
+            last => self.joined("mixed", &[], parts.into_iter().chain(last).collect()),
         }
     }
 
-    fn joined(&self, kind: &str, parts: Vec<Part>) -> Part {
+    fn joined(&self, kind: &str, parameters: &[String], parts: Vec<Part>) -> Part {
         let initial = kind.get(..1).unwrap_or_default();
         let boundary = format!("{BOUNDARY_MARK}{}{initial}_{}", self.depth, self.digest);
         let mut tokens = vec![format!("multipart/{kind};")];
+        tokens.extend_from_slice(parameters);
         if kind == "related" {
             // RFC 2387 3.1: the type of the part that the others belong to.
             let root = parts
@@ -178,9 +179,6 @@ impl Boundaries {
                 .and_then(|part| part.fields.get("Content-Type"))
                 .map(|field| field.value.split(';').next().unwrap_or_default());
             tokens.extend(root.map(|root| format!("type=\"{root}\";")));
-        }
-        if kind == "encrypted" {
-            tokens.push(pgp::PROTOCOL.to_owned());
         }
         tokens.push(format!("boundary=\"{boundary}\""));
         let mut fields = Fields::default();
