@@ -110,6 +110,7 @@ pub const ATTACH_CONTENT_ID: Key = Key::Id(0x3712);
 pub const ATTACH_CONTENT_LOCATION: Key = Key::Id(0x3713);
 pub const ATTACH_FLAGS: Key = Key::Id(0x3714);
 pub const SMTP_ADDRESS: Key = Key::Id(0x39fe);
+pub const MESSAGE_LOCALE_ID: Key = Key::Id(0x3ff1);
 pub const INTERNET_CODEPAGE: Key = Key::Id(0x3fde);
 pub const SENDER_SMTP_ADDRESS: Key = Key::Id(0x5d01);
 pub const SENT_REPRESENTING_SMTP_ADDRESS: Key = Key::Id(0x5d02);
