@@ -16,8 +16,12 @@ use crate::ndb::Ndb;
 mod method {
     pub(super) const NONE: i32 = 0;
     pub(super) const BY_VALUE: i32 = 1;
+    pub(super) const BY_REFERENCE: i32 = 2;
+    pub(super) const BY_REFERENCE_RESOLVE: i32 = 3;
+    pub(super) const BY_REFERENCE_ONLY: i32 = 4;
     pub(super) const EMBEDDED: i32 = 5;
     pub(super) const OLE: i32 = 6;
+    pub(super) const BY_WEB_REFERENCE: i32 = 7;
 }
 
 impl Store {
@@ -155,11 +159,15 @@ fn content_of(ndb: &Ndb, props: &Props, subnodes: Bid) -> Result<Content> {
         Some(Value::Stream(stream)) => Ok(Content::Stream(*stream)),
         Some(Value::Binary(bytes) | Value::String8(bytes)) => Ok(Content::Bytes(bytes.clone())),
         _ => {
-            let path = props.text(tags::ATTACH_LONG_PATHNAME).or_else(|| props.text(tags::ATTACH_PATHNAME));
+            let paths = [tags::ATTACH_LONG_PATHNAME, tags::ATTACH_PATHNAME];
+            let path = paths.into_iter().filter_map(|key| props.text(key)).find(|path| !path.trim().is_empty());
             match (kind, path) {
                 (method::NONE, _) => Ok(Content::None),
                 (method::BY_VALUE | method::EMBEDDED | method::OLE, _) => Err(Error::Damaged(Code::Attachment, Place::node(props.nid().0))),
                 (_, Some(path)) => Ok(Content::Reference(path)),
+                (method::BY_REFERENCE | method::BY_REFERENCE_RESOLVE | method::BY_REFERENCE_ONLY | method::BY_WEB_REFERENCE, None) => {
+                    Ok(Content::Broken("it was attached as a link, and the link is not there".into()))
+                }
                 (_, None) => Ok(Content::None),
             }
         }

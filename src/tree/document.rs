@@ -58,8 +58,8 @@ impl Tree {
 
     fn render_attachment(&self, nid: Nid, index: u32) -> Result<(Document, Option<FileTime>)> {
         let item = self.store.item(self.store.locate(nid)?)?;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let attachment = item.attachments.get(index).ok_or_else(|| Error::NotFound(format!("attachment {index} of {nid}")))?;
-        Ok((convert::render_attachment(&self.store, attachment)?, Summary::of(nid, &item.props).time()))
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        let attachment = item.attachments.get(place).ok_or_else(|| Error::NotFound(format!("attachment {index} of {nid}")))?;
+        Ok((convert::render_attachment(&self.store, attachment, index)?, Summary::of(nid, &item.props).time()))
     }
 }

@@ -229,7 +229,8 @@ impl Tree {
         let mut unique = Unique::default();
         let mut entries = Vec::new();
         for (index, attachment) in (0_u32..).zip(&item.attachments) {
-            let name = unique.name(&Name::given(&convert::attachment_name(attachment, index)), attachment.node.nid.0);
+            let name = convert::attachment_name(&self.store, attachment, index)?;
+            let name = unique.name(&Name::given(&name), attachment.node.nid.0);
             entries.push(Entry { name, ino: Object::Attachment(slot.nid, index).into(), kind: Kind::File });
         }
         let parent = slot.folder.map_or(Object::Orphaned, |nid| if nid == self.root_folder() { Object::Root } else { Object::Folder(nid) });
