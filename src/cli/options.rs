@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tree::{Names, View};
+use crate::tree::{Names, Recovered, View};
 
 /// What a user asked for with `-o`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,7 +129,8 @@ impl Options {
             "fmask" => self.fmask = Some(mask(option, value)?),
             "dmask" => self.dmask = Some(mask(option, value)?),
             "recovered" => {
-                self.view.no_recovered = one_of(option, value, &[("orphaned", false), ("none", true)])?;
+                let values = [("orphaned", Recovered::Orphaned), ("none", Recovered::None), ("all", Recovered::All)];
+                self.view.recovered = one_of(option, value, &values)?;
             }
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
@@ -206,7 +207,7 @@ mod tests {
             umask: 0o022,
             fmask: Some(0o133),
             dmask: Some(0o027),
-            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, no_recovered: true },
+            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, recovered: Recovered::None },
             no_control: true,
             no_mmap: true,
             log: Some("/tmp/x.log".into()),
@@ -224,7 +225,7 @@ mod tests {
     fn the_last_of_several_wins() {
         assert!(!parse("ro,rw").unwrap().read_only);
         assert!(Options::parse(["rw", "ro"]).unwrap().read_only);
-        assert!(!parse("recovered=none,recovered=orphaned").unwrap().view.no_recovered);
+        assert_eq!(parse("recovered=none,recovered=all").unwrap().view.recovered, Recovered::All);
     }
 
     #[test]
@@ -243,7 +244,6 @@ mod tests {
             "umask=888",
             "umask=1777",
             "recovered=some",
-            "recovered=all",
             "resolve=store",
             "names=",
             "log=",

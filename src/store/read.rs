@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::item::{Attachment, Content, Item, NodeRef};
 use super::props::Props;
-use super::{Store, tags};
+use super::{Store, codepage, tags};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -40,6 +40,20 @@ impl Store {
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
+    }
+
+    /// What lies beside the properties of an item whose properties are lost.
+    pub fn item_without_props(&self, node: NodeRef) -> Result<Item> {
+        let mut item = Item { node, damage: vec!["the message itself is lost".into()], ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
+    }
+
+    /// An attachment whose message is lost.
+    pub fn attachment_alone(&self, node: NodeRef) -> Result<Attachment> {
+        let subnode = SubnodeEntry { data: node.data, subnodes: node.subnodes, ..SubnodeEntry::default() };
+        self.attachment(node, &subnode, codepage::WINDOWS_1252)
     }
 
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
