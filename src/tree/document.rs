@@ -63,13 +63,7 @@ impl Tree {
 
     fn render_attachment(&self, nid: Nid, index: u32) -> Result<Rendered> {
         let item = self.store.item(self.store.locate(nid)?)?;
-<<<<<<< HEAD
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        let attachment = item.attachments.get(place).ok_or_else(|| Error::NotFound(format!("attachment {index} of {nid}")))?;
-        Ok((convert::render_attachment(&self.store, attachment, index)?, Summary::of(nid, &item.props).time()))
-=======
         attachment(&self.store, &item, index, Summary::of(nid, &item.props).time())
->>>>>>> deleted
     }
 }
 
@@ -77,5 +71,5 @@ impl Tree {
 pub(super) fn attachment(store: &Arc<Store>, item: &Item, index: u32, time: Option<FileTime>) -> Result<Rendered> {
     let at = usize::try_from(index).unwrap_or(usize::MAX);
     let attachment = item.attachments.get(at).ok_or_else(|| Error::NotFound(format!("attachment {index} of {}", item.node.nid)))?;
-    Ok(Rendered::new(store, convert::render_attachment(store, attachment)?, time))
+    Ok(Rendered::new(store, convert::render_attachment(store, attachment, index)?, time))
 }

@@ -127,7 +127,8 @@ impl Tree {
 
     pub(super) fn list_found_attachments(&self, index: u32) -> Result<Listing> {
         let findings = self.findings()?;
-        let entries = attachment_entries(&readable(&findings, index)?, |attachment| Object::FoundAttachment(index, attachment));
+        let entries =
+            attachment_entries(findings.store(), &readable(&findings, index)?, |attachment| Object::FoundAttachment(index, attachment))?;
         let parent = match findings.get(index)?.shelf {
             Shelf::Category(category) => Object::Category(category),
             Shelf::Folder(folder) => Object::FoundFolder(folder),
