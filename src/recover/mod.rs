@@ -8,9 +8,11 @@
 mod findings;
 mod open;
 mod orphan;
+mod search;
 pub mod survey;
 
 pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, Part, Shelf};
 pub use open::{Options, open};
 pub use orphan::{FolderOrphans, Orphans, folders_below};
+pub use search::search;
 pub use survey::{FoundBlock, FoundPage, Survey, survey};
