@@ -4,9 +4,13 @@
 //! are nodes that the live trees hold but no folder reaches. [`survey`] finds every block and page that stands in a file,
 //! live or not.
 
+mod detect;
+mod history;
+mod live;
 mod open;
 mod orphan;
+mod salvage;
 pub mod survey;
 
-pub use open::{Options, open};
+pub use open::{Options, open, open_source};
 pub use orphan::{Orphans, folders_below};
