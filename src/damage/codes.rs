@@ -72,6 +72,7 @@ codes! {
     H14 HeaderRoot Fatal "a B-tree's root lies outside the file" => "";
     H21 FileChanged Error "the file was changed by another program while it was open" => "";
     H22 FileUnreadable Error "the file cannot be read" => "";
+    H23 MapsRebuilt Warning "the maps of blocks and nodes were rebuilt from what stands in the file" => "";
     P01 PageUnreadable Error "a page is cut off or of another type" => "";
     P02 PageCrc Error "a page's CRC does not match its contents" => "";
     P03 PageSignature Error "a page's signature does not match its place" => "";
