@@ -122,6 +122,10 @@ impl Tree {
         let item = readable(findings, index)?;
         let (summary, format) = (Summary::of(found.nid(), &item.props), Format::of(&item.props));
         let title = match format {
+            // A part of an item has no subject; what it held has a name.
+            _ if found.category == Category::Fragment => {
+                item.attachments.first().map(|attachment| convert::attachment_name(attachment, 0)).unwrap_or_default()
+            }
             Format::Vcf => convert::contact::shown_name(&item),
             Format::Eml | Format::Ics => summary.subject.clone().unwrap_or_default(),
         };

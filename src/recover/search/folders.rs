@@ -55,7 +55,9 @@ impl<'a> Folders<'a> {
     /// A folder's name and the one above it; `None` where nobody knows the folder.
     fn folder(&self, folder: Nid) -> Result<Option<(String, Nid)>> {
         if let Some(node) = self.store.ndb().node(folder).ok().flatten() {
-            return Ok(Some((self.store.folder(folder)?.name, node.parent)));
+            let own = self.store.folder(folder)?.name;
+            let told = || self.store.names_below(node.parent).map(|mut names| names.remove(&folder).unwrap_or_default());
+            return Ok(Some((if own.is_empty() { told()? } else { own }, node.parent)));
         }
         for version in self.history.folders(folder) {
             match self.found_store.props_at(version.node) {

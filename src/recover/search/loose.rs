@@ -79,11 +79,13 @@ pub(super) fn find(ndb: &Ndb, view: &Ndb, survey: &Survey, history: &History, pr
         found.push(Loose { kind: owner.kind, data: owner.block.bid, subnodes, block: owner.block, lacks });
     }
     let paired: HashSet<usize> = taken.into_values().collect();
+    // A tree may name one value many times.
+    let mut seen: HashSet<Bid> = HashSet::new();
     for (_, (block, nids)) in trees.iter().enumerate().filter(|(index, _)| !paired.contains(index)) {
         if nids.iter().any(|nid| nid.kind() == NodeType::ATTACHMENT) {
             found.push(Loose { kind: Kind::Subnodes, data: Bid::NONE, subnodes: block.bid, block: *block, lacks: true });
         } else {
-            found.extend(values(view, block)?);
+            found.extend(values(view, block)?.into_iter().filter(|value| seen.insert(value.data.key())));
         }
     }
     Ok(found)

@@ -163,7 +163,7 @@ impl Search<'_> {
     /// Takes what no entry names: items, unless they say the same as one found already, and parts of items.
     fn loose(&mut self, loose: Vec<Loose>) -> Result<()> {
         let mut contents: HashSet<u64> = self.found.iter().map(|candidate| candidate.content).collect();
-        let mut identities: HashSet<Identity> = self.found.iter().map(|candidate| candidate.identity).collect();
+        let mut folders: HashMap<Identity, Nid> = self.found.iter().map(|candidate| (candidate.identity, candidate.parent)).collect();
         // The newest first: what follows of the same item is an earlier state.
         for one in loose.into_iter().rev() {
             self.progress.check()?;
@@ -180,13 +180,14 @@ impl Search<'_> {
                 self.found.push(self.candidate(found, Nid::default(), &Item::default())?);
                 continue;
             }
-            let Some(item) = self.item(node)? else { continue };
+            let Some(item) = self.item(node)?.filter(|item| !is_associated(item)) else { continue };
             let identity = Identity::of(&item.props);
-            let category = if identities.contains(&identity) { Category::Older } else { Category::Deleted };
+            let folder = folders.get(&identity).copied();
+            let category = if folder.is_some() { Category::Older } else { Category::Deleted };
             let found = self.graded(node, part, category, origin, !one.lacks)?;
-            let candidate = self.candidate(found, Nid::default(), &item)?;
+            let candidate = self.candidate(found, folder.unwrap_or_default(), &item)?;
             if contents.insert(candidate.content) {
-                identities.insert(identity);
+                folders.entry(identity).or_default();
                 self.found.push(candidate);
             }
         }
@@ -205,13 +206,13 @@ impl Search<'_> {
         let mut live = Vec::new();
         self.store.ndb().visit_nodes(&mut |node| {
             if node.nid.nid.kind() == NodeType::MESSAGE {
-                live.push(node.nid.nid);
+                live.push((node.nid.nid, node.parent));
             }
             true
         })?;
         self.progress.begin("Comparing with live items", u64::try_from(live.len()).unwrap_or(0))?;
         let mut dropped = HashSet::new();
-        for nid in live {
+        for (nid, parent) in live {
             self.progress.add(1)?;
             let Ok(props) = self.store.node_props(nid) else { continue };
             let Some(indices) = wanted.get(&Identity::of(&props)) else { continue };
@@ -222,6 +223,7 @@ impl Search<'_> {
                     dropped.insert(*index);
                 } else if candidate.found.nid() == Nid::default() {
                     candidate.found.category = Category::Older;
+                    candidate.parent = parent;
                 }
             }
         }
@@ -229,4 +231,11 @@ impl Search<'_> {
         self.found.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
         Ok(())
     }
+}
+
+/// Whether an item is a view, a rule or another that no user sees.
+fn is_associated(item: &Item) -> bool {
+    /// PidTagMessageFlags: an associated message.
+    const ASSOCIATED: i32 = 0x40;
+    item.props.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & ASSOCIATED != 0)
 }

@@ -45,6 +45,9 @@ const BOOKKEEPING: [Key; 7] = [
     tags::ATTACH_SIZE,
 ];
 
+/// Properties that the store keeps for itself, and never hands to others ([MS-OXPROPS] 1.3.3).
+const PROVIDERS_OWN: std::ops::RangeInclusive<u16> = 0x6600..=0x67ff;
+
 /// How much of a long value is compared at its start and at its end, beside its length.
 const COMPARED_BYTES: usize = 64 << 10;
 
@@ -76,7 +79,7 @@ fn attachment(store: &Store, attachment: &Attachment, to: &mut DefaultHasher) ->
 
 fn props(store: &Store, props: &Props, to: &mut DefaultHasher) -> Result<()> {
     for (id, value) in props.values() {
-        if BOOKKEEPING.contains(&Key::Id(*id)) {
+        if BOOKKEEPING.contains(&Key::Id(*id)) || PROVIDERS_OWN.contains(id) {
             continue;
         }
         id.hash(to);
