@@ -16,9 +16,10 @@ use super::source::damage_line;
 use crate::control::{About, Control};
 use crate::damage::Error;
 use crate::mount::{self, Masks, Owner, Settings, table};
+use crate::progress::Progress;
 use crate::recover;
 use crate::store::Store;
-use crate::tree::Tree;
+use crate::tree::{Recovered, Tree};
 
 const OPTIONS_HELP: &str = "\
 Options for -o, separated by commas (a backslash before a comma keeps it):
@@ -146,6 +147,9 @@ impl Job {
         let store = recover::open(&self.file, access).map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
+        if self.options.view.recovered == Recovered::All {
+            tree.search(&Progress::default()).map_err(|error| self.failed(&error.to_string()))?;
+        }
         ending.mounting();
         // What is known by now; `.scanlog` tells what is met later.
         if let Some(damage) = damage_line(tree.store().ndb().notes()) {

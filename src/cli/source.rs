@@ -12,9 +12,10 @@ use crate::disk::{self, Access, ReadAt};
 use crate::format::Format;
 use crate::format::codec::Field;
 use crate::format::header::Header;
+use crate::progress::Progress;
 use crate::recover;
 use crate::store::Store;
-use crate::tree::{Tree, View};
+use crate::tree::{Recovered, Tree, View};
 
 /// Bytes for listings and documents.
 const TREE_CACHE_BYTES: usize = 32 << 20;
@@ -58,7 +59,11 @@ impl Source {
 
     /// The store's tree as the user wants to see it.
     pub(super) fn tree(&self, view: View) -> Result<Tree, Failure> {
-        Ok(Tree::new(self.store()?, view, TREE_CACHE_BYTES))
+        let tree = Tree::new(self.store()?, view, TREE_CACHE_BYTES);
+        if view.recovered == Recovered::All {
+            tree.search(&Progress::default()).map_err(|error| self.broken(&error))?;
+        }
+        Ok(tree)
     }
 
     /// A failure that names the file.
@@ -150,7 +155,7 @@ fn failed(path: &Path, what: impl AsRef<str>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Names, Recovered};
+    use crate::tree::Names;
 
     fn options(list: &str) -> Result<View, String> {
         view(&[list.to_owned()]).map_err(|failure| failure.message)

@@ -136,6 +136,7 @@ codes! {
     N08 TableWithoutFolder Error "a folder's table has no folder" => "makes the folder anew in Lost and Found";
     N09 NodeEmpty Error "a node that must have data has none" => "makes it anew, empty";
     N10 SearchQueue Warning "a list of the search machinery is damaged" => "takes out what does not exist";
+    H23 MapsRebuilt Warning "the maps of blocks and nodes were rebuilt from what stands in the file" => "";
     L01 HeapHeader Error "a heap has no heap signature" => "";
     L02 HeapMap Error "a heap block's page map cannot be read" => "";
     L07 HeapId Error "a heap id names no item of the heap" => "";

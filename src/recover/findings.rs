@@ -165,6 +165,8 @@ pub struct Findings {
     folders: Vec<FoundFolder>,
     items: Vec<Found>,
     below: BTreeMap<Shelf, Below>,
+    /// Whether there was more in the file than memory is given for.
+    pub is_cut: bool,
 }
 
 #[derive(Debug, Default)]
@@ -175,7 +177,7 @@ struct Below {
 
 impl Findings {
     /// Found items in their folders; `store` reads live blocks and found ones alike.
-    pub(super) fn new(store: Arc<Store>, folders: Vec<FoundFolder>, items: Vec<Found>) -> Self {
+    pub(super) fn new(store: Arc<Store>, folders: Vec<FoundFolder>, items: Vec<Found>, is_cut: bool) -> Self {
         let mut below: BTreeMap<Shelf, Below> = BTreeMap::new();
         for (index, folder) in (0..).zip(&folders) {
             below.entry(folder.above).or_default().folders.push(index);
@@ -183,7 +185,7 @@ impl Findings {
         for (index, item) in (0..).zip(&items) {
             below.entry(item.shelf).or_default().items.push(index);
         }
-        Self { store, folders, items, below }
+        Self { store, folders, items, below, is_cut }
     }
 
     /// What reads the items that were found.

@@ -5,6 +5,7 @@
 //! its id once meant, live or not. Nothing is followed and nothing is decoded here; who wants to know what is live asks
 //! the trees or the allocation maps.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +14,9 @@ use crate::disk::ReadAt;
 use crate::format::block::BlockTrailer;
 use crate::format::btree::BTreePage;
 use crate::format::checksum;
+use crate::format::cipher::Cipher;
 use crate::format::codec;
+use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
 use crate::format::id::{Bid, Ib};
 use crate::format::page::{Page, PageKind};
 use crate::format::{Format, Layout};
@@ -32,6 +35,16 @@ pub struct FoundBlock {
     pub inflated: u16,
     /// Whether the CRC matches; the signature of each does.
     pub crc_ok: bool,
+    /// What the heap holds that the data begin with, were they encoded by each of [`Cipher::ALL`]; 0 where it is no heap.
+    pub heap: [HeapClient; 3],
+}
+
+impl FoundBlock {
+    /// What the heap holds that the data begin with; `None` where they begin with something else.
+    pub fn heap(&self, cipher: Cipher) -> Option<HeapClient> {
+        let clients = Cipher::ALL.into_iter().zip(self.heap);
+        clients.filter(|(of, client)| *of == cipher && client.0 != 0).map(|(_, client)| client).next()
+    }
 }
 
 /// A page of a B-tree that stands in the file: CRC or signature match its contents and place.
@@ -64,6 +77,20 @@ pub struct Survey {
     pub is_cut: bool,
 }
 
+/// Bytes of a heap's header.
+const HEAD_BYTES: usize = 12;
+/// What heaps in real stores hold ([MS-PST] 2.3.1.2).
+const HEAPS: [HeapClient; 9] = [
+    HeapClient::TABLE,
+    HeapClient::PROPERTIES,
+    HeapClient::BTREE,
+    HeapClient(0x6c),
+    HeapClient(0x8c),
+    HeapClient(0x9c),
+    HeapClient(0xa5),
+    HeapClient(0xac),
+    HeapClient(0xcc),
+];
 /// How many bytes of the file a thread takes at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 /// What is read piece by piece where a chunk cannot be read: a sector of today's disks.
@@ -100,6 +127,15 @@ pub fn survey(source: &dyn ReadAt, format: Format, progress: &Progress) -> Resul
         return Err(Error::Io(std::io::Error::other("the file was changed by another program while it was searched")));
     }
     Ok(search.finish())
+}
+
+/// How many blocks that end in a part of the file verify in this format.
+pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end: u64) -> usize {
+    let layout = format.layout();
+    let before = start.saturating_sub(u64::try_from(layout.block_max_bytes).unwrap_or(0));
+    let bytes = read(source, before, end);
+    let window = Window { format, layout, start: before, bytes: &bytes };
+    window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at)).filter(|block| block.crc_ok).count()
 }
 
 /// A search under way.
@@ -201,7 +237,8 @@ impl Window<'_> {
         let crc_ok = checksum::crc(data) == trailer.crc;
         // The spare bit is clear in every block seen; where the CRC is wrong too this is chance.
         let plausible = crc_ok || trailer.bid == trailer.bid.key() && trailer.inflated >= trailer.size;
-        plausible.then_some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc_ok })
+        let heap = if plausible && !trailer.bid.is_internal() { heads(self.format, &trailer, data) } else { Default::default() };
+        plausible.then_some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc_ok, heap })
     }
 
     /// The B-tree page that ends at this offset.
@@ -217,6 +254,26 @@ impl Window<'_> {
         let body = BTreePage::decode(self.format, page.body).ok()?;
         (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level: body.info.level, crc_ok, signature_ok })
     }
+}
+
+/// What heap the data of a block begin with, by each cipher.
+fn heads(format: Format, trailer: &BlockTrailer, data: &[u8]) -> [HeapClient; 3] {
+    let inflated = (trailer.inflated != trailer.size).then(|| inflated_head(data));
+    let head = inflated.as_deref().unwrap_or(data);
+    Cipher::ALL.map(|cipher| {
+        let mut head: Vec<u8> = head.iter().take(HEAD_BYTES).copied().collect();
+        cipher.decode(&mut head, trailer.bid);
+        let header = codec::decode::<HeapHeader>(format, &head).ok();
+        let is_heap = |header: &HeapHeader| header.signature == HEAP_SIGNATURE && HEAPS.contains(&header.client);
+        header.filter(is_heap).map(|header| header.client).unwrap_or_default()
+    })
+}
+
+fn inflated_head(data: &[u8]) -> Vec<u8> {
+    let mut head = vec![0; HEAD_BYTES];
+    // A stream that does not inflate leaves zeros, which are no heap.
+    let _ = flate2::read::ZlibDecoder::new(data).read_exact(&mut head);
+    head
 }
 
 /// The bytes from `start` to `end`; where the file cannot be read, zeros, which are nothing.

@@ -63,6 +63,13 @@ impl Store {
         Ok(store)
     }
 
+    /// The same store as another database of its file shows it: names and special folders stay.
+    #[must_use]
+    pub fn over(&self, ndb: Arc<Ndb>) -> Self {
+        let (names, props, special) = (Arc::clone(&self.names), self.props.clone(), self.special.clone());
+        Self { ndb, names, props, special, children: Mutex::default() }
+    }
+
     /// The node database below.
     pub const fn ndb(&self) -> &Arc<Ndb> {
         &self.ndb
@@ -90,6 +97,12 @@ impl Store {
         let node = self.ndb.required_node(nid)?;
         let values = Properties::open(&self.ndb, nid, node.data, node.subnodes)?.values()?;
         Ok(self.props_of(nid, values))
+    }
+
+    /// The properties of a node that lies here.
+    pub fn props_at(&self, node: item::NodeRef) -> Result<Props> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        Ok(self.props_of(node.nid, values))
     }
 
     /// Properties from values that belong to a node.

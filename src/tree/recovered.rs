@@ -9,7 +9,8 @@ use super::{Rendered, Tree};
 use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
-use crate::recover::{Category, Findings, Found, Orphans, Shelf};
+use crate::progress::Progress;
+use crate::recover::{self, Category, Findings, Found, Orphans, Shelf};
 use crate::store::item::Item;
 use crate::store::{FLAG_HAS_ATTACHMENTS, Summary};
 
@@ -19,6 +20,13 @@ const ORPHANED: &str = "Orphaned";
 pub(super) const ORPHAN_ORIGIN: &str = "orphaned";
 
 impl Tree {
+    /// Searches the whole file for what is deleted or older than what is live, and shows what is found when it has ended.
+    pub fn search(&self, progress: &Progress) -> Result<()> {
+        let findings = self.store.ndb().without_io_failure(|| recover::search(&self.store, progress))?;
+        self.show_found(findings);
+        Ok(())
+    }
+
     /// Shows what a search found, all of it at once; what an earlier search found goes away.
     pub fn show_found(&self, findings: Findings) {
         *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(findings));
@@ -114,6 +122,11 @@ impl Tree {
         let item = readable(findings, index)?;
         let (summary, format) = (Summary::of(found.nid(), &item.props), Format::of(&item.props));
         let title = match format {
+            // A part of an item has no subject; what it held has a name.
+            _ if found.category == Category::Fragment => {
+                let name = item.attachments.first().map(|attachment| convert::attachment_name(findings.store(), attachment, 0));
+                name.transpose()?.unwrap_or_default()
+            }
             Format::Vcf => convert::contact::shown_name(&item),
             Format::Eml | Format::Ics => summary.subject.clone().unwrap_or_default(),
         };
