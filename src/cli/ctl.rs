@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::bar::Meter;
 use super::exit::Exit;
 use super::interrupt::Asked;
 use super::json::{self, Counts, JobState, Record};
 use super::out::{Failure, Output, Stop, in_words};
-use super::progress::Bar;
 use crate::disk::process;
 use crate::mount::table;
 
@@ -55,6 +55,8 @@ pub struct Ctl {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Verb {
+    /// Find all that is wrong with the store, and change nothing
+    Scan,
     /// Ask the running job to stop
     Cancel,
     /// Print how far the job is, or how the last one ended
@@ -64,10 +66,11 @@ enum Verb {
 }
 
 impl Verb {
-    /// The command that starts a job, where it is one.
-    const fn command(self) -> Option<&'static str> {
+    /// Whether it starts a job.
+    const fn starts(self) -> bool {
         match self {
-            Self::Cancel | Self::Status | Self::Wait => None,
+            Self::Scan => true,
+            Self::Cancel | Self::Status | Self::Wait => false,
         }
     }
 }
@@ -77,15 +80,30 @@ pub fn run(args: &Ctl) -> Result<Exit, Failure> {
     if args.job.is_some() && args.verb != Verb::Wait {
         return Err(Failure::new(Exit::Usage, "only 'wait' takes the number of a job"));
     }
-    if args.detach && args.verb.command().is_none() {
+    if args.detach && !args.verb.starts() {
         return Err(Failure::new(Exit::Usage, "--detach is for what starts a job"));
     }
     let ctl = Control::find(&args.dir)?;
     Stop::settle(match args.verb {
         Verb::Status => status(args, &ctl),
         Verb::Wait => wait(args, &ctl),
+        Verb::Scan => start(args, &ctl, "scan"),
         Verb::Cancel => ctl.command("cancel").and_then(|number| follow(args, &ctl, number, &Asked::default())),
     })
+}
+
+/// Starts a job and follows it. Ctrl-C cancels the job, too, unless it was to run by itself.
+fn start(args: &Ctl, ctl: &Control, command: &str) -> Result<Exit, Stop> {
+    if !args.detach {
+        let asked = Asked::listen()?;
+        let number = ctl.command(command)?;
+        return follow(args, ctl, number, &asked);
+    }
+    let number = ctl.command(command)?;
+    let mut out = Output::new();
+    out.line(&format!("job {number}"))?;
+    out.flush()?;
+    Ok(Exit::Done)
 }
 
 fn status(args: &Ctl, ctl: &Control) -> Result<Exit, Stop> {
@@ -117,7 +135,7 @@ fn follow(args: &Ctl, ctl: &Control, number: u64, interrupt: &Asked) -> Result<E
         json::write(&mut out, &json::start(ctl.source.clone()))?;
         out.flush()?;
     }
-    let bar = Bar::new(args.quiet);
+    let mut meter = Meter::new(args.quiet);
     let state = loop {
         let state = ctl.state()?;
         if state.number() != Some(number) {
@@ -126,14 +144,14 @@ fn follow(args: &Ctl, ctl: &Control, number: u64, interrupt: &Asked) -> Result<E
         if !state.runs() {
             break state;
         }
-        bar.show(state.text("phase"), state.value("done").unwrap_or(0), state.value("total").unwrap_or(0));
+        meter.show(state.text("phase"), state.value("done").unwrap_or(0), state.value("total").unwrap_or(0));
         if interrupt.taken() {
             // It may have ended by itself just now.
             let _ = ctl.command("cancel");
         }
         thread::sleep(PACE);
     };
-    bar.clear();
+    meter.clear();
     let exit = state.exit();
     if args.json {
         json::write(&mut out, &Record::Job(Box::new(state.record())))?;

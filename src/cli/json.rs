@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::out::{Output, Stop};
 use super::properties::Whole;
-use crate::damage::{Finding, Severity};
+use crate::damage::{Finding, Severity, Verdict};
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -26,6 +26,8 @@ pub(super) enum Record {
     Start { schema: u32, version: &'static str, file: String },
     /// What a store is.
     Info(Box<Info>),
+    /// A phase of a job begins.
+    Phase { name: &'static str },
     /// Something found wrong.
     Finding(Box<Found>),
     /// An entry of a folder.
@@ -160,6 +162,11 @@ pub(super) fn end(damaged: bool, counts: Counts) -> Record {
 /// The last line about a file, in the words of what was done.
 pub(super) fn end_with(verdict: &str, exit: Exit, counts: Counts) -> Record {
     Record::End { verdict: verdict.to_owned(), exit: exit.code(), counts }
+}
+
+/// The last line about a job.
+pub(super) fn judged(verdict: Verdict, counts: Counts) -> Record {
+    Record::End { verdict: verdict.text().to_owned(), exit: verdict.exit_code(), counts }
 }
 
 /// The last lines about a file that could not be.

@@ -116,6 +116,7 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
+    Kind { name: "phase", about: "scan: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
     Kind {
         name: "finding",
         about: "info, scan: something found wrong",
@@ -176,7 +177,7 @@ const KINDS: &[Kind] = &[
         name: "end",
         about: "the last line about a file",
         fields: &[
-            ("verdict", "string", true, "info, ls, cat: Done, Damage was met or Failed; of jobs as in the last line of the log"),
+            ("verdict", "string", true, "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends"),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
         ],
@@ -262,16 +263,10 @@ mod tests {
         };
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
-        vec![
-            start("x".into()),
-            Record::Info(Box::new(info)),
-            Record::Finding(Box::new(Found::of(&finding))),
-            { Record::Entry(Box::new(entry)) },
-            Record::Item(Box::new(item())),
-        ]
-        .into_iter()
-        .chain([Record::Job(Box::new(job)), error, last, end])
-        .collect()
+        let finding = Record::Finding(Box::new(Found::of(&finding)));
+        let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
+        let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
+        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, item, job, error, last, end]
     }
 
     #[test]

@@ -9,23 +9,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::Refusal;
+use crate::damage::Verdict;
 use crate::progress::Progress;
-
-/// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// The verdict, one of those that the log ends with: `No errors were found`.
-    pub verdict: &'static str,
-    /// The exit code of the command that does the same.
-    pub exit: u8,
-}
-
-impl Ending {
-    /// The user stopped it.
-    pub const CANCELLED: Self = Self { verdict: "Cancelled", exit: 32 };
-    /// It could not be done.
-    pub const FAILED: Self = Self { verdict: "Failed", exit: 8 };
-}
 
 /// What a running job tells others about itself.
 #[derive(Debug, Default)]
@@ -60,7 +45,7 @@ struct Job {
     number: u64,
     verb: &'static str,
     task: Arc<Task>,
-    ending: Option<Ending>,
+    ending: Option<Verdict>,
 }
 
 impl Jobs {
@@ -75,7 +60,7 @@ impl Jobs {
     pub(super) fn start(
         self: &Arc<Self>,
         verb: &'static str,
-        work: impl FnOnce(u64, &Task) -> Ending + Send + 'static,
+        work: impl FnOnce(u64, &Task) -> Verdict + Send + 'static,
     ) -> Result<u64, Refusal> {
         let mut inner = self.lock();
         if inner.job.as_ref().is_some_and(|job| job.ending.is_none()) {
@@ -87,7 +72,7 @@ impl Jobs {
         let run = move || {
             let ending = catch_unwind(AssertUnwindSafe(|| work(number, &its_task))).unwrap_or_else(|_| {
                 tracing::error!("{verb} failed inside pstfs; this is a bug");
-                Ending::FAILED
+                Verdict::Failed
             });
             jobs.end(ending);
         };
@@ -97,7 +82,7 @@ impl Jobs {
         Ok(number)
     }
 
-    fn end(&self, ending: Ending) {
+    fn end(&self, ending: Verdict) {
         let mut inner = self.lock();
         if let Some(job) = &mut inner.job {
             job.ending = Some(ending);
@@ -115,7 +100,7 @@ impl Jobs {
     }
 
     /// Sleeps until that job has ended, at most so long; how it ended, if it has.
-    pub(super) fn wait(&self, number: u64, patience: Duration) -> Option<Ending> {
+    pub(super) fn wait(&self, number: u64, patience: Duration) -> Option<Verdict> {
         let runs = |inner: &mut Inner| inner.job.as_ref().is_some_and(|job| job.number == number && job.ending.is_none());
         let waited = self.ended.wait_timeout_while(self.lock(), patience, runs);
         let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +119,7 @@ impl Jobs {
         let findings = job.task.findings.load(Ordering::Relaxed);
         let named = format!("job={}\nverb={}\n", job.number, job.verb);
         if let Some(ending) = job.ending {
-            return format!("state=idle\n{named}findings={findings}\nverdict={}\nexit={}\n", ending.verdict, ending.exit);
+            return format!("state=idle\n{named}findings={findings}\nverdict={}\nexit={}\n", ending.text(), ending.exit_code());
         }
         let at = job.task.progress.state();
         let left =
@@ -159,7 +144,6 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
-    const GOOD: Ending = Ending { verdict: "No errors were found", exit: 0 };
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
@@ -169,10 +153,10 @@ mod tests {
         let number = jobs
             .start("scan", |_, task| {
                 task.found(3);
-                GOOD
+                Verdict::NoErrors
             })
             .unwrap();
-        assert_eq!((number, jobs.wait(1, LONG)), (1, Some(GOOD)));
+        assert_eq!((number, jobs.wait(1, LONG)), (1, Some(Verdict::NoErrors)));
         assert_eq!(jobs.status(), "state=idle\njob=1\nverb=scan\nfindings=3\nverdict=No errors were found\nexit=0\n");
     }
 
@@ -187,19 +171,19 @@ mod tests {
             while task.progress.check().is_ok() {
                 thread::sleep(Duration::from_millis(1));
             }
-            Ending::CANCELLED
+            Verdict::Cancelled
         };
         assert_eq!(jobs.cancel(), Err(Refusal::Idle));
         let number = jobs.start("scan", until_cancelled).unwrap();
         has_begun.recv().unwrap();
-        assert_eq!(jobs.start("recover", |_, _| GOOD), Err(Refusal::Busy));
+        assert_eq!(jobs.start("recover", |_, _| Verdict::NoErrors), Err(Refusal::Busy));
         assert_eq!(jobs.wait(number, Duration::from_millis(5)), None);
         let status = jobs.status();
         assert!(status.starts_with("state=running\njob=1\nverb=scan\nphase=Validating BBT\ndone=25\ntotal=100\neta_s="), "{status}");
         assert_eq!(jobs.cancel(), Ok(number));
-        assert_eq!(jobs.wait(number, LONG), Some(Ending::CANCELLED));
-        assert_eq!(jobs.start("recover", |_, _| GOOD), Ok(2));
-        assert_eq!(jobs.wait(2, LONG), Some(GOOD));
+        assert_eq!(jobs.wait(number, LONG), Some(Verdict::Cancelled));
+        assert_eq!(jobs.start("recover", |_, _| Verdict::NoErrors), Ok(2));
+        assert_eq!(jobs.wait(2, LONG), Some(Verdict::NoErrors));
         assert_eq!(jobs.wait(1, LONG), None, "only the last job is remembered");
     }
 
@@ -207,7 +191,7 @@ mod tests {
     fn a_panic_is_a_job_that_failed() {
         let jobs = Arc::new(Jobs::new());
         let number = jobs.start("scan", |_, _| panic!("a bug")).unwrap();
-        assert_eq!(jobs.wait(number, LONG), Some(Ending::FAILED));
+        assert_eq!(jobs.wait(number, LONG), Some(Verdict::Failed));
     }
 
     #[test]

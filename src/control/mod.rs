@@ -2,18 +2,24 @@
 //!
 //! Nothing here knows FUSE or a terminal: `.control` is [`Control::status`] and [`Control::command`], `.scanlog` is
 //! [`Control::log`]. A job runs on a thread of its own; `.control` stays readable and `cancel` works meanwhile.
+//! What a job writes, on a mount or not, is a [`Scribe`]'s.
 
 mod job;
 mod log;
+mod scribe;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::damage::Verdict;
+use crate::scan::{self, Event};
 use crate::store::Store;
 use job::Jobs;
-pub use job::{Ending, Task};
+pub use job::Task;
 use log::Log;
+
+pub use scribe::{Fold, LINES_MAX, Scribe, by_severity, line};
 
 /// How long a command waits for its job, so that a small one is done when the write returns.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,6 +65,7 @@ pub enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Cancel,
+    Scan,
 }
 
 /// A job that a command started or cancelled.
@@ -74,7 +81,7 @@ impl Awaited {
     /// Sleeps until it has ended, at most [`PATIENCE`]; an error where it could not be done.
     pub fn patiently(self) -> Result<(), Refusal> {
         match self.jobs.wait(self.number, PATIENCE) {
-            Some(Ending::FAILED) => Err(Refusal::Failed),
+            Some(Verdict::Failed) => Err(Refusal::Failed),
             Some(_) | None => Ok(()),
         }
     }
@@ -84,6 +91,7 @@ impl Verb {
     fn parse(line: &str) -> Result<Self, Refusal> {
         match line {
             "cancel" => Ok(Self::Cancel),
+            "scan" => Ok(Self::Scan),
             _ => Err(Refusal::Unknown),
         }
     }
@@ -92,6 +100,7 @@ impl Verb {
 /// The job of one store and its log.
 #[derive(Debug)]
 pub struct Control {
+    about: About,
     store: Arc<Store>,
     jobs: Arc<Jobs>,
     log: Arc<Mutex<Log>>,
@@ -110,7 +119,13 @@ pub struct LogState {
 impl Control {
     /// The control of a store in which no job has run.
     pub fn new(store: Arc<Store>, about: &About) -> Self {
-        Self { store, jobs: Arc::new(Jobs::new()), log: Arc::new(Mutex::new(Log::new(about))), started: SystemTime::now() }
+        Self {
+            about: about.clone(),
+            store,
+            jobs: Arc::new(Jobs::new()),
+            log: Arc::new(Mutex::new(Log::new(about))),
+            started: SystemTime::now(),
+        }
     }
 
     /// The state as lines of `key=value`.
@@ -127,8 +142,25 @@ impl Control {
     pub fn command(&self, text: &[u8]) -> Result<Awaited, Refusal> {
         let number = match parse(text)? {
             Verb::Cancel => self.jobs.cancel()?,
+            Verb::Scan => self.scan()?,
         };
         Ok(Awaited { jobs: Arc::clone(&self.jobs), number })
+    }
+
+    /// Starts a scan of the store and gives the job's number.
+    fn scan(&self) -> Result<u64, Refusal> {
+        let (store, log, about) = (Arc::clone(&self.store), Arc::clone(&self.log), self.about.clone());
+        self.jobs.start("scan", move |number, task| {
+            let (mut scribe, head) = Scribe::begin(number, "scan", &about);
+            let write = |lines: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
+            log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
+            let outcome = scan::scan(store.ndb().source(), Ok(&store), &task.progress, |event| {
+                task.found(u64::from(matches!(event, Event::Finding(_))));
+                write(&scribe.event(event));
+            });
+            write(&scribe.end(&outcome));
+            outcome.verdict
+        })
     }
 
     /// How long the log is now, with the damage noted since it was last asked for.

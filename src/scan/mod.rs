@@ -15,7 +15,7 @@ use crate::disk::ReadAt;
 use crate::progress::Progress;
 use crate::store::Store;
 
-pub use report::{Counts, Event, Listener, Namer, Report, Tally};
+pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
 
 /// What every pass over the store's objects has at hand.
 #[derive(Clone, Copy, Debug)]

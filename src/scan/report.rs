@@ -13,6 +13,21 @@ pub enum Event<'a> {
     Phase(&'static str),
     /// Something is wrong.
     Finding(&'a Finding),
+    /// What a piece of the file is used for.
+    Space(Space),
+}
+
+/// A piece of the file: how much of it the allocation maps have as in use, and how much of that nothing uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Marked as in use.
+    pub used_bytes: u64,
+    /// Marked, and used by nothing.
+    pub leaked_bytes: u64,
 }
 
 /// How many findings there are of each code and how bad they are there.
@@ -74,7 +89,12 @@ impl<'a> Report<'a> {
 
     /// A phase begins.
     pub fn phase(&self, name: &'static str) {
-        (self.listener)(Event::Phase(name));
+        self.tell(Event::Phase(name));
+    }
+
+    /// Tells an event that is no finding.
+    pub fn tell(&self, event: Event<'_>) {
+        (self.listener)(event);
     }
 
     /// Something is wrong at a place.

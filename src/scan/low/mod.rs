@@ -3,16 +3,28 @@
 //! Nothing of the tolerant reader is used here: it repairs in passing what a scan must tell. The passes share a [`Low`]
 //! and hand on what they collect, from the header to the trees and from these to the maps.
 
+mod blocks;
 mod header;
+mod inner;
+mod maps;
+mod nodes;
+mod pages;
+mod table;
+mod trees;
+mod units;
 
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
+use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::header::Header;
 use crate::format::id::Ib;
 use crate::progress::Progress;
 
 use super::Report;
+use nodes::Nodes;
+use pages::Walk;
+use table::Table;
 
 /// A file whose header could be read, and where to tell what is wrong with it.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +45,48 @@ pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -
     let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(()) };
     let low = Low { file, format, header: &header, file_bytes, progress, report };
     header::check(&low);
-    Ok(())
+    trees(&low)
+}
+
+/// The passes behind the header: each collects what the next ones need.
+fn trees(low: &Low<'_>) -> Result<()> {
+    let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
+    low.phase("Validating BBT")?;
+    walk.run(low, &mut |entry: BlockEntry| {
+        table.push(&entry);
+        Ok(())
+    })?;
+    table.finish();
+    let blocks_whole = std::mem::replace(&mut walk.whole, true);
+    low.phase("Validating NBT")?;
+    walk.run(low, &mut |entry: NodeEntry| {
+        nodes.push(&entry);
+        Ok(())
+    })?;
+    nodes.finish();
+    let nodes_whole = walk.whole;
+    walk.whole &= blocks_whole;
+    walk.finish(low);
+    low.phase("Validating data trees")?;
+    trees::run(low, &walk, &mut table)?;
+    low.report.phase("Validating blocks");
+    blocks::run(low, &table, &mut walk.owned)?;
+    low.phase("Validating nodes")?;
+    nodes::run(low, &table, &nodes, nodes_whole)?;
+    low.report.phase("Validating AMap");
+    maps::run(low, &table, &walk.owned, walk.whole)
 }
 
 impl Low<'_> {
     /// Fills `buffer` from the file; a disk that does not give its bytes ends the scan.
     fn read(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
         read(self.file, buffer, ib, self.report)
+    }
+
+    /// Begins a phase whose length nobody knows.
+    fn phase(&self, name: &'static str) -> Result<()> {
+        self.report.phase(name);
+        self.progress.begin(name, 0)
     }
 
     /// Bytes of a page.
