@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
-use crate::damage::{Code, Finding, Severity};
+use crate::damage::{Finding, Severity};
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -62,6 +62,8 @@ pub(super) struct Found {
     title: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    victim: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,9 +95,10 @@ impl Found {
         let place = finding.place;
         Self {
             code: finding.code.id(),
-            severity: severity(finding.code),
+            severity: severity(finding.severity),
             title: finding.code.title(),
             detail: finding.detail.clone(),
+            victim: finding.victim.clone(),
             offset: place.offset.map(|offset| format!("{offset:#x}")),
             bid: place.bid.map(|bid| format!("{bid:#x}")),
             nid: place.nid.map(|nid| format!("{nid:#x}")),
@@ -105,8 +108,8 @@ impl Found {
     }
 }
 
-fn severity(code: Code) -> &'static str {
-    match code.severity() {
+fn severity(severity: Severity) -> &'static str {
+    match severity {
         Severity::Note => "note",
         Severity::Warning => "warning",
         Severity::Error => "error",

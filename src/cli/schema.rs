@@ -75,12 +75,13 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "finding",
-        about: "info: something found wrong while reading",
+        about: "info, scan: something found wrong",
         fields: &[
             ("code", "string", true, "the permanent id of what is wrong, such as P02"),
             ("severity", "string", true, "note, warning, error or fatal"),
             ("title", "string", true, "what is wrong"),
-            ("detail", "string", false, "the numbers, or whom it hits"),
+            ("detail", "string", false, "the numbers"),
+            ("victim", "string", false, "whom it hits: folder, subject, date, attachment"),
             ("offset", "hex", false, "where in the file"),
             ("bid", "hex", false, "the block or page"),
             ("nid", "hex", false, "the node"),
@@ -140,7 +141,7 @@ mod tests {
 
     fn full() -> Vec<Record> {
         let place = Place { offset: Some(0), bid: Some(1), nid: Some(2), property: Some(3), row: Some(4) };
-        let finding = Finding { code: Code::PageCrc, place, detail: "x".into(), victim: String::new() };
+        let finding = Finding { victim: "x".into(), ..Finding::new(Code::PageCrc, place, "x") };
         let text = || Some("x".to_owned());
         let info = Info {
             format: "",

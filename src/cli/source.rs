@@ -116,7 +116,7 @@ pub(super) fn damage_line(notes: &Notes) -> Option<String> {
 
 /// Whether a finding is more than an oddity.
 pub(super) fn is_damage(finding: &Finding) -> bool {
-    finding.code.severity() > Severity::Note
+    finding.severity > Severity::Note
 }
 
 /// What the user wants to see, from lists after `-o`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::damage::{Code, Finding, Place};
+use crate::damage::{Code, Finding, Place, Severity};
 
 /// What a listener of a scan gets to hear, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,26 +15,56 @@ pub enum Event<'a> {
     Finding(&'a Finding),
 }
 
+/// How many findings there are of each code and how bad they are there.
+pub type Counts = BTreeMap<(Code, Severity), u64>;
+
+/// How many folders and items were looked at, and how many of them have no error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Folders seen.
+    pub folders: u64,
+    /// Folders without an error.
+    pub folders_healthy: u64,
+    /// Items seen.
+    pub items: u64,
+    /// Items without an error.
+    pub items_healthy: u64,
+}
+
 /// The findings of one scan: counted by code, and handed on one by one as they come.
 pub struct Report<'a> {
+    namer: Option<Namer<'a>>,
     inner: Mutex<Inner<'a>>,
 }
 
+/// Tells whom a node is, in the user's words; nothing where nobody knows.
+type Namer<'a> = Box<dyn Fn(u32) -> String + Send + Sync + 'a>;
+
 struct Inner<'a> {
-    counts: BTreeMap<Code, u64>,
+    counts: Counts,
+    tally: Tally,
+    /// The victim named last: findings about one node come together.
+    named: Option<(u32, String)>,
     listener: Box<dyn FnMut(Event<'_>) + Send + 'a>,
 }
 
 impl fmt::Debug for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Report").field("counts", &self.lock().counts).finish()
+        f.debug_struct("Report").field("counts", &self.lock().counts).finish_non_exhaustive()
     }
 }
 
 impl<'a> Report<'a> {
     /// A report that tells `listener` each event as it comes.
     pub fn new(listener: impl FnMut(Event<'_>) + Send + 'a) -> Self {
-        Self { inner: Mutex::new(Inner { counts: BTreeMap::new(), listener: Box::new(listener) }) }
+        let inner = Inner { counts: BTreeMap::new(), tally: Tally::default(), named: None, listener: Box::new(listener) };
+        Self { namer: None, inner: Mutex::new(inner) }
+    }
+
+    /// The same report, with victims that `namer` tells where a finding has a node and no victim.
+    #[must_use]
+    pub fn naming(self, namer: impl Fn(u32) -> String + Send + Sync + 'a) -> Self {
+        Self { namer: Some(Box::new(namer)), ..self }
     }
 
     /// A phase begins.
@@ -44,21 +74,65 @@ impl<'a> Report<'a> {
 
     /// Something is wrong at a place.
     pub fn add(&self, code: Code, place: Place, detail: impl Into<String>) {
-        self.add_of(code, place, detail, String::new());
+        self.finding(Finding::new(code, place, detail));
     }
 
     /// Something is wrong at a place, and this is whom it hits.
     pub fn add_of(&self, code: Code, place: Place, detail: impl Into<String>, victim: impl Into<String>) {
-        let finding = Finding { code, place, detail: detail.into(), victim: victim.into() };
+        self.finding(Finding { victim: victim.into(), ..Finding::new(code, place, detail) });
+    }
+
+    /// Something is wrong, as bad as the finding says.
+    pub fn finding(&self, mut finding: Finding) {
+        if finding.victim.is_empty()
+            && let Some(nid) = finding.place.nid
+        {
+            finding.victim = self.victim(nid);
+        }
         let mut inner = self.lock();
-        let count = inner.counts.entry(code).or_default();
+        let count = inner.counts.entry((finding.code, finding.severity)).or_default();
         *count = count.saturating_add(1);
         (inner.listener)(Event::Finding(&finding));
     }
 
-    /// How many findings of each code there are so far.
-    pub fn counts(&self) -> BTreeMap<Code, u64> {
+    /// A folder was looked at.
+    pub fn saw_folder(&self, healthy: bool) {
+        let tally = &mut self.lock().tally;
+        tally.folders = tally.folders.saturating_add(1);
+        tally.folders_healthy = tally.folders_healthy.saturating_add(healthy.into());
+    }
+
+    /// An item was looked at.
+    pub fn saw_item(&self, healthy: bool) {
+        let tally = &mut self.lock().tally;
+        tally.items = tally.items.saturating_add(1);
+        tally.items_healthy = tally.items_healthy.saturating_add(healthy.into());
+    }
+
+    /// Whether there is a finding of this code so far.
+    pub fn has(&self, code: Code) -> bool {
+        self.lock().counts.keys().any(|(found, _)| *found == code)
+    }
+
+    /// How many findings there are so far.
+    pub fn counts(&self) -> Counts {
         self.lock().counts.clone()
+    }
+
+    /// What was looked at so far.
+    pub fn tally(&self) -> Tally {
+        self.lock().tally
+    }
+
+    fn victim(&self, nid: u32) -> String {
+        let Some(namer) = &self.namer else { return String::new() };
+        if let Some((_, name)) = self.lock().named.as_ref().filter(|(named, _)| *named == nid) {
+            return name.clone();
+        }
+        // Not under the lock: naming reads the store, which may have much to say of itself.
+        let name = namer(nid);
+        self.lock().named = Some((nid, name.clone()));
+        name
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<'a>> {
@@ -77,10 +151,26 @@ mod tests {
         report.phase("Validating BBT");
         report.add(Code::PageCrc, Place::offset(0x4400), "");
         report.add_of(Code::PageCrc, Place::offset(0x4600), "", "Inbox: Hello");
-        assert_eq!(report.counts(), BTreeMap::from([(Code::PageCrc, 2)]));
+        assert_eq!(report.counts(), BTreeMap::from([((Code::PageCrc, Severity::Error), 2)]));
         drop(report);
         let heard = heard.into_inner().unwrap();
         assert_eq!(heard.len(), 3);
         assert!(heard[0].contains("Phase") && heard[2].contains("Inbox: Hello"));
+    }
+
+    #[test]
+    fn a_finding_with_a_node_is_given_its_victim() {
+        let heard = Mutex::new(Vec::new());
+        let listener = |event: Event<'_>| {
+            if let Event::Finding(finding) = event {
+                heard.lock().unwrap().push(finding.victim.clone());
+            }
+        };
+        let report = Report::new(listener).naming(|nid| format!("item {nid}"));
+        report.add(Code::BlockCrc, Place::block(4).of_node(36), "");
+        report.add(Code::BlockCrc, Place::block(4), "");
+        report.add_of(Code::BlockCrc, Place::node(36), "", "known");
+        drop(report);
+        assert_eq!(heard.into_inner().unwrap(), ["item 36", "", "known"]);
     }
 }
