@@ -14,24 +14,24 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pstfs::damage::{Finding, Severity};
 use pstfs::progress::Progress;
-use pstfs::scan::{self, Context, Event, Report};
+use pstfs::disk::ReadAt;
+use pstfs::scan::{self, Event, Outcome};
 use pstfs::store::Store;
 
-fn findings(store: &Store) -> Vec<Finding> {
-    let heard = Mutex::new(Vec::new());
-    let report = Report::new(|event| {
+fn findings(bytes: &Arc<Vec<u8>>) -> Option<(Outcome, Vec<Finding>)> {
+    let source: Arc<dyn ReadAt> = bytes.clone();
+    let store = Store::open(source.clone(), 16 << 20);
+    let mut heard = Vec::new();
+    let outcome = scan::scan(&source, store.as_ref(), &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
-            heard.lock().unwrap().push(finding.clone());
+            heard.push(finding.clone());
         }
     });
-    let progress = Progress::default();
-    scan::objects(&Context { store, progress: &progress, report: &report }).unwrap();
-    drop(report);
-    heard.into_inner().unwrap()
+    Some((outcome, heard))
 }
 
 fn shared() -> std::path::PathBuf {
@@ -46,14 +46,13 @@ fn calibrate() {
     entries.sort();
     for path in entries.into_iter().filter(|p| p.to_string_lossy().contains(&only)) {
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        let Ok(store) = Store::open(Arc::new(bytes), 16 << 20) else { continue };
         let started = std::time::Instant::now();
-        let found = findings(&store);
+        let Some((outcome, found)) = findings(&Arc::new(bytes)) else { continue };
         let mut counts = BTreeMap::new();
         for finding in &found {
             *counts.entry(format!("{}{}", finding.severity.mark(), finding.code.id())).or_insert(0) += 1;
         }
-        println!("{:60} {:?} {:?}", path.file_name().unwrap().to_string_lossy(), started.elapsed(), counts);
+        println!("{:60} {:?} {:?} {:?}", path.file_name().unwrap().to_string_lossy(), started.elapsed(), outcome.verdict, counts);
         if lines {
             for finding in &found {
                 if finding.severity >= Severity::Warning || lines && std::env::var_os("NOTES").is_some() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
-use crate::damage::{Finding, Severity};
+use crate::damage::{Finding, Severity, Verdict};
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -25,6 +25,8 @@ pub(super) enum Record {
     Start { schema: u32, version: &'static str, file: String },
     /// What a store is.
     Info(Box<Info>),
+    /// A phase of a job begins.
+    Phase { name: &'static str },
     /// Something found wrong.
     Finding(Box<Found>),
     /// An entry of a folder.
@@ -126,6 +128,11 @@ pub(super) fn start(file: String) -> Record {
 pub(super) fn end(damaged: bool, counts: Counts) -> Record {
     let verdict = if damaged { "Damage was met" } else { "Done" };
     Record::End { verdict, exit: Exit::Done.code(), counts }
+}
+
+/// The last line about a job.
+pub(super) fn judged(verdict: Verdict, counts: Counts) -> Record {
+    Record::End { verdict: verdict.text(), exit: verdict.exit_code(), counts }
 }
 
 /// The last lines about a file that could not be.

@@ -3,6 +3,7 @@
 //! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in `Verb`
 //! when it is built, never before.
 
+mod bar;
 pub mod cat;
 mod daemon;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+pub mod scan;
 pub mod schema;
 mod source;
 mod text;
@@ -35,6 +37,7 @@ Examples:
   grep -r invoice ~/mail             search it
   pstfs umount ~/mail                take it away again
   pstfs info outlook.pst             what it is, what is in it, its health
+  pstfs scan outlook.pst             find all that is wrong with it
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
 
 Nothing is ever written to the store by looking.";
@@ -54,6 +57,7 @@ enum Verb {
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Scan(scan::Scan),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -79,6 +83,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
+        Verb::Scan(args) => scan::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

@@ -73,6 +73,7 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
+    Kind { name: "phase", about: "scan: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
     Kind {
         name: "finding",
         about: "info, scan: something found wrong",
@@ -105,7 +106,7 @@ const KINDS: &[Kind] = &[
         name: "end",
         about: "the last line about a file",
         fields: &[
-            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed"),
+            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed; scan: as the log ends"),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
         ],
@@ -159,12 +160,11 @@ mod tests {
         let entry = Entry { path: String::new(), kind: "file", nid: text(), size: Some(0), mtime: text() };
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
-        vec![start("x".into()), Record::Info(Box::new(info)), Record::Finding(Box::new(Found::of(&finding))), {
-            Record::Entry(Box::new(entry))
-        }]
-        .into_iter()
-        .chain([error, last, end])
-        .collect()
+        let finding = Record::Finding(Box::new(Found::of(&finding)));
+        vec![start("x".into()), Record::Info(Box::new(info)), Record::Phase { name: "x" }, finding, Record::Entry(Box::new(entry))]
+            .into_iter()
+            .chain([error, last, end])
+            .collect()
     }
 
     #[test]

@@ -51,9 +51,14 @@ impl Source {
         Ok(Arc::new(opened))
     }
 
+    /// The store in it, or why it cannot be opened.
+    pub(super) fn opened(&self) -> Result<Arc<Store>, Error> {
+        recover::open(&self.real, recover::Options::default())
+    }
+
     /// The store in it.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
-        recover::open(&self.real, recover::Options::default()).map_err(|error| self.not_opened(&error))
+        self.opened().map_err(|error| self.not_opened(&error))
     }
 
     /// The store's tree as the user wants to see it.

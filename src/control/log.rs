@@ -2,9 +2,8 @@
 //!
 //! Only ever grows, so that a reader who follows it (`tail -f`) sees each line once.
 
-use std::fmt::Write;
-
 use super::About;
+use super::scribe::{head, line};
 use crate::damage::Notes;
 
 /// The log's text and how much of the notes it holds.
@@ -19,7 +18,7 @@ pub(super) struct Log {
 impl Log {
     /// An empty log of this store.
     pub(super) fn new(about: &About) -> Self {
-        Self { head: head(about), text: String::new(), listed: 0, full: false }
+        Self { head: format!("{}** Damage met since the mount\n", head(about)), text: String::new(), listed: 0, full: false }
     }
 
     /// Adds what was noted since the last time.
@@ -52,25 +51,10 @@ impl Log {
         }
         let findings = notes.findings();
         for finding in findings.iter().skip(self.listed) {
-            // One finding is one line, whatever a name in the store holds.
-            let line = finding.to_string().replace(char::is_control, " ");
-            self.text.push_str(&line);
-            self.text.push('\n');
+            self.text.push_str(&line(finding));
         }
         self.listed = findings.len();
     }
-}
-
-fn head(about: &About) -> String {
-    let mut text = format!("** pstfs {}\n", env!("CARGO_PKG_VERSION"));
-    let file = about.file.to_string_lossy().replace(char::is_control, "?");
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "** File: {file}\n** Size: {} bytes", about.size_bytes);
-    if !about.format.is_empty() {
-        let _ = writeln!(text, "** Format: {}", about.format);
-    }
-    text.push_str("** Damage met since the mount\n");
-    text
 }
 
 #[cfg(test)]

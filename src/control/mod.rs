@@ -1,9 +1,11 @@
 //! The one job that runs, its progress, its log; verbs for the mount and the command line alike.
 //!
 //! Nothing here knows FUSE or a terminal: `.control` is [`Control::status`] and [`Control::command`], `.scanlog` is
-//! [`Control::log`]. No job is built yet, so every verb but `cancel` is unknown and the state is always idle.
+//! [`Control::log`]. No job is built yet, so every verb but `cancel` is unknown and the state is always idle. What a job
+//! writes, on a mount or not, is a [`Scribe`]'s.
 
 mod log;
+mod scribe;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,8 @@ use std::time::SystemTime;
 
 use crate::store::Store;
 use log::Log;
+
+pub use scribe::{Fold, LINES_MAX, Scribe, by_severity, line};
 
 /// The longest text of commands that one write may hold; a longer one is not meant for us.
 pub const COMMAND_MAX_BYTES: usize = 4096;

@@ -42,6 +42,21 @@ macro_rules! codes {
                 match self { $( Self::$name => stringify!($id), )* }
             }
 
+            /// Whether it speaks of a page: of no node in particular.
+            pub fn is_of_pages(self) -> bool {
+                self.id().starts_with('P')
+            }
+
+            /// Whether it speaks of a page or a block, which several nodes may share.
+            pub fn is_of_blocks(self) -> bool {
+                self.id().starts_with(['P', 'B'])
+            }
+
+            /// Whether it speaks of heaps, properties, tables or messages: of what stands in the blocks of a node.
+            pub fn is_of_objects(self) -> bool {
+                self.id().starts_with(['L', 'T', 'M'])
+            }
+
             /// How bad it is.
             pub const fn severity(self) -> Severity {
                 match self { $( Self::$name => Severity::$severity, )* }

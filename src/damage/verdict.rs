@@ -3,9 +3,9 @@
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// Nothing is wrong, not even an oddity.
+    /// Nothing is wrong but oddities that healthy files have too.
     NoErrors,
-    /// Notes and warnings: repairing is optional.
+    /// Warnings: repairing is optional.
     Minor,
     /// Content is lost or wrong.
     Errors,

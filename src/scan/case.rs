@@ -31,6 +31,18 @@ pub(super) struct Case {
 struct Found {
     finding: Finding,
     below: Vec<Nid>,
+    /// How often it was found in this place.
+    times: u64,
+}
+
+impl Found {
+    fn told(mut self) -> Self {
+        if self.times > 1 {
+            let separator = if self.finding.detail.is_empty() { "" } else { ", " };
+            self.finding.detail = format!("{} times{separator}{}", self.times, self.finding.detail);
+        }
+        self
+    }
 }
 
 impl Case {
@@ -70,6 +82,14 @@ impl Case {
     }
 
     fn put(&mut self, mut finding: Finding) {
+        let same = |found: &&mut Found| {
+            let Finding { code, severity, place, .. } = found.finding;
+            (code, severity, place) == (finding.code, finding.severity, finding.place) && found.below == self.below
+        };
+        if let Some(found) = self.found.iter_mut().find(same) {
+            found.times = found.times.saturating_add(1);
+            return;
+        }
         let count = self.counts.entry((finding.code, finding.severity)).or_default();
         *count = count.saturating_add(1);
         if *count > FEW {
@@ -79,7 +99,7 @@ impl Case {
             let separator = if finding.detail.is_empty() { "" } else { ": " };
             finding.detail = format!("in {last}{separator}{}", finding.detail);
         }
-        self.found.push(Found { finding, below: self.below.clone() });
+        self.found.push(Found { finding, below: self.below.clone(), times: 1 });
     }
 
     /// Looks at something below the node; what is found then is found there.
@@ -129,12 +149,12 @@ impl<'f, 'a> Fold<'f, 'a> {
         let mut noted = Vec::new();
         for found in case.found {
             let (code, severity) = (found.finding.code, found.finding.severity);
-            let count = case.counts.get(&(code, severity)).copied().unwrap_or(0);
+            let found = found.told();
             if severity > Severity::Note {
                 self.tell(case.nid, name.as_deref(), found);
             } else if !noted.contains(&code) {
                 noted.push(code);
-                self.note(folder, case.nid, found, count);
+                self.note(folder, case.nid, found);
             }
         }
         for ((code, severity), count) in case.counts {
@@ -142,7 +162,7 @@ impl<'f, 'a> Fold<'f, 'a> {
                 && let Some(rest @ 1..) = count.checked_sub(FEW)
             {
                 let finding = Finding::new(code, Place::node(case.nid.0), format!("{rest} more of this kind")).at_most(severity);
-                self.tell(case.nid, name.as_deref(), Found { finding, below: Vec::new() });
+                self.tell(case.nid, name.as_deref(), Found { finding, below: Vec::new(), times: 1 });
             }
         }
     }
@@ -152,17 +172,13 @@ impl<'f, 'a> Fold<'f, 'a> {
         self.report.finding(Finding { victim, ..found.finding });
     }
 
-    fn note(&mut self, folder: Nid, nid: Nid, mut first: Found, count: u64) {
+    fn note(&mut self, folder: Nid, nid: Nid, first: Found) {
         if let Some(group) = self.groups.get_mut(&(folder, first.finding.code)) {
             group.objects = group.objects.saturating_add(1);
             return;
         }
         if self.groups.len() >= GROUPS_MAX {
             self.flush();
-        }
-        if count > 1 {
-            let separator = if first.finding.detail.is_empty() { "" } else { ", " };
-            first.finding.detail = format!("{count} times{separator}{}", first.finding.detail);
         }
         self.groups.insert((folder, first.finding.code), Group { first, nid, objects: 1 });
     }
@@ -177,7 +193,8 @@ impl<'f, 'a> Fold<'f, 'a> {
             let Finding { code, severity, detail, .. } = group.first.finding;
             let separator = if detail.is_empty() { "" } else { ": " };
             let detail = format!("{} objects, the first is {}{separator}{detail}", group.objects, group.nid);
-            self.tell(folder, None, Found { finding: Finding::new(code, Place::node(folder.0), detail).at_most(severity), below: Vec::new() });
+            let finding = Finding::new(code, Place::node(folder.0), detail).at_most(severity);
+            self.tell(folder, None, Found { finding, below: Vec::new(), times: 1 });
         }
     }
 }
@@ -189,8 +206,10 @@ mod tests {
     #[test]
     fn one_thing_is_kept_a_few_times_and_counted() {
         let mut case = Case::of(Nid(0x24));
-        (0..100).for_each(|_| case.add(Code::HeapId, ""));
+        (0..100).for_each(|row| case.add_at(Code::HeapId, case.place().row(row), ""));
         assert_eq!((case.found.len() as u64, case.counts[&(Code::HeapId, Severity::Error)]), (FEW, 100));
+        (0..4).for_each(|_| case.add(Code::PropertyRecord, "type 0x0000"));
+        assert_eq!(case.found.pop().unwrap().told().finding.detail, "4 times, type 0x0000");
         assert!(!case.is_healthy());
     }
 

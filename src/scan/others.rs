@@ -1,7 +1,7 @@
 //! What is neither a folder, a message, a folder's table nor the store's own: search folders, queues, unknown nodes.
 //!
-//! Proves: search folders have what belongs to them, and their tables list messages that exist (M27); no table is left
-//! without its folder (N08); heaps, properties and tables of all these nodes are sound (L, T).
+//! Proves: the tables of search folders list messages that exist (M27); heaps, properties and tables of all these nodes
+//! are sound (L, T).
 //! Collects: nothing.
 //! Relies on: the node B-tree as readers see it.
 
@@ -10,7 +10,7 @@ use super::case::{Case, Fold};
 use super::object::{PropertyCheck, check_table, foreign_heap};
 use super::pool;
 use super::victim::Victims;
-use crate::damage::{Code, Result, Severity};
+use crate::damage::{Code, Result};
 use crate::format::btree::NodeEntry;
 use crate::format::header::Client;
 use crate::format::id::{Nid, NodeType};
@@ -73,17 +73,15 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
         NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE if nid.index() >= OWN_INDEX_MAX => {
             // Those of folders that are there are looked at with their folders.
             if ndb.node(nid.with_kind(NodeType::FOLDER))?.is_none() {
-                case.add(Code::TableWithoutFolder, "");
                 check_table(&mut case, ndb, at, context.progress)?;
             }
         }
-        NodeType::SEARCH_FOLDER => search_folder(context, &mut case, at)?,
-        NodeType::SEARCH_CRITERIA => {
+        NodeType::SEARCH_FOLDER | NodeType::SEARCH_CRITERIA if !node.data.is_none() => {
             if let Some(props) = PropertyCheck::open(&mut case, ndb, at)? {
                 props.finish(&mut case);
             }
         }
-        NodeType::SEARCH_CONTENTS_TABLE => search_contents(context, &mut case, at)?,
+        NodeType::SEARCH_CONTENTS_TABLE if nid.index() >= OWN_INDEX_MAX => search_contents(context, &mut case, at)?,
         NodeType::OUTGOING_QUEUE_TABLE => {
             check_table(&mut case, ndb, at, context.progress)?;
         }
@@ -91,24 +89,6 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
         _ => foreign_heap(&mut case, ndb, at)?,
     }
     Ok(case)
-}
-
-/// A search folder has its properties, and should have its criteria, its queue and its table.
-fn search_folder(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Result<()> {
-    let ndb = context.store.ndb();
-    if let Some(props) = PropertyCheck::open(case, ndb, node)? {
-        props.finish(case);
-    }
-    for (kind, what) in [
-        (NodeType::SEARCH_CRITERIA, "criteria"),
-        (NodeType::SEARCH_UPDATE_QUEUE, "update queue"),
-        (NodeType::SEARCH_CONTENTS_TABLE, "table of what was found"),
-    ] {
-        if ndb.node(node.nid.with_kind(kind))?.is_none() {
-            case.add(Code::SearchFolder, format!("no {what}"));
-        }
-    }
-    Ok(())
 }
 
 /// What a search folder found exists.
@@ -123,7 +103,7 @@ fn search_contents(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Res
         }
     }
     if gone > 0 {
-        case.add_mild(Code::SearchFolder, Severity::Note, format!("{gone} of {} messages do not exist", table.rows.len()));
+        case.add(Code::SearchFolder, format!("{gone} of {} messages do not exist", table.rows.len()));
     }
     Ok(())
 }

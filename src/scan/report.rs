@@ -13,6 +13,21 @@ pub enum Event<'a> {
     Phase(&'static str),
     /// Something is wrong.
     Finding(&'a Finding),
+    /// What a piece of the file is used for.
+    Space(Space),
+}
+
+/// A piece of the file: how much of it the allocation maps have as in use, and how much of that nothing uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Marked as in use.
+    pub used_bytes: u64,
+    /// Marked, and used by nothing.
+    pub leaked_bytes: u64,
 }
 
 /// How many findings there are of each code and how bad they are there.
@@ -32,20 +47,26 @@ pub struct Tally {
 }
 
 /// The findings of one scan: counted by code, and handed on one by one as they come.
+///
+/// It borrows what it calls, and only that: so a longer-lived report passes for a shorter-lived one.
 pub struct Report<'a> {
-    namer: Option<Namer<'a>>,
-    inner: Mutex<Inner<'a>>,
+    listener: &'a Listener<'a>,
+    namer: Option<&'a Namer<'a>>,
+    inner: Mutex<Inner>,
 }
 
-/// Tells whom a node is, in the user's words; nothing where nobody knows.
-type Namer<'a> = Box<dyn Fn(u32) -> String + Send + Sync + 'a>;
+/// Hears each event, one at a time.
+pub type Listener<'a> = dyn Fn(Event<'_>) + Sync + 'a;
 
-struct Inner<'a> {
+/// Tells whom a node is, in the user's words; nothing where nobody knows.
+pub type Namer<'a> = dyn Fn(u32) -> String + Sync + 'a;
+
+#[derive(Default)]
+struct Inner {
     counts: Counts,
     tally: Tally,
     /// The victim named last: findings about one node come together.
     named: Option<(u32, String)>,
-    listener: Box<dyn FnMut(Event<'_>) + Send + 'a>,
 }
 
 impl fmt::Debug for Report<'_> {
@@ -56,20 +77,24 @@ impl fmt::Debug for Report<'_> {
 
 impl<'a> Report<'a> {
     /// A report that tells `listener` each event as it comes.
-    pub fn new(listener: impl FnMut(Event<'_>) + Send + 'a) -> Self {
-        let inner = Inner { counts: BTreeMap::new(), tally: Tally::default(), named: None, listener: Box::new(listener) };
-        Self { namer: None, inner: Mutex::new(inner) }
+    pub fn new(listener: &'a Listener<'a>) -> Self {
+        Self { listener, namer: None, inner: Mutex::default() }
     }
 
     /// The same report, with victims that `namer` tells where a finding has a node and no victim.
     #[must_use]
-    pub fn naming(self, namer: impl Fn(u32) -> String + Send + Sync + 'a) -> Self {
-        Self { namer: Some(Box::new(namer)), ..self }
+    pub fn naming(self, namer: &'a Namer<'a>) -> Self {
+        Self { namer: Some(namer), ..self }
     }
 
     /// A phase begins.
     pub fn phase(&self, name: &'static str) {
-        (self.lock().listener)(Event::Phase(name));
+        self.tell(Event::Phase(name));
+    }
+
+    /// Tells an event that is no finding.
+    pub fn tell(&self, event: Event<'_>) {
+        (self.listener)(event);
     }
 
     /// Something is wrong at a place.
@@ -92,7 +117,8 @@ impl<'a> Report<'a> {
         let mut inner = self.lock();
         let count = inner.counts.entry((finding.code, finding.severity)).or_default();
         *count = count.saturating_add(1);
-        (inner.listener)(Event::Finding(&finding));
+        // Under the lock: events come one at a time.
+        (self.listener)(Event::Finding(&finding));
     }
 
     /// A folder was looked at.
@@ -135,7 +161,7 @@ impl<'a> Report<'a> {
         name
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<'a>> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,13 +173,13 @@ mod tests {
     #[test]
     fn events_come_in_order_and_are_counted() {
         let heard = Mutex::new(Vec::new());
-        let report = Report::new(|event| heard.lock().unwrap().push(format!("{event:?}")));
+        let listener = |event: Event<'_>| heard.lock().unwrap().push(format!("{event:?}"));
+        let report = Report::new(&listener);
         report.phase("Validating BBT");
         report.add(Code::PageCrc, Place::offset(0x4400), "");
         report.add_of(Code::PageCrc, Place::offset(0x4600), "", "Inbox: Hello");
         assert_eq!(report.counts(), BTreeMap::from([((Code::PageCrc, Severity::Error), 2)]));
-        drop(report);
-        let heard = heard.into_inner().unwrap();
+        let heard = heard.lock().unwrap();
         assert_eq!(heard.len(), 3);
         assert!(heard[0].contains("Phase") && heard[2].contains("Inbox: Hello"));
     }
@@ -166,11 +192,10 @@ mod tests {
                 heard.lock().unwrap().push(finding.victim.clone());
             }
         };
-        let report = Report::new(listener).naming(|nid| format!("item {nid}"));
+        let report = Report::new(&listener).naming(&|nid| format!("item {nid}"));
         report.add(Code::BlockCrc, Place::block(4).of_node(36), "");
         report.add(Code::BlockCrc, Place::block(4), "");
         report.add_of(Code::BlockCrc, Place::node(36), "", "known");
-        drop(report);
-        assert_eq!(heard.into_inner().unwrap(), ["item 36", "", "known"]);
+        assert_eq!(*heard.lock().unwrap(), ["item 36", "", "known"]);
     }
 }

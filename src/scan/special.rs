@@ -1,11 +1,10 @@
-//! The store's own nodes: its properties, its map of names, its templates and queues.
+//! The store's own nodes: its properties, its map of names, its templates.
 //!
-//! Proves: the nodes that every store has are there (N06); the store's properties name folders of this store (M01); the
-//! map of named properties is whole and its index finds what it holds (M24, M29); templates are empty and have their
-//! columns (T11); a folder receives what no other does (M26); the lists of the search machinery have whole entries that
-//! name nodes (N10). With all of them go the checks of heaps, properties and tables (L, T).
+//! Proves: the store's properties name folders of this store (M01); the map of named properties is whole and its index
+//! finds what it holds (M24, M29); templates are empty and have their columns (T11); a folder receives what no other does
+//! (M26). With all of them go the checks of heaps, properties and tables (L, T).
 //! Collects: nothing.
-//! Relies on: nothing.
+//! Relies on: that these nodes are there, which the passes over nodes prove.
 
 mod names;
 
@@ -30,9 +29,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     context.progress.begin("Validating the store's own nodes", 0)?;
     let victims = Victims::of(context.store);
     let mut fold = Fold::new(context.report, &victims);
-    for nid in REQUIRED.into_iter().chain(REQUIRED_IN_PST.into_iter().filter(|_| is_pst(context))) {
-        check(context, &mut fold, nid)?;
-    }
     for nid in [Nid::MESSAGE_STORE, Nid::NAME_MAP] {
         look(context, &mut fold, nid, own_properties)?;
     }
@@ -40,31 +36,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
         look(context, &mut fold, *nid, |context, case, node| template(context, case, node, columns))?;
     }
     look(context, &mut fold, Nid::RECEIVE_FOLDER_TABLE, receive_folders)?;
-    for (nid, entry) in QUEUES {
-        look(context, &mut fold, nid, |context, case, node| queue(context, case, node, entry))?;
-    }
     fold.flush();
     Ok(())
 }
 
-/// Nodes that every store has ([MS-PST] 2.4.1): the store, its names, the root folder, templates.
-const REQUIRED: [Nid; 9] =
-    [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER, Nid(0x60d), Nid(0x60e), Nid(0x60f), Nid(0x610), Nid(0x671), Nid(0x692)];
-/// Nodes that every PST has, beside: the receive folders.
-const REQUIRED_IN_PST: [Nid; 1] = [Nid::RECEIVE_FOLDER_TABLE];
-
 fn is_pst(context: &Context<'_>) -> bool {
     context.store.ndb().header().client == Client::PST
-}
-
-/// A node that must be there.
-fn check(context: &Context<'_>, fold: &mut Fold<'_, '_>, nid: Nid) -> Result<()> {
-    if context.store.ndb().node(nid)?.is_none() {
-        let mut case = Case::of(nid);
-        case.add(Code::NodeSpecial, "");
-        fold.take(nid, case);
-    }
-    Ok(())
 }
 
 /// Looks at a node, where it is there.
@@ -185,39 +162,6 @@ fn receive_folders(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Res
     }
     if !has_default {
         case.add(Code::ReceiveFolder, "no folder receives what no other does");
-    }
-    Ok(())
-}
-
-/// The lists of the search machinery ([MS-PST] 2.4.8): what waits to be searched, the searches, the folders searched.
-const QUEUES: [(Nid, Entry); 3] = [(Nid(0x1e1), Entry::Update), (Nid(0x201), Entry::Node), (Nid(0x261), Entry::Node)];
-
-/// What a list holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// Descriptions of changes, 20 bytes each.
-    Update,
-    /// Node ids.
-    Node,
-}
-
-fn queue(context: &Context<'_>, case: &mut Case, node: NodeRef, entry: Entry) -> Result<()> {
-    /// More than any store has; the rest is not looked at.
-    const QUEUE_BYTES_MAX: usize = 1 << 20;
-    let ndb = context.store.ndb();
-    let Some(data) = survive(case, ndb.data(node.data))? else { return Ok(()) };
-    let size = if entry == Entry::Update { 20 } else { 4 };
-    if data.len().checked_rem(size) != Some(0) {
-        case.add(Code::SearchQueue, format!("{} bytes in entries of {size}", data.len()));
-    }
-    if entry == Entry::Update {
-        return Ok(());
-    }
-    let bytes = survive(case, data.read(ndb, 0, QUEUE_BYTES_MAX))?.unwrap_or_default();
-    for nid in codec::entries::<Nid>(ndb.format(), &bytes, 4) {
-        if ndb.node(nid)?.is_none() {
-            case.add(Code::SearchQueue, format!("it names {nid}, which does not exist"));
-        }
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! What workers do: one folder, one table, some rows, one lost item.
 
-use std::collections::BTreeSet;
-
 use super::listing::Listing;
 use super::Unlisted;
 use crate::damage::{Code, Result};
@@ -18,9 +16,6 @@ use crate::store::item::NodeRef;
 use crate::store::props::Key;
 use crate::store::{FLAG_READ, Store, Which, tags};
 
-/// How many folders lie in each other at most; more is a circle.
-const DEPTH_MAX: usize = 1024;
-
 /// A row of a folder's table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowRef {
@@ -35,8 +30,6 @@ pub(super) struct RowRef {
 pub(super) enum Unit {
     /// A folder's own properties.
     Folder(Nid),
-    /// A folder lacks a table.
-    NoTable(Nid, Nid),
     /// A table of a folder.
     Table(Nid, NodeEntry),
     /// Some rows of a folder's table, and their objects.
@@ -104,11 +97,6 @@ impl Worker<'_> {
     pub(super) fn work(&self, unit: Unit) -> Result<Done> {
         match unit {
             Unit::Folder(folder) => self.folder(folder),
-            Unit::NoTable(folder, table) => {
-                let mut case = Case::of(table);
-                case.add(Code::FolderTable, "there is none");
-                Ok(Done { folder, cases: vec![case], ..Done::default() })
-            }
             Unit::Table(folder, node) => {
                 let mut case = Case::of(node.nid.nid);
                 if check_table(&mut case, self.store.ndb(), of_entry(&node), self.progress)?.is_none() {
@@ -123,17 +111,16 @@ impl Worker<'_> {
         }
     }
 
-    /// A folder's properties, and its way up to the root folder.
+    /// A folder's properties.
     fn folder(&self, folder: Nid) -> Result<Done> {
         let mut case = Case::of(folder);
         let Some(node) = self.store.ndb().node(folder)? else { return Ok(Done::default()) };
-        self.folder_props(&mut case, &node, &[])?;
-        self.way_up(&mut case, &node)?;
+        self.folder_props(&mut case, &node)?;
         self.progress.add(bytes_of(self.store.ndb(), &node))?;
         Ok(Done { folder, folder_case: Some(case), ..Done::default() })
     }
 
-    fn folder_props(&self, case: &mut Case, node: &NodeEntry, cells: &[(u16, Value)]) -> Result<()> {
+    fn folder_props(&self, case: &mut Case, node: &NodeEntry) -> Result<()> {
         let Some(props) = PropertyCheck::open(case, self.store.ndb(), of_entry(node))? else { return Ok(()) };
         let place = case.place();
         for (key, what) in [(tags::CONTENT_COUNT, "count of messages"), (tags::CONTENT_UNREAD_COUNT, "count of unread messages")] {
@@ -147,25 +134,7 @@ impl Worker<'_> {
         if node.nid.nid != Nid::ROOT_FOLDER && is_empty(props.value(tags::DISPLAY_NAME)?) {
             case.add_at(Code::FolderName, place.property(0x3001), "");
         }
-        row(case, &props, cells)?;
         props.finish(case);
-        Ok(())
-    }
-
-    /// Every folder lies below the root folder.
-    fn way_up(&self, case: &mut Case, node: &NodeEntry) -> Result<()> {
-        let (mut at, mut seen) = (*node, BTreeSet::new());
-        while at.nid.nid != Nid::ROOT_FOLDER {
-            if !seen.insert(at.nid.nid) || seen.len() > DEPTH_MAX {
-                case.add(Code::FolderLoop, format!("it lies in itself, by way of {}", at.nid.nid));
-                return Ok(());
-            }
-            match self.store.ndb().node(at.parent)? {
-                Some(parent) => at = parent,
-                // That the parent is not there is told of the folder that names it.
-                None => return Ok(()),
-            }
-        }
         Ok(())
     }
 

@@ -50,7 +50,10 @@ impl<'a> HeapCheck<'a> {
     /// Checks the blocks of a heap for this use; `None` where there is no such heap.
     pub(in super::super) fn open(case: &mut Case, ndb: &'a Ndb, node: NodeRef, client: HeapClient) -> Result<Option<Self>> {
         if node.data.is_none() {
-            case.add(Code::NodeEmpty, "");
+            // Of nodes of their own the passes over nodes have told it.
+            if case.depth() > 0 {
+                case.add(Code::NodeEmpty, "");
+            }
             return Ok(None);
         }
         let Some(heap) = survive(case, Heap::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
@@ -92,6 +95,11 @@ impl<'a> HeapCheck<'a> {
             }
             Err(error) => survive(case, Err(error)),
         }
+    }
+
+    /// Whether an item is there and was freed.
+    pub(super) fn is_freed(&self, hid: Hid) -> bool {
+        self.heap.item(hid).is_ok_and(|item| item.is_empty())
     }
 
     /// Tells of items that nothing named; call it when all that can name them was asked.

@@ -53,7 +53,7 @@ pub(super) fn survive<T>(case: &mut Case, result: Result<T>) -> Result<Option<T>
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Error::Damaged(code, place)) => {
-            if is_of_objects(code) {
+            if code.is_of_objects() {
                 case.add_at(code, place.of_node(case.nid().0), "");
             }
             Ok(None)
@@ -61,11 +61,6 @@ pub(super) fn survive<T>(case: &mut Case, result: Result<T>) -> Result<Option<T>
         Err(Error::NotFound(_)) => Ok(None),
         Err(error @ (Error::Io(_) | Error::Unsupported(_) | Error::Cancelled)) => Err(error),
     }
-}
-
-/// Whether a code speaks of heaps, tables or messages rather than of pages, blocks and nodes.
-fn is_of_objects(code: Code) -> bool {
-    code.id().starts_with(['L', 'T', 'M'])
 }
 
 /// Bytes of a data tree as its root tells them: a look at one block, however large the tree is.

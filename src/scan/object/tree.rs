@@ -2,7 +2,7 @@
 
 use super::super::case::Case;
 use super::heap::HeapCheck;
-use crate::damage::{Code, Place, Result};
+use crate::damage::{Code, Place, Result, Severity};
 use crate::format::codec;
 use crate::format::heap::{BTREE_SIGNATURE, BTreeHeader};
 use crate::format::id::Hid;
@@ -52,7 +52,10 @@ pub(super) fn records(case: &mut Case, check: &mut HeapCheck<'_>, header: Hid, s
         last: None,
         disorder: 0,
     };
-    if !header.root.is_none() {
+    if check.is_freed(header.root) {
+        // One writer leaves it so when the last record goes.
+        case.add_mild(Code::HeapId, Severity::Note, format!("the root of an empty tree, {:#x}, was freed", header.root.0));
+    } else if !header.root.is_none() {
         walk.item(case, check, header.root, header.levels, None, place)?;
     }
     if walk.disorder > 0 {
