@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pstfs::damage::{Finding, Severity};
-use pstfs::progress::Progress;
 use pstfs::disk::ReadAt;
+use pstfs::progress::Progress;
 use pstfs::scan::{self, Event, Outcome};
 use pstfs::store::Store;
 

@@ -35,7 +35,7 @@ impl BitSet {
 
     /// All numbers, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        let words = self.words.iter().zip((0_u32..).map(|index| index.saturating_mul(64)));
+        let words = self.words.iter().zip((0_u32..).map(|index| index.saturating_mul(64))).filter(|(word, _)| **word != 0);
         words.flat_map(|(word, first)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| first.saturating_add(bit)))
     }
 }

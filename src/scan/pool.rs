@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn who_hears_the_results_may_end_it() {
-        let ended = in_order(|send| (0..100_000).try_for_each(send), Ok, |number: u32| if number == 7 { Err(Error::Cancelled) } else { Ok(()) });
+        let ended =
+            in_order(|send| (0..100_000).try_for_each(send), Ok, |number: u32| if number == 7 { Err(Error::Cancelled) } else { Ok(()) });
         assert!(matches!(ended, Err(Error::Cancelled)));
     }
 

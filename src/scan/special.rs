@@ -8,10 +8,10 @@
 
 mod names;
 
+use super::Context;
 use super::case::{Case, Fold};
 use super::object::{PropertyCheck, check_table, survive};
 use super::victim::Victims;
-use super::Context;
 use crate::damage::{Code, Result, Severity};
 use crate::format::Format;
 use crate::format::codec;

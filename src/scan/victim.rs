@@ -71,9 +71,7 @@ impl<'a> Victims<'a> {
             NodeType::ASSOCIATED_MESSAGE => self.item(nid, Which::Associated),
             // The templates are nobody's tables.
             _ if nid.index() < 0x40 => String::new(),
-            NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE => {
-                self.name(nid.with_kind(NodeType::FOLDER))
-            }
+            NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE => self.name(nid.with_kind(NodeType::FOLDER)),
             NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => {
                 self.name(nid.with_kind(NodeType::SEARCH_FOLDER))
             }

@@ -1,7 +1,7 @@
 //! What workers do: one folder, one table, some rows, one lost item.
 
-use super::listing::Listing;
 use super::Unlisted;
+use super::listing::Listing;
 use crate::damage::{Code, Result};
 use crate::format::btree::NodeEntry;
 use crate::format::id::{Nid, NodeType};

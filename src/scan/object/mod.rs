@@ -19,7 +19,7 @@ pub(super) use message::{Kind, Message, message, row};
 pub(super) use properties::PropertyCheck;
 pub(super) use table::check_table;
 
-use crate::damage::{Code, Error, Result};
+use crate::damage::{Error, Result};
 use crate::format::block::DataTreeBlock;
 use crate::format::id::Bid;
 use crate::ndb::Ndb;

@@ -2,8 +2,8 @@
 
 use super::super::case::Case;
 use super::heap::HeapCheck;
-use super::value::{self, Codes};
 use super::tree;
+use super::value::{self, Codes};
 use crate::damage::{Code, Result};
 use crate::format::codec::{self, Decoder};
 use crate::format::heap::HeapClient;
@@ -118,4 +118,3 @@ fn check_record(case: &mut Case, check: &mut HeapCheck<'_>, record: &PropertyRec
     let codes = Codes { missing: Code::PropertyMissing, size: Code::PropertySize };
     value::check(case, check, record.kind, Hnid(record.value.0), place, codes)
 }
-

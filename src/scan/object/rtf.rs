@@ -63,7 +63,11 @@ pub(super) fn compressed_rtf(look: &Look<'_>, case: &mut Case, props: &PropertyC
         case.add_at(Code::CompressedRtf, place, format!("stored by method {:#x}", head.method));
     } else if u64::from(head.compressed).saturating_add(4) != len {
         // One writer counts otherwise; readers go by the bytes that are there.
-        case.add_mild(Code::CompressedRtf, Severity::Note, format!("told {} bytes, there are {len}", u64::from(head.compressed).saturating_add(4)));
+        case.add_mild(
+            Code::CompressedRtf,
+            Severity::Note,
+            format!("told {} bytes, there are {len}", u64::from(head.compressed).saturating_add(4)),
+        );
     } else if head.method == COMPRESSED && u64::try_from(bytes.len()) == Ok(len) {
         let crc = checksum::crc(bytes.get(HEAD_BYTES..).unwrap_or_default());
         if crc != head.crc {

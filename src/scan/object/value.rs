@@ -93,11 +93,11 @@ fn malformed(kind: PropType, bytes: &[u8]) -> Option<String> {
         return (bytes.len().checked_rem(size) != Some(0)).then(|| format!("{} bytes in elements of {size}", bytes.len()));
     }
     let count: u32 = codec::decode(Format::Unicode, bytes).unwrap_or(0);
-    let offsets: Vec<u32> = codec::entries(Format::Unicode, bytes.get(4..).unwrap_or_default(), 4)
-        .take(usize::try_from(count).unwrap_or(usize::MAX))
-        .collect();
+    let offsets: Vec<u32> =
+        codec::entries(Format::Unicode, bytes.get(4..).unwrap_or_default(), 4).take(usize::try_from(count).unwrap_or(usize::MAX)).collect();
     let begin = u64::from(count).saturating_mul(4).saturating_add(4);
-    let in_range = offsets.iter().all(|offset| u64::from(*offset) >= begin && usize::try_from(*offset).is_ok_and(|offset| offset <= bytes.len()));
+    let in_range =
+        offsets.iter().all(|offset| u64::from(*offset) >= begin && usize::try_from(*offset).is_ok_and(|offset| offset <= bytes.len()));
     let whole = usize::try_from(count).is_ok_and(|count| count == offsets.len());
     (!whole || !in_range || !offsets.is_sorted()).then(|| format!("{count} elements in {} bytes", bytes.len()))
 }

@@ -29,7 +29,10 @@ pub(super) fn name_map(context: &Context<'_>, case: &mut Case, props: &PropertyC
     let entries: Vec<NameEntry> = codec::entries(Format::Unicode, &entries, 8).collect();
     for (position, entry) in entries.iter().enumerate() {
         if usize::from(entry.index) != position {
-            case.add(Code::NamedProperties, format!("entry {position} is of property {:#x}", u32::from(entry.index).saturating_add(0x8000)));
+            case.add(
+                Code::NamedProperties,
+                format!("entry {position} is of property {:#x}", u32::from(entry.index).saturating_add(0x8000)),
+            );
         }
     }
     index(context, case, props, &entries, &strings)
