@@ -97,8 +97,8 @@ pub(super) fn run(low: &Low<'_>, table: &Table, nodes: &Nodes, whole: bool) -> R
         }
     }
     required(low, nodes, whole);
-    cipher(low, table, nodes)?;
-    queues(low, table, nodes, whole)
+    let cipher = cipher(low, table, nodes)?;
+    queues(low, table, nodes, cipher, whole)
 }
 
 fn place(node: &Node) -> Place {
@@ -226,9 +226,9 @@ fn required(low: &Low<'_>, nodes: &Nodes, whole: bool) {
     }
 }
 
-/// Whether the data of well-known nodes are encoded as the header says.
-fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<()> {
-    let Some(told) = Cipher::of_method(low.header.crypt_method) else { return Ok(()) };
+/// How the data are encoded: as the header says, unless well-known nodes show another way.
+fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<Cipher> {
+    let told = Cipher::of_method(low.header.crypt_method);
     for nid in HEAP_NODES {
         let Some(bid) = nodes.data.get(&nid) else { continue };
         let Some((bytes, first)) = stored(low, table, *bid)? else { continue };
@@ -237,15 +237,19 @@ fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<()> {
             cipher.decode(&mut bytes, first);
             bytes.get(2) == Some(&HEAP_SIGNATURE)
         };
-        if shows(told) {
-            return Ok(());
+        if let Some(told) = told.filter(|told| shows(*told)) {
+            return Ok(told);
         }
         if let Some(shown) = Cipher::ALL.into_iter().find(|cipher| shows(*cipher)) {
-            low.report.add(Code::HeaderCrypt, Place::FILE, format!("it says {}, the data are encoded by {}", told.name(), shown.name()));
-            return Ok(());
+            // A method that does not exist is told with the header.
+            if let Some(told) = told {
+                let detail = format!("it says {}, the data are encoded by {}", told.name(), shown.name());
+                low.report.add(Code::HeaderCrypt, Place::FILE, detail);
+            }
+            return Ok(shown);
         }
     }
-    Ok(())
+    Ok(told.unwrap_or(Cipher::Permute))
 }
 
 /// The first data block of a node as it is stored, and its id.
@@ -270,8 +274,7 @@ fn stored(low: &Low<'_>, table: &Table, root: Bid) -> Result<Option<(Vec<u8>, Bi
 }
 
 /// The lists of the search machinery have whole entries, and name nodes that exist.
-fn queues(low: &Low<'_>, table: &Table, nodes: &Nodes, whole: bool) -> Result<()> {
-    let cipher = Cipher::of_method(low.header.crypt_method).unwrap_or(Cipher::Permute);
+fn queues(low: &Low<'_>, table: &Table, nodes: &Nodes, cipher: Cipher, whole: bool) -> Result<()> {
     for (nid, size, named) in QUEUES {
         let Some(bid) = nodes.data.get(&nid).filter(|bid| !bid.is_none()) else { continue };
         let Some((mut bytes, first)) = stored(low, table, *bid)? else { continue };

@@ -51,6 +51,8 @@ struct Trees<'a, 'b> {
     node: Option<Nid>,
     /// The inner blocks from the node down to where the walk is.
     open: Vec<Frame>,
+    /// Whether all that is below every node could be read.
+    whole: bool,
 }
 
 /// An inner block whose children are followed.
@@ -66,12 +68,12 @@ struct Frame {
 
 /// Follows the trees of every node, then looks into the inner blocks that none of them reached.
 pub(super) fn run(low: &Low<'_>, walk: &Walk, table: &mut Table) -> Result<()> {
-    let mut trees = Trees { low, table, highest: Highest::default(), node: None, open: Vec::new() };
+    let mut trees = Trees { low, table, highest: Highest::default(), node: None, open: Vec::new(), whole: walk.whole };
     pages::again(low, &mut |node: NodeEntry| trees.node(&node))?;
     trees.lost()?;
-    let Trees { highest, .. } = trees;
+    let Trees { highest, whole, .. } = trees;
     nids(low, &highest);
-    references(low, table, walk.whole)
+    references(low, table, whole)
 }
 
 impl Trees<'_, '_> {
@@ -104,7 +106,7 @@ impl Trees<'_, '_> {
         }
         let Some(at) = self.table.find(bid) else {
             self.tell(Code::BlockMissing, Place::block(bid.0), named_as(role));
-            self.unknown();
+            self.lost_sight(bid);
             return Ok(());
         };
         let node = self.node;
@@ -121,7 +123,7 @@ impl Trees<'_, '_> {
             self.leaf(&row, role);
         } else if row.open {
             self.tell(Code::BlockCycle, row.place(), "it lies below itself");
-            self.unknown();
+            self.lost_sight(bid);
         } else if !row.visited {
             self.inner(at, role)?;
         } else {
@@ -152,12 +154,13 @@ impl Trees<'_, '_> {
             (row.visited, row.kind) = (true, kind);
         }
         let Some(mut read) = read else {
-            self.unknown();
+            self.lost_sight(row.bid());
             return Ok(());
         };
         read.check(self.low, self.node.map_or(row.place(), |nid| row.place().of_node(nid.0)), role);
         if self.open.len() >= DEPTH_MAX {
             self.tell(Code::BlockCycle, row.place(), format!("more than {DEPTH_MAX} blocks below each other"));
+            self.lost_sight(row.bid());
             return Ok(());
         }
         // Of a data tree's parts, the last one alone need not be full.
@@ -211,6 +214,12 @@ impl Trees<'_, '_> {
         if let Some(frame) = self.open.last_mut() {
             frame.sum = None;
         }
+    }
+
+    /// What is below this block is not known, and so not either who else is named by it.
+    fn lost_sight(&mut self, bid: Bid) {
+        self.unknown();
+        self.whole &= !bid.is_internal();
     }
 
     fn kind(&self, row: &Row, kind: Kind, role: Role) {
