@@ -287,6 +287,7 @@ pub const LID_WEDDING_ANNIVERSARY_LOCAL: Key = Key::Lid(PSETID_ADDRESS, 0x80df);
 
 // What readers do not ask for and writers must give.
 pub const MESSAGE_SIZE: Key = Key::Id(0x0e08);
+pub const SUBMIT_FLAGS: Key = Key::Id(0x0e14);
 pub const ATTACH_SIZE: Key = Key::Id(0x0e20);
 pub const CHANGE_KEY: Key = Key::Id(0x65e2);
 pub const PREDECESSOR_CHANGE_LIST: Key = Key::Id(0x65e3);
