@@ -42,6 +42,21 @@ macro_rules! codes {
                 match self { $( Self::$name => stringify!($id), )* }
             }
 
+            /// Whether it speaks of a page: of no node in particular.
+            pub fn is_of_pages(self) -> bool {
+                self.id().starts_with('P')
+            }
+
+            /// Whether it speaks of a page or a block, which several nodes may share.
+            pub fn is_of_blocks(self) -> bool {
+                self.id().starts_with(['P', 'B'])
+            }
+
+            /// Whether it speaks of heaps, properties, tables or messages: of what stands in the blocks of a node.
+            pub fn is_of_objects(self) -> bool {
+                self.id().starts_with(['L', 'T', 'M'])
+            }
+
             /// How bad it is.
             pub const fn severity(self) -> Severity {
                 match self { $( Self::$name => Severity::$severity, )* }
@@ -136,30 +151,62 @@ codes! {
     N08 TableWithoutFolder Error "a folder's table has no folder" => "makes the folder anew in Lost and Found";
     N09 NodeEmpty Error "a node that must have data has none" => "makes it anew, empty";
     N10 SearchQueue Warning "a list of the search machinery is damaged" => "takes out what does not exist";
-    L01 HeapHeader Error "a heap has no heap signature" => "";
-    L02 HeapMap Error "a heap block's page map cannot be read" => "";
-    L07 HeapId Error "a heap id names no item of the heap" => "";
-    L09 TreeHeader Error "a B-tree on a heap has a wrong header or entry size" => "";
-    L10 TreeOrder Error "a B-tree on a heap is out of order or goes round in a circle" => "";
-    T01 PropertyRecord Warning "a property record has no known type" => "";
-    T02 PropertySize Warning "a property's value has the wrong size" => "";
-    T03 PropertyMissing Error "a property's value cannot be read" => "";
-    T05 ObjectValue Error "an object property names nothing" => "";
-    T06 TableHeader Error "a table's header cannot be read" => "";
-    T07 TableColumns Error "a table's column lies outside its rows" => "";
-    T08 RowIndex Error "a table's row index and its rows disagree" => "";
-    T09 RowMatrix Error "a table's rows are cut short" => "";
-    T10 CellValue Warning "a table cell's value cannot be read" => "";
-    M02 FolderRow Error "a folder's table and the folders below it disagree" => "";
-    M03 MessageRow Error "a row of a folder's table has no message" => "";
-    M07 MessageClass Warning "a message has no class" => "";
-    M16 Recipients Warning "a message's recipient table cannot be read" => "";
-    M17 AttachmentTable Error "a message's attachment table and its attachments disagree" => "";
-    M18 Attachment Error "an attachment's content cannot be read" => "";
-    M19 EmbeddedMessage Error "an embedded message cannot be read" => "";
-    M21 Orphan Error "an item is reached by no folder" => "";
-    M22 CompressedRtf Warning "a message's compressed RTF is damaged" => "";
-    M24 NamedProperties Warning "the map of named properties is damaged" => "";
+    L01 HeapHeader Error "a heap has no heap signature" => "looks for an older copy of the block; else the item stays with what is left of it";
+    L02 HeapMap Error "a heap block's page map cannot be read" => "builds the heap anew from the items whose bounds make sense";
+    L03 HeapItems Error "a heap block's items do not lie one after the other" => "builds the heap anew from the items whose bounds make sense";
+    L04 HeapFreed Note "a heap block's count of freed items is wrong" => "corrects it when the heap is written";
+    L05 HeapItemSize Warning "a heap item is larger than the format allows" => "moves the value out of the heap when the heap is written";
+    L06 HeapFillLevel Note "a heap's fill levels are out of date" => "corrects them when the heap is written";
+    L07 HeapId Error "a heap id names no item of the heap" => "drops the value and keeps the others";
+    L08 HeapBlockShort Warning "a heap block before the last is not full" => "packs the heap anew";
+    L09 TreeHeader Error "a B-tree on a heap has a wrong header or entry size" => "builds it anew from the records that can be read";
+    L10 TreeOrder Error "a B-tree on a heap is out of order or goes round in a circle" => "sorts its records and builds it anew";
+    L11 HeapLeak Note "a heap holds items that nothing names" => "leaves them; they may be older values";
+    L12 HeapIdTwice Warning "two values share one heap item" => "gives each its own when the heap is written";
+    T01 PropertyRecord Error "a property record has no known type" => "drops the record and keeps the others";
+    T02 PropertySize Warning "a property's value has the wrong size" => "drops the value and keeps the others";
+    T03 PropertyMissing Error "a property's value cannot be read" => "drops the value and keeps the others; a message with another body keeps that";
+    T04 StringValue Warning "a string or a list of values is not well-formed" => "keeps what can be decoded";
+    T05 ObjectValue Error "an object property names nothing" => "keeps the attachment without content, and says so";
+    T06 TableHeader Error "a table's header cannot be read" => "builds the table anew from its template and the items";
+    T07 TableColumns Error "a table's column lies outside its rows" => "builds the table anew from its template and the columns that can be read";
+    T08 RowIndex Error "a table's row index and its rows disagree" => "builds the index anew from the rows, which hold their ids";
+    T09 RowMatrix Error "a table's rows are cut short" => "builds the missing rows from the items";
+    T10 CellValue Warning "a table cell's value cannot be read" => "copies it from the item";
+    T11 TableTemplate Error "a table's template has rows or lacks a column" => "writes the template anew";
+    T12 PropertyOrder Note "an object's properties are not ascending, or one stands twice" => "sorts them when the object is written";
+    T13 ColumnOrder Note "a table's columns are not ascending" => "sorts them when the table is written";
+    M01 StoreProperties Error "the store's properties lack something or point nowhere" => "points them to folders that exist, new ones where there are none";
+    M02 FolderRow Error "a folder's table and the folders below it disagree" => "adds the missing row, or takes out the row of a folder that is nowhere";
+    M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one it takes out the row";
+    M04 RowCell Warning "a table's row tells something else than its object" => "copies it from the object";
+    M05 FolderCounts Warning "a folder's counts differ from what it holds" => "counts anew";
+    M06 FolderName Note "a folder has no name, or that of a neighbour" => "leaves it";
+    M07 MessageClass Error "a message has no class" => "sets IPM.Note";
+    M08 MessageFlags Warning "a message's flags contradict what it is" => "corrects those that follow from the rest";
+    M09 SubmitFlags Warning "a message's submit flags are set where none can be" => "clears them outside the outbox";
+    M10 SubmitTime Warning "a sent message does not tell when" => "sets it from the delivery time or the headers";
+    M11 SearchKey Note "a message has no search key" => "sets one made from the message, when it writes the message; with --thorough everywhere";
+    M12 CreationTime Note "a message does not tell when it was made" => "sets it from its other times, when it writes the message; with --thorough everywhere";
+    M13 ModificationTime Note "a message does not tell when it was last changed" => "sets it from its other times, when it writes the message; with --thorough everywhere";
+    M14 MessageSize Note "a message's size is far from what it holds" => "computes it anew when it writes the message";
+    M15 TimeRange Note "a time lies outside the years 1601 to 2100" => "leaves it";
+    M16 Recipients Warning "a message's recipient table cannot be read" => "builds the rows anew from the headers and display names";
+    M17 AttachmentTable Error "a message's attachment table and its attachments disagree" => "adds the missing rows, and takes out those of attachments that are nowhere";
+    M18 Attachment Error "an attachment's content cannot be read" => "keeps its name, and says so";
+    M19 EmbeddedMessage Error "an embedded message cannot be read" => "puts what can be read of it into Lost and Found";
+    M20 MessageParent Error "a message's parent is not the folder that lists it" => "names the folder that lists it";
+    M21 Orphan Error "an item is reached by no folder" => "puts it into Lost and Found";
+    M22 CompressedRtf Warning "a message's compressed RTF is damaged" => "leaves it; the other bodies stay";
+    M23 SubjectPrefix Note "a subject's prefix is longer than the subject" => "leaves it";
+    M24 NamedProperties Warning "the map of named properties is damaged" => "builds its index anew; no property gets another id";
+    M25 PropertyUnnamed Note "a named property has no name in the map" => "leaves it";
+    M26 ReceiveFolder Warning "the table of receive folders lacks a class or names no folder" => "points it to the inbox";
+    M27 SearchFolder Note "a search folder is not complete" => "empties it; Outlook searches again";
+    M28 ItemTwice Error "an item is listed twice" => "keeps it in the folder that the item names";
+    M29 NameIndex Note "the index of named properties has an entry in the wrong place" => "builds the index anew";
+    M30 DisplayNames Note "a message's display names differ from its recipients" => "leaves them";
+    M31 AttachmentProperties Note "an attachment lacks a property or has a wrong size" => "sets it when it writes the message";
 }
 
 #[cfg(test)]

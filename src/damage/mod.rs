@@ -191,7 +191,9 @@ impl Notes {
     /// Notes a finding, unless the same code stands for the same place already.
     pub fn add(&self, code: Code, place: Place, detail: impl Into<String>) {
         let mut inner = self.lock();
-        if inner.seen.contains(&(code, place)) {
+        // One damaged page or block is one line, however many nodes ask for it.
+        let key = (code, if code.is_of_blocks() { Place { nid: None, ..place } } else { place });
+        if inner.seen.contains(&key) {
             return;
         }
         inner.changed = Some(SystemTime::now());
@@ -199,9 +201,9 @@ impl Notes {
             inner.folded = inner.folded.saturating_add(1);
             return;
         }
-        let finding = Finding::new(code, place, detail);
+        let finding = Finding::new(code, if code.is_of_pages() { key.1 } else { place }, detail);
         tracing::debug!("{finding}");
-        inner.seen.insert((code, place));
+        inner.seen.insert(key);
         inner.findings.push(finding);
     }
 
@@ -258,6 +260,20 @@ mod tests {
         notes.add(Code::PageCrc, Place::offset(1), "");
         notes.add(Code::PageCrc, Place::offset(2), "");
         assert_eq!(notes.count(), 2);
+    }
+
+    #[test]
+    fn one_damaged_page_or_block_is_one_line_whoever_asks_for_it() {
+        let notes = Notes::default();
+        for nid in [0x21, 0x24, 0x44] {
+            notes.add(Code::PageCrc, Place::offset(0x4400).of_node(nid), "");
+            notes.add(Code::BlockCrc, Place::block(8).of_node(nid), "");
+            notes.add(Code::HeapId, Place::node(nid), "");
+        }
+        let places: Vec<Place> = notes.findings().iter().map(|finding| finding.place).collect();
+        // A page belongs to nobody, a block to the first who asked for it.
+        let nodes = [0x21, 0x24, 0x44].map(Place::node);
+        assert_eq!(places, [Place::offset(0x4400), Place::block(8).of_node(0x21), nodes[0], nodes[1], nodes[2]]);
     }
 
     #[test]

@@ -5,15 +5,25 @@
 //! a [`Context`] with the store as it was opened. A pass only reads; it reports to a [`Report`] and counts what it has
 //! read in a [`Progress`]. A damaged thing never ends a pass; only a failing disk and the user do.
 
+mod bits;
+mod case;
+mod folders;
 mod low;
+mod object;
+mod others;
+mod pool;
 mod report;
+mod special;
+mod victim;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::damage::{Code, Error, Place, Result, Severity, Verdict};
 use crate::disk::ReadAt;
+use crate::format::id::Nid;
 use crate::progress::Progress;
 use crate::store::Store;
+use victim::Victims;
 
 pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
 
@@ -29,7 +39,7 @@ pub struct Context<'a> {
 }
 
 /// The passes over the store's objects, in the order in which they run.
-const OBJECT_PASSES: &[fn(&Context<'_>) -> Result<()>] = &[];
+const OBJECT_PASSES: &[fn(&Context<'_>) -> Result<()>] = &[special::run, folders::run, others::run];
 
 /// How a scan ended.
 #[derive(Debug)]
@@ -51,7 +61,9 @@ pub struct Outcome {
 pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, listener: impl FnMut(Event<'_>) + Send) -> Outcome {
     let listener = Mutex::new(listener);
     let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
-    let report = Report::new(&tell);
+    let victims = store.ok().map(Victims::of);
+    let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
+    let report = Report::new(&tell).naming(&namer);
     let result = passes(file, store, progress, &report);
     Outcome::of(&report, result)
 }

@@ -258,6 +258,7 @@ pub const LID_WEDDING_ANNIVERSARY_LOCAL: Key = Key::Lid(PSETID_ADDRESS, 0x80df);
 
 // What readers do not ask for and writers must give.
 pub const MESSAGE_SIZE: Key = Key::Id(0x0e08);
+pub const SUBMIT_FLAGS: Key = Key::Id(0x0e14);
 pub const ATTACH_SIZE: Key = Key::Id(0x0e20);
 pub const COMMON_VIEWS_ENTRY_ID: Key = Key::Id(0x35e6);
 pub const VALID_FOLDER_MASK: Key = Key::Id(0x35df);
