@@ -16,6 +16,7 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod report;
 pub mod scan;
 pub mod schema;
 mod source;
