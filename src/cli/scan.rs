@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::interrupt::on_interrupt;
 use super::json::{self, Counts, Found, Record};
 use super::out::{self, Failure, Output, Stop, in_words};
+use super::report::Page;
 use super::source::{Source, shown};
 use super::text;
 use crate::control::{About, Fold, Scribe, by_severity};
@@ -24,6 +25,7 @@ Examples:
   pstfs scan outlook.pst
   pstfs scan --log scan.log archive/*.pst
   pstfs scan --json outlook.pst | jq 'select(.type == \"finding\").victim'
+  pstfs scan --report page.html outlook.pst
   pstfs scan --explain B08
 
 A line of the log begins with !! for an error, ?? for a warning, -- for a note
@@ -45,8 +47,11 @@ pub struct Scan {
     /// Write the log to this file instead of standard output
     #[arg(long, value_name = "LOG")]
     log: Option<PathBuf>,
+    /// Write a page with a map of the store and all findings, to be looked at in a browser; for one FILE
+    #[arg(long, value_name = "PAGE.html")]
+    report: Option<PathBuf>,
     /// Say what a code means and what repair does about it
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["json", "log", "files"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["json", "log", "report", "files"])]
     explain: Option<String>,
     /// Show no progress
     #[arg(short, long)]
@@ -60,6 +65,9 @@ pub struct Scan {
 pub fn run(args: &Scan) -> Result<Exit, Failure> {
     if let Some(id) = &args.explain {
         return explain(id);
+    }
+    if args.report.is_some() && args.files.len() > 1 {
+        return Err(Failure::new(Exit::Usage, "--report makes a page of one FILE; 'pstfs scan --help' shows how it is used"));
     }
     let progress = Arc::new(Progress::default());
     let cancelled = Arc::clone(&progress);
@@ -171,7 +179,8 @@ fn look(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, prefix:
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());
     let about = About { file: file.to_owned(), size_bytes: source.bytes(), format };
     let (scribe, head) = Scribe::begin(number, "scan", &about);
-    let teller = Mutex::new(Teller { args, prefix, sinks, scribe, fold: Fold::default(), stop: None });
+    let page = args.report.as_ref().map(|path| (path, Page::new(about)));
+    let teller = Mutex::new(Teller { args, prefix, sinks, scribe, fold: Fold::default(), page, stop: None });
     teller.lock().unwrap_or_else(PoisonError::into_inner).lines(&head);
     let bar = Bar::show(Arc::clone(progress), args.quiet);
     let outcome = scan::scan(&raw, store.as_deref(), progress, |event| {
@@ -198,6 +207,7 @@ struct Teller<'a> {
     sinks: &'a mut Sinks,
     scribe: Scribe,
     fold: Fold,
+    page: Option<(&'a PathBuf, Page)>,
     stop: Option<Stop>,
 }
 
@@ -209,6 +219,9 @@ impl Teller<'_> {
     }
 
     fn event(&mut self, event: Event<'_>) {
+        if let Some((_, page)) = &mut self.page {
+            page.event(event);
+        }
         let lines = self.scribe.event(event);
         self.lines(&lines);
         let record = match event {
@@ -226,6 +239,10 @@ impl Teller<'_> {
         self.lines(&lines);
         if let Some(stop) = self.stop {
             return Err(stop);
+        }
+        if let Some((path, page)) = &self.page {
+            let written = std::fs::write(path, page.render(outcome));
+            written.map_err(|error| Failure::new(Exit::Failed, format!("{}: cannot write the page: {}", shown(path), in_words(&error))))?;
         }
         let failed = outcome.verdict == Verdict::Failed;
         if self.args.json && !failed {

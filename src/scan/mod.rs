@@ -74,6 +74,7 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
         Ok(store) => {
             let context = Context { store, progress, report };
             OBJECT_PASSES.iter().try_for_each(|pass| pass(&context))?;
+            row_versions(&context);
         }
         Err(error) => not_opened(error, report)?,
     }
@@ -81,6 +82,14 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
         report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
     }
     Ok(())
+}
+
+/// The header's counter is where versions of rows come from ([MS-PST] 2.2.2.6): none is above it.
+fn row_versions(context: &Context<'_>) {
+    let (unique, highest) = (context.store.ndb().header().unique, context.report.row_version());
+    if highest > unique {
+        context.report.add(Code::HeaderUnique, Place::FILE, format!("it is {unique:#x}, the highest version of a row is {highest:#x}"));
+    }
 }
 
 /// Tells why there is nothing about folders and items, unless the low passes did.

@@ -65,6 +65,8 @@ pub type Namer<'a> = dyn Fn(u32) -> String + Sync + 'a;
 struct Inner {
     counts: Counts,
     tally: Tally,
+    /// The highest version of a table's row.
+    row_version: u32,
     /// The victim named last: findings about one node come together.
     named: Option<(u32, String)>,
 }
@@ -138,6 +140,17 @@ impl<'a> Report<'a> {
     /// Whether there is a finding of this code so far.
     pub fn has(&self, code: Code) -> bool {
         self.lock().counts.keys().any(|(found, _)| *found == code)
+    }
+
+    /// A table's row has this version: PidTagLtpRowVer ([MS-PST] 2.3.4.4.1).
+    pub fn saw_row_version(&self, version: u32) {
+        let highest = &mut self.lock().row_version;
+        *highest = (*highest).max(version);
+    }
+
+    /// The highest version of a row seen so far.
+    pub fn row_version(&self) -> u32 {
+        self.lock().row_version
     }
 
     /// How many findings there are so far.

@@ -161,7 +161,10 @@ impl Walk {
             let code = if this.told.is_some() { Code::PageBid } else { Code::HeaderRootBid };
             low.report.add(code, here, format!("the page says {}", trailer.bid));
         }
-        self.bids.push(trailer.bid.0);
+        // What stands in a page that is not whole is no proof of an id.
+        if faults.crc.is_none() || same_bid {
+            self.bids.push(trailer.bid.0);
+        }
         Some(body)
     }
 

@@ -313,7 +313,7 @@ impl Count {
         let least = live.saturating_add(1);
         match () {
             () if live == 0 => Self::Unused,
-            () if live >= u16::MAX => Self::Full,
+            () if live == u16::MAX => Self::Full,
             () if told < least => Self::TooLow,
             () if told > least.saturating_add(lost.into()) => Self::TooHigh,
             () => Self::Right,

@@ -20,6 +20,7 @@ mod build;
 mod classes;
 mod edits;
 mod items;
+mod objects;
 mod random;
 mod recipe;
 mod values;
