@@ -91,7 +91,8 @@ fn bless(folder: &Path, documents: &Documents) {
 
 /// The first lines that differ.
 fn difference(expected: &[u8], given: &[u8]) -> String {
-    let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect::<Vec<_>>();
+    let lines =
+        |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect::<Vec<_>>();
     let (expected, given) = (lines(expected), lines(given));
     let at = expected.iter().zip(&given).take_while(|(a, b)| a == b).count();
     let part = |lines: &[String]| lines.iter().skip(at).take(4).cloned().collect::<Vec<_>>().join("\n    ");
