@@ -63,7 +63,7 @@ impl<'a> Compound<'a> {
         let mini_fat = file.chain(u32_at(bytes, 0x3c)?);
         file.mini_next = numbers(&file.joined(&mini_fat));
         let directory = file.chain(u32_at(bytes, 0x30)?);
-        file.entries = file.joined(&directory).as_chunks::<ENTRY_LEN>().0.iter().filter_map(|entry| Entry::decode(entry)).collect();
+        file.entries = file.joined(&directory).as_chunks::<ENTRY_LEN>().0.iter().filter_map(Entry::decode).collect();
         let root = file.entries.first()?;
         file.mini = file.sectors(root.start, root.size);
         Some(file)

@@ -89,7 +89,7 @@ fn literal(rtf: &[u8]) -> Vec<u8> {
         contents.push(if run.len() < 8 { 1 << run.len() } else { 0 });
         contents.extend(run);
     }
-    if rtf.len() % 8 == 0 {
+    if rtf.len().is_multiple_of(8) {
         contents.push(1);
     }
     // The end is a reference to the place in the dictionary that would be written next.
