@@ -18,11 +18,8 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
-<<<<<<< HEAD
 mod properties;
-=======
 mod report;
->>>>>>> scanhigh
 pub mod scan;
 pub mod schema;
 mod source;

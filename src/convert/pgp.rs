@@ -15,7 +15,7 @@ use crate::store::item::Item;
 const CONTROL: &str = "application/pgp-encrypted";
 
 /// The largest part that goes out as it is; larger ones in base64.
-const AS_IT_IS_MAX: u64 = 64 << 20;
+const AS_IT_IS_MAX: u64 = 16 << 20;
 
 /// The kind of multipart and its parts; `None` where the attachments are not such a message.
 ///

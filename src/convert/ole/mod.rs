@@ -12,7 +12,7 @@ use crate::store::codepage;
 use compound::{Compound, Entry, Places, SIGNATURE, cut, slice, u16_at, u32_at};
 
 /// The largest object that is looked into: it is read once for that. Larger ones stay compound files.
-const OBJECT_MAX: u64 = 64 << 20;
+const OBJECT_MAX: u64 = 32 << 20;
 
 /// How far the names before a packaged file may reach.
 const NAMES_MAX: u64 = 64 << 10;

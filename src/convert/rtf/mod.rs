@@ -2,7 +2,9 @@
 //!
 //! Outlook stores an RTF body compressed ([MS-OXRTFCP]); [`decompress`] gives its bytes. What those say is one of three:
 //! HTML that was wrapped in RTF so that both can be had from it, text that was wrapped the same way ([MS-OXRTFEX]), or
-//! RTF that somebody wrote; [`read`] tells which, and gives HTML or text.
+//! RTF that somebody wrote; [`read`] tells which, and gives HTML or text. RTF that somebody wrote stays RTF, beside its
+//! text: rtf-parser and its kin know styles, but neither tables, lists, fields nor code pages of fonts, so that HTML made
+//! with them would lose what the text keeps.
 //!
 //! `lzfu` reads the header of a compressed body, `expand` what follows it.
 //! `token` cuts RTF into tokens, `words` knows what control words mean, `reader` follows groups and destinations, `fonts`

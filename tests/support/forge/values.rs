@@ -84,7 +84,7 @@ fn value_of(kind: PropType, text: &str, size: Option<u64>) -> Value {
     }
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
     (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
