@@ -23,6 +23,8 @@ Options for -o, separated by commas; they mean what they mean to a mount:
                      how documents are named
   recovered=orphaned|none
                      whether there is a folder Recovered
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
 
 Examples:
   pstfs ls outlook.pst

@@ -34,6 +34,8 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
                      what stands under Recovered
   names=date|subject|nid
                      how documents are named
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
   nocontrol          neither .control nor .scanlog
   nommap             read FILE without mapping it into memory
   log=PATH           append messages of the mount to this file
@@ -146,6 +148,7 @@ impl Job {
         let store = recover::open(&self.file, access).map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
+        tree.resolve_addresses().map_err(|error| self.not_opened(&error))?;
         ending.mounting();
         // What is known by now; `.scanlog` tells what is met later.
         if let Some(damage) = damage_line(tree.store().ndb().notes()) {

@@ -134,6 +134,7 @@ impl Options {
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
+            "resolve" => self.view.resolve_store = one_of(option, value, &[("store", true)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,resolve=store,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -206,7 +207,14 @@ mod tests {
             umask: 0o022,
             fmask: Some(0o133),
             dmask: Some(0o027),
-            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, no_recovered: true },
+            view: View {
+                all_folders: true,
+                hidden: true,
+                attachments: true,
+                names: Names::Subject,
+                no_recovered: true,
+                resolve_store: true,
+            },
             no_control: true,
             no_mmap: true,
             log: Some("/tmp/x.log".into()),
@@ -244,7 +252,8 @@ mod tests {
             "umask=1777",
             "recovered=some",
             "recovered=all",
-            "resolve=store",
+            "resolve=",
+            "resolve=all",
             "names=",
             "log=",
             "ro=1",

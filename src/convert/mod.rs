@@ -3,26 +3,31 @@
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
 //!
 //! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
-//! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
+//! text, [`part`] and [`smime`] the attachments, [`report`] and [`form`] what reports, meetings and tasks have beside them. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
 pub mod body;
 pub mod calendar;
 pub mod contact;
 pub mod digest;
+mod directory;
 pub mod document;
 pub mod eml;
 pub mod encode;
 pub mod envelope;
+pub mod form;
 pub mod header;
 mod kind;
 mod lines;
+mod marks;
 pub mod part;
 pub mod people;
 mod render;
+pub mod report;
 pub mod rtf;
 pub mod smime;
 pub mod transport;
 
+pub use directory::addresses;
 pub use document::Document;
 pub use kind::Format;
 pub use lines::Given;

@@ -64,6 +64,12 @@ impl Part {
         Self { fields, body: vec![Step::Write(Segment::Base64(source))], inline: false }
     }
 
+    /// Whether it is an attached message.
+    pub fn is_message(&self) -> bool {
+        let is_rfc822 = |field: &header::Field| field.value.starts_with("message/rfc822");
+        self.fields.get("Content-Type").is_some_and(is_rfc822) || matches!(self.body.first(), Some(Step::Embedded(..)))
+    }
+
     /// A message that stands in the part as it is.
     pub fn message(name: &str, body: Vec<Step>) -> Self {
         let mut fields = typed("message/rfc822", name);
@@ -81,7 +87,8 @@ fn typed(kind: &str, name: &str) -> Fields {
     fields
 }
 
-fn disposition(how: &str, name: &str) -> header::Field {
+/// Whether a part is shown or listed, and its name.
+pub(super) fn disposition(how: &str, name: &str) -> header::Field {
     let mut tokens = vec![format!("{how};")];
     tokens.extend(header::filename_parameter(name));
     header::tokens("Content-Disposition", tokens)

@@ -31,10 +31,17 @@ impl Store {
     ///
     /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
     pub fn item(&self, node: NodeRef) -> Result<Item> {
-        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
-        let mut item = Item { node, props: self.props_of(node.nid, values), ..Item::default() };
-        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        let mut item = self.envelope(node)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
+    }
+
+    /// An item without its attachments.
+    pub fn envelope(&self, node: NodeRef) -> Result<Item> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let addresses = self.addresses.get().cloned().unwrap_or_default();
+        let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
     }
 

@@ -17,6 +17,7 @@ impl Tree {
         if let Some(document) = self.documents.get(&ino) {
             return Ok(document);
         }
+        self.resolve_addresses()?;
         let (document, time) = self.store.ndb().without_io_failure(|| match object(ino)? {
             Object::Document(slot) => self.render(slot),
             Object::Attachment(nid, index) => self.render_attachment(nid, index),

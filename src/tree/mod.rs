@@ -15,7 +15,7 @@ mod xattr;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::convert::Document;
+use crate::convert::{self, Document};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::ndb::cache::Cache;
@@ -65,6 +65,8 @@ pub struct View {
     pub names: Names,
     /// Nothing under `Recovered`.
     pub no_recovered: bool,
+    /// X.500 names of people become the mail addresses that any item of the store tells.
+    pub resolve_store: bool,
 }
 
 /// How documents are named.
@@ -91,6 +93,8 @@ pub struct Tree {
     /// Held while something is searched for in the whole store: once is enough.
     searching: Mutex<()>,
     other: OnceLock<other::OtherFolders>,
+    /// Whether the store was searched for mail addresses.
+    resolved: OnceLock<()>,
 }
 
 /// What is kept of every document that was looked at, instead of the document.
@@ -115,6 +119,7 @@ impl Tree {
             orphans: OnceLock::new(),
             searching: Mutex::default(),
             other: OnceLock::new(),
+            resolved: OnceLock::new(),
         }
     }
 
@@ -199,6 +204,17 @@ impl Tree {
 
     fn lock_known(&self) -> MutexGuard<'_, HashMap<Ino, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Searches the store for mail addresses, if the user wants that and it was not done yet; documents wait for it.
+    pub fn resolve_addresses(&self) -> Result<()> {
+        if self.view.resolve_store {
+            self.searched(&self.resolved, || {
+                self.store.set_addresses(convert::addresses(&self.store)?);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// The items that no folder reaches; found when first asked for.
