@@ -139,7 +139,7 @@ fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, open: Open<
 
 /// The text of a message: as text, as HTML, as a calendar part, or several of them.
 fn body(item: &Item, bodies: Bodies, calendar: Option<Part>, boundaries: &Boundaries) -> Option<Part> {
-    let bare = item.attachments.is_empty().then(|| missing(item, &bodies));
+    let bare = item.attachments.is_empty().then(|| missing(item, &bodies)).filter(|bare| !bare.is_empty());
     let text = bodies.text.or_else(|| bare.filter(|_| bodies.html.is_none()));
     let parts = [text.map(|text| Part::text("text/plain", text)), bodies.html.map(|html| Part::text("text/html", html)), calendar];
     boundaries.multipart("alternative", parts.into_iter().flatten().collect())
