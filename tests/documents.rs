@@ -79,6 +79,13 @@ fn files(root: &Path) -> Documents {
     found
 }
 
+/// The documents of a case with the addresses of its whole store.
+fn resolved(name: &str) -> Documents {
+    let (format, cipher) = forge::wanted(&forge::recipe(name))[0];
+    let store = Store::open(Arc::new(forge::store(format, cipher, &forge::recipe(name))), 1 << 20).unwrap();
+    documents(&Tree::new(Arc::new(store), View { names: Names::Subject, resolve_store: true, ..View::default() }, 1 << 20))
+}
+
 fn bless(folder: &Path, documents: &Documents) {
     std::fs::remove_dir_all(folder).unwrap();
     std::fs::create_dir(folder).unwrap();
@@ -137,6 +144,41 @@ fn each_recipe_gives_its_documents_in_every_format() {
             assert_eq!(given.len(), expected.len(), "{name}, {variant}: {:?}", given.keys());
         }
     }
+}
+
+#[test]
+fn the_addresses_of_the_whole_store_change_only_what_nothing_else_resolves() {
+    let (_, folder) = cases().into_iter().find(|(name, _)| name == "mail-people").unwrap();
+    let (plain, resolved) = (files(&folder), resolved("mail-people"));
+    let changed: Vec<&str> = plain.keys().filter(|name| plain[*name] != resolved[*name]).map(String::as_str).collect();
+    assert_eq!(changed, ["Inbox/Resolved by the store only.eml", "Inbox/Who replies reach.eml"]);
+    let lines = |name: &str| String::from_utf8(resolved[name].clone()).unwrap();
+    let people = lines(changed[0]);
+    for wanted in ["From: Ann Archer <ann@example.com>\n", "Sender: Bob's helper <bob@example.com>\n", "Cc: Dan Drew <dan@example.com>\n"] {
+        assert!(people.contains(wanted), "{people}");
+    }
+    assert!(
+        lines(changed[1]).contains("Reply-To: Bob Baker <bob@example.com>, \"Liste, die\"\n <list@example.com>\n"),
+        "{}",
+        lines(changed[1])
+    );
+}
+
+#[test]
+fn of_two_addresses_for_a_name_that_of_the_lowest_node_counts() {
+    let note = |subject: &str, smtp: &str| {
+        let dn = "prop 0x0c1e unicode EX\n    prop 0x0c1f unicode \"/o=Org/cn=ann\"\n";
+        let smtp = if smtp.is_empty() { String::new() } else { format!("    prop 0x5d01 unicode {smtp}\n") };
+        format!("  item class=IPM.Note subject=\"{subject}\"\n    prop 0x0c1a unicode Ann\n    {dn}{smtp}")
+    };
+    let notes = [note("first", "one@example.com"), note("second", "two@example.com"), note("third", "")].concat();
+    let recipe = forge::Recipe::parse(&format!("store Two\nfolder Inbox\n{notes}"));
+    let bytes = forge::store(pstfs::format::Format::Unicode, pstfs::format::cipher::Cipher::None, &recipe);
+    let view = View { names: Names::Subject, resolve_store: true, ..View::default() };
+    let given = documents(&Tree::new(Arc::new(Store::open(Arc::new(bytes), 1 << 20).unwrap()), view, 1 << 20));
+    let from = |name: &str| String::from_utf8_lossy(&given[name]).lines().find(|line| line.starts_with("From")).unwrap().to_owned();
+    assert_eq!(from("Inbox/second.eml"), "From: Ann <two@example.com>", "its own property counts first");
+    assert_eq!(from("Inbox/third.eml"), "From: Ann <one@example.com>");
 }
 
 #[test]

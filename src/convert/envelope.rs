@@ -160,8 +160,14 @@ fn add_reply_to(fields: &mut Fields, item: &Item, author: Option<&Address>, reso
     if list.is_empty() {
         list = people::display_list(&names);
     }
-    list.retain(|address| address.is_real() && author.is_none_or(|author| !author.email.eq_ignore_ascii_case(&address.email)));
-    fields.add(address::field("Reply-To", &list));
+    list.retain(|address| author.is_none_or(|author| !author.email.eq_ignore_ascii_case(&address.email)));
+    let (real, others): (Vec<_>, Vec<_>) = list.into_iter().partition(Address::is_real);
+    fields.add(address::field("Reply-To", &real));
+    // A reply to an address that nothing resolves would come back: it is told, but not asked for.
+    let lost = address::field("Reply-To", &others);
+    if !lost.value.is_empty() {
+        fields.push(header::text(KEPT, &format!("Reply-To: {}", lost.unfolded())));
+    }
 }
 
 fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {

@@ -1,5 +1,5 @@
 //! The other form of an item that goes out as mail: the calendar part of a meeting request, the card of a contact that is
-//! attached to a message, the task in a task request.
+//! attached to a message, the task in a task request, the times of a free/busy item.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ use super::eml::Open;
 use super::encode::with_line_ends;
 use super::header;
 use super::part::{Part, disposition};
-use super::{Format, Given, calendar, contact};
+use super::{Format, Given, calendar, contact, freebusy};
 use crate::damage::Result;
 use crate::store::item::Item;
 use crate::store::tags;
@@ -33,7 +33,10 @@ pub fn of(item: &Item, text: Option<&str>, open: Open<'_>) -> Result<Option<Form
     };
     let given = Given { body: text, message: &message, ..Given::default() };
     let form = match Format::of_class(&item.class()) {
-        Format::Eml => calendar::method(&item.class()).and_then(|_| calendar_of(item, &given)).map(invitation),
+        Format::Eml => match calendar::method(&item.class()) {
+            Some(_) => calendar_of(item, &given).map(invitation),
+            None => freebusy::render(item).map(|text| attached(item, "text/calendar", ".ics", text)),
+        },
         Format::Ics => calendar_of(item, &given).map(|text| attached(item, "text/calendar", ".ics", text)),
         Format::Vcf => contact::render(item, &given).map(|text| attached(item, "text/vcard", ".vcf", text)),
     };

@@ -15,6 +15,7 @@ pub mod eml;
 pub mod encode;
 pub mod envelope;
 pub mod form;
+mod freebusy;
 pub mod header;
 mod kind;
 mod lines;

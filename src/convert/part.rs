@@ -126,7 +126,7 @@ pub fn without_place(why: &str) -> String {
 
 /// Adds what ties a part to the HTML body that shows it.
 fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) -> Part {
-    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| header::message_ids(&id).into_iter().next());
+    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| content_id(&id));
     let flags = attachment.props.int(tags::ATTACH_FLAGS).unwrap_or_default();
     let location = attachment.props.text(tags::ATTACH_CONTENT_LOCATION).map(|location| clean(&location));
     let by_id = id.as_ref().is_some_and(|id| cited.has_id(id) || flags & RENDERED_IN_BODY != 0);
@@ -141,6 +141,15 @@ fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) 
         part.fields.set(disposition("inline", name));
     }
     part
+}
+
+/// A Content-ID in its brackets. Mailers write and cite ids without an `@` too.
+fn content_id(id: &str) -> Option<String> {
+    let plain = clean(id);
+    let fits = !plain.is_empty()
+        && plain.len() < header::WORD_MAX
+        && plain.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"<>".contains(&byte));
+    if fits { Some(format!("<{plain}>")) } else { header::message_ids(id).into_iter().next() }
 }
 
 /// What a HTML body shows of the message's other parts.
@@ -354,6 +363,15 @@ mod tests {
         let cited = fields(&image, Some("<img src=\"CID:image001.png%4001D0\">"));
         assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <image001.png@01D0>\n"), "{cited}");
         assert!(fields(&image, Some("<p>")).contains("Content-Disposition: attachment;"));
+    }
+
+    #[test]
+    fn an_id_without_a_domain_is_cited_too() {
+        let image = attachment(&[(tags::ATTACH_CONTENT_ID, "pic2"), (tags::ATTACH_FILENAME, "i.png")], Content::None);
+        let cited = fields(&image, Some("<img src='cid:pic2'>"));
+        assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <pic2>\n"), "{cited}");
+        assert_eq!(content_id("a\nBcc: b"), None);
+        assert_eq!(content_id("<a@b>").as_deref(), Some("<a@b>"));
     }
 
     #[test]

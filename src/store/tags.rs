@@ -309,3 +309,13 @@ pub const LID_POST_RSS_CHANNEL_LINK: Key = Key::Lid(PSETID_POST_RSS, 0x8900);
 pub const LID_POST_RSS_ITEM_LINK: Key = Key::Lid(PSETID_POST_RSS, 0x8901);
 pub const LID_POST_RSS_ITEM_GUID: Key = Key::Lid(PSETID_POST_RSS, 0x8903);
 pub const LID_POST_RSS_CHANNEL: Key = Key::Lid(PSETID_POST_RSS, 0x8904);
+
+// Free/busy items ([MS-OXOPFFB]).
+pub const FREE_BUSY_PUBLISH_START: Key = Key::Id(0x6847);
+pub const FREE_BUSY_PUBLISH_END: Key = Key::Id(0x6848);
+pub const SCHEDULE_INFO_MONTHS_TENTATIVE: Key = Key::Id(0x6851);
+pub const SCHEDULE_INFO_FREE_BUSY_TENTATIVE: Key = Key::Id(0x6852);
+pub const SCHEDULE_INFO_MONTHS_BUSY: Key = Key::Id(0x6853);
+pub const SCHEDULE_INFO_FREE_BUSY_BUSY: Key = Key::Id(0x6854);
+pub const SCHEDULE_INFO_MONTHS_AWAY: Key = Key::Id(0x6855);
+pub const SCHEDULE_INFO_FREE_BUSY_AWAY: Key = Key::Id(0x6856);
