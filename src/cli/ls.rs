@@ -24,6 +24,8 @@ Options for -o, separated by commas; they mean what they mean to a mount:
   recovered=orphaned|none|all
                      what the folder Recovered shows; with all the whole file is
                      searched for deleted items first
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
 
 Examples:
   pstfs ls outlook.pst

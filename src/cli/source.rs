@@ -135,7 +135,7 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
     let others = Options { view: View::default(), ..options.clone() };
     if others != Options::default() {
-        let known = "all_folders, hidden, attachments, names= and recovered=";
+        let known = "all_folders, hidden, attachments, names=, resolve=store and recovered=";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
@@ -168,9 +168,10 @@ mod tests {
 
     #[test]
     fn only_options_of_the_view_are_taken() {
-        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, recovered: Recovered::All };
-        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=all"), Ok(wanted));
-        for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "allow_other", "frobnicate"] {
+        let (names, recovered) = (Names::Nid, Recovered::All);
+        let wanted = View { all_folders: true, hidden: true, attachments: true, names, recovered, resolve_store: true };
+        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=all,resolve=store"), Ok(wanted));
+        for list in ["ro", "nommap", "uid=0", "log=x", "allow_other", "frobnicate"] {
             assert!(options(list).unwrap_err().contains(list), "{list}");
         }
     }

@@ -10,8 +10,10 @@ use super::document::{Document, Fetch, Segment, fetch};
 use super::encode::{BOUNDARY_MARK, LINE_END};
 use super::envelope;
 use super::file::without_place;
+use super::form::{self, Form};
 use super::header::{self, Fields};
 use super::part::{self, Cited, Part, Step};
+use super::report::Report;
 use super::{pgp, smime};
 use crate::damage::Result;
 use crate::store::Store;
@@ -48,7 +50,7 @@ pub fn render(store: &Store, item: &Item) -> Result<Document> {
 pub fn render_with(item: &Item, open: Open<'_>, fetch: Fetch<'_>) -> Result<Document> {
     let mut document = Document::default();
     let mut opened = 0_usize;
-    let mut stack: Vec<(Step, usize)> = reversed(message(item, 0, fetch)?, 0).collect();
+    let mut stack: Vec<(Step, usize)> = reversed(message(item, 0, open, fetch)?, 0).collect();
     while let Some((step, depth)) = stack.pop() {
         match step {
             Step::Write(segment) => document.push(segment),
@@ -71,7 +73,7 @@ fn reversed(steps: Vec<Step>, depth: usize) -> impl Iterator<Item = (Step, usize
 /// The part of an embedded message, or a note where it cannot be read.
 fn embedded(node: NodeRef, name: &str, depth: usize, open: Open<'_>, fetch: Fetch<'_>) -> Result<Part> {
     match open(node) {
-        Ok(item) => Ok(Part::message(name, message(&item, depth, fetch)?)),
+        Ok(item) => Ok(Part::message(name, message(&item, depth, open, fetch)?)),
         Err(error) if error.is_io() => Err(error),
         // The error's own words name node and block ids, which differ in a repaired store.
         Err(_) => Ok(note(name, "cannot be read.")),
@@ -87,13 +89,13 @@ fn note(name: &str, what: &str) -> Part {
 }
 
 /// The steps that write a message.
-fn message(item: &Item, depth: usize, fetch: Fetch<'_>) -> Result<Vec<Step>> {
+fn message(item: &Item, depth: usize, open: Open<'_>, fetch: Fetch<'_>) -> Result<Vec<Step>> {
     let bodies = Bodies::of(item);
     let digest = digest(item, &bodies);
     let mut fields = envelope::fields(item, &digest, &incomplete(item, &bodies));
     let content = match smime::body(item, fetch)? {
         Some(part) => part,
-        None => content(item, bodies, &Boundaries { digest, depth }, fetch)?,
+        None => content(item, bodies, &Boundaries { digest, depth }, open, fetch)?,
     };
     smime::content_class(item).into_iter().for_each(|class| fields.add(class));
     fields.push(header::tokens("MIME-Version", ["1.0".to_owned()]));
@@ -115,29 +117,44 @@ fn bytes(text: String) -> Step {
 }
 
 /// The structure of a message's content.
-fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
+fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, open: Open<'_>, fetch: Fetch<'_>) -> Result<Part> {
     if let Some(parts) = pgp::encrypted(item, !bodies.is_empty(), fetch)? {
         return Ok(boundaries.joined("encrypted", &[pgp::PROTOCOL.to_owned()], parts));
     }
-    let cited = Cited::of(bodies.html.as_deref());
     let rtf = bodies.rtf.take().map(|rtf| Part::base64("application/rtf", RTF_NAME, rtf.into()));
+    let report = Report::of(item, fetch)?;
+    if let Some(report) = report.as_ref().filter(|_| bodies.is_empty()) {
+        bodies.text = Some(report.text.clone());
+    }
+    let (alternative, card) = match form::of(item, bodies.text.as_deref(), open)? {
+        Some(Form::Alternative(part)) => (Some(part), None),
+        Some(Form::Attached(part)) => (None, Some(part)),
+        None => (None, None),
+    };
+    let cited = Cited::of(bodies.html.as_deref());
+    let taken = report.as_ref().and_then(|report| report.stored);
     let parts = item
         .attachments
         .iter()
-        .zip(1..)
-        .map(|(attachment, number)| part::of(attachment, number, &cited, fetch))
+        .enumerate()
+        .filter(|(index, _)| taken != Some(*index))
+        .map(|(index, attachment)| part::of(attachment, index.saturating_add(1), &cited, fetch))
         .collect::<Result<Vec<_>>>()?;
-    let (inline, attached): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.inline);
-    let body = [body(item, bodies, boundaries)].into_iter().flatten();
+    let (inline, attached): (Vec<_>, Vec<_>) = parts.into_iter().chain(card).partition(|part| part.inline);
+    let body = [body(item, bodies, alternative, boundaries)].into_iter().flatten();
     let shown = boundaries.multipart("related", body.chain(inline).collect());
-    Ok(boundaries.mixed(shown.into_iter().chain(rtf).chain(attached).collect()))
+    let shown = shown.into_iter().chain(rtf).chain(attached).collect();
+    Ok(match report {
+        Some(report) => boundaries.report(shown, report),
+        None => boundaries.mixed(shown),
+    })
 }
 
-/// The text of a message: as text, as HTML, or both.
-fn body(item: &Item, bodies: Bodies, boundaries: &Boundaries) -> Option<Part> {
-    let bare = item.attachments.is_empty().then(|| missing(item, &bodies));
+/// The text of a message: as text, as HTML, as a calendar part, or several of them.
+fn body(item: &Item, bodies: Bodies, calendar: Option<Part>, boundaries: &Boundaries) -> Option<Part> {
+    let bare = item.attachments.is_empty().then(|| missing(item, &bodies)).filter(|bare| !bare.is_empty());
     let text = bodies.text.or_else(|| bare.filter(|_| bodies.html.is_none()));
-    let parts = [text.map(|text| Part::text("text/plain", text)), bodies.html.map(|html| Part::text("text/html", html))];
+    let parts = [text.map(|text| Part::text("text/plain", text)), bodies.html.map(|html| Part::text("text/html", html)), calendar];
     boundaries.multipart("alternative", parts.into_iter().flatten().collect())
 }
 
@@ -167,8 +184,16 @@ impl Boundaries {
         }
     }
 
+    /// A report (RFC 6522 3): what people read, what programs read, and at most one message that it is about.
+    fn report(&self, mut parts: Vec<Part>, report: Report) -> Part {
+        let returned = parts.iter().position(Part::is_message).map(|place| parts.remove(place));
+        let parts = [self.mixed(parts), report.status].into_iter().chain(returned).collect();
+        self.joined("report", &[format!("report-type={};", report.kind)], parts)
+    }
+
     fn joined(&self, kind: &str, parameters: &[String], parts: Vec<Part>) -> Part {
-        let initial = kind.get(..1).unwrap_or_default();
+        // A border for each kind: reports and related parts begin with the same letter.
+        let initial = if kind == "report" { "p" } else { kind.get(..1).unwrap_or_default() };
         let boundary = format!("{BOUNDARY_MARK}{}{initial}_{}", self.depth, self.digest);
         let mut tokens = vec![format!("multipart/{kind};")];
         tokens.extend_from_slice(parameters);

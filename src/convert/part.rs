@@ -65,6 +65,12 @@ impl Part {
         Self { fields, body: vec![Step::Write(Segment::Base64(source))], inline: false }
     }
 
+    /// Whether it is an attached message.
+    pub fn is_message(&self) -> bool {
+        let is_rfc822 = |field: &header::Field| field.value.starts_with("message/rfc822");
+        self.fields.get("Content-Type").is_some_and(is_rfc822) || matches!(self.body.first(), Some(Step::Embedded(..)))
+    }
+
     /// A message that stands in the part as it is.
     pub fn message(name: &str, body: Vec<Step>) -> Self {
         let mut fields = typed("message/rfc822", name);
@@ -82,7 +88,8 @@ fn typed(kind: &str, name: &str) -> Fields {
     fields
 }
 
-fn disposition(how: &str, name: &str) -> header::Field {
+/// Whether a part is shown or listed, and its name.
+pub(super) fn disposition(how: &str, name: &str) -> header::Field {
     let mut tokens = vec![format!("{how};")];
     tokens.extend(header::filename_parameter(name));
     header::tokens("Content-Disposition", tokens)
@@ -136,7 +143,7 @@ fn apple_double(data: Part, number: usize, name: &str, resources: Source) -> Par
 
 /// Adds what ties a part to the HTML body that shows it.
 fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) -> Part {
-    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| header::message_ids(&id).into_iter().next());
+    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| content_id(&id));
     let flags = attachment.props.int(tags::ATTACH_FLAGS).unwrap_or_default();
     let location = attachment.props.text(tags::ATTACH_CONTENT_LOCATION).map(|location| clean(&location));
     let by_id = id.as_ref().is_some_and(|id| cited.has_id(id) || flags & RENDERED_IN_BODY != 0);
@@ -151,6 +158,15 @@ fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) 
         part.fields.set(disposition("inline", name));
     }
     part
+}
+
+/// A Content-ID in its brackets. Mailers write and cite ids without an `@` too.
+fn content_id(id: &str) -> Option<String> {
+    let plain = clean(id);
+    let fits = !plain.is_empty()
+        && plain.len() < header::WORD_MAX
+        && plain.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"<>".contains(&byte));
+    if fits { Some(format!("<{plain}>")) } else { header::message_ids(id).into_iter().next() }
 }
 
 /// What a HTML body shows of the message's other parts.
@@ -281,6 +297,15 @@ mod tests {
         let cited = fields(&image, Some("<img src=\"CID:image001.png%4001D0\">"));
         assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <image001.png@01D0>\n"), "{cited}");
         assert!(fields(&image, Some("<p>")).contains("Content-Disposition: attachment;"));
+    }
+
+    #[test]
+    fn an_id_without_a_domain_is_cited_too() {
+        let image = attachment(&[(tags::ATTACH_CONTENT_ID, "pic2"), (tags::ATTACH_FILENAME, "i.png")], Content::None);
+        let cited = fields(&image, Some("<img src='cid:pic2'>"));
+        assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <pic2>\n"), "{cited}");
+        assert_eq!(content_id("a\nBcc: b"), None);
+        assert_eq!(content_id("<a@b>").as_deref(), Some("<a@b>"));
     }
 
     #[test]

@@ -35,9 +35,7 @@ impl Store {
     ///
     /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
     pub fn item(&self, node: NodeRef) -> Result<Item> {
-        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
-        let mut item = Item { node, props: self.props_of(node.nid, values), ..Item::default() };
-        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        let mut item = self.envelope(node)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
     }
@@ -54,6 +52,15 @@ impl Store {
     pub fn attachment_alone(&self, node: NodeRef) -> Result<Attachment> {
         let subnode = SubnodeEntry { data: node.data, subnodes: node.subnodes, ..SubnodeEntry::default() };
         self.attachment(node, &subnode, codepage::WINDOWS_1252)
+    }
+
+    /// An item without its attachments.
+    pub fn envelope(&self, node: NodeRef) -> Result<Item> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let addresses = self.addresses.get().cloned().unwrap_or_default();
+        let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
     }
 
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {

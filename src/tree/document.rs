@@ -18,6 +18,7 @@ impl Tree {
         if let Some(document) = self.documents.get(&ino) {
             return Ok(document);
         }
+        self.resolve_addresses()?;
         let rendered = self.store.ndb().without_io_failure(|| match object(ino)? {
             Object::Document(slot) => self.render(slot),
             Object::Attachment(nid, index) => self.render_attachment(nid, index),

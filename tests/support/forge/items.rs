@@ -66,6 +66,8 @@ pub(super) fn message(forge: &mut Forge<'_>, kind: &str, line: &Line) -> Message
             "ole" => message.attachments.push(ole(forge, line)),
             "mac" => message.attachments.push(mac(line)),
             "link" => message.attachments.push(link(line)),
+            // A recipient of these properties alone.
+            "row" => message.recipients.push(row(line)),
             _ if is_property(line) => values::set(&mut message.props, line),
             other => panic!("recipe: a message has no {other}"),
         }
@@ -106,6 +108,9 @@ fn common(forge: &mut Forge<'_>, props: &mut PropertyList, line: &Line, minute: 
         let bytes = files::rtf(rtf.as_bytes(), line.option("compressed").is_none(), line.option("flaw"));
         props.set(Key::Id(0x1009), Value::Binary(bytes)).set(Key::Id(0x0e1f), Value::Bool(true));
     }
+    if let Some(page) = line.number("html-page") {
+        props.set(tags::INTERNET_CODEPAGE, Value::I32(page as i32));
+    }
     if let Some(headers) = line.option("headers") {
         props.set(Key::Id(0x007d), text(&headers.replace('\n', "\r\n")));
     }
@@ -127,6 +132,14 @@ fn sender(props: &mut PropertyList, person: &str) {
         props.set(Key::Id(type_id), text("SMTP")).set(Key::Id(address_id), text(address));
     }
     props.set(Key::Id(0x5d01), text(address));
+}
+
+/// A recipient as a recipe spells it out: `row "Jane" kind=1`, its properties below.
+fn row(line: &Line) -> PropertyList {
+    let mut props = PropertyList::default();
+    props.set(tags::DISPLAY_NAME, text(line.arg(0))).set(tags::RECIPIENT_TYPE, Value::I32(line.number("kind").unwrap_or(1) as i32));
+    extra_props(&mut props, &line.lines);
+    props
 }
 
 fn recipient(person: &str, kind: i32) -> PropertyList {

@@ -101,6 +101,7 @@ fn set_of(name: &str) -> Guid {
         "log" => tags::PSETID_LOG,
         "note" => tags::PSETID_NOTE,
         "meeting" => tags::PSETID_MEETING,
+        "rss" => tags::PSETID_POST_RSS,
         other => Guid::mapi(parse_number(other) as u32),
     }
 }
