@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::out::{Output, Stop};
 use crate::damage::{Code, Finding, Severity};
+use crate::export;
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -29,6 +30,8 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// What became of an item that was exported.
+    Item(Box<export::Item>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.

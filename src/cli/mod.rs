@@ -3,9 +3,11 @@
 //! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in `Verb`
 //! when it is built, never before.
 
+mod bar;
 pub mod cat;
 mod daemon;
 pub mod exit;
+pub mod export;
 pub mod info;
 pub mod inspect;
 mod json;
@@ -36,6 +38,7 @@ Examples:
   pstfs umount ~/mail                take it away again
   pstfs info outlook.pst             what it is, what is in it, its health
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
+  pstfs export outlook.pst mail      write all of it out as files
 
 Nothing is ever written to the store by looking.";
 
@@ -54,6 +57,7 @@ enum Verb {
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Export(Box<export::Export>),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -79,6 +83,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
+        Verb::Export(args) => export::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

@@ -99,12 +99,36 @@ const KINDS: &[Kind] = &[
             ("mtime", "time", false, "with -l: its time, where the store tells one"),
         ],
     },
+    Kind {
+        name: "item",
+        about: "export: what became of an item",
+        fields: &[
+            ("path", "string", true, "the file that it is in, from DIR on; empty where it failed before it had one"),
+            ("nid", "hex", false, "the node in the store"),
+            ("attachment", "integer", false, "the number of an attachment that is a file of its own"),
+            ("folder", "string", true, "the folder's path in the tree"),
+            ("class", "string", true, "the message class"),
+            ("message_id", "string", false, "the Message-ID of a mail"),
+            ("offset", "integer", false, "where it begins in a file that it shares with others"),
+            ("size", "integer", false, "exact bytes of the document, as a mount shows it"),
+            ("sha256", "string", false, "the digest of these bytes"),
+            ("status", "string", true, "written, incomplete or failed"),
+            ("reason", "string", false, "why it is not whole"),
+            ("blocks", "string", false, "the blocks that hold it in the store: other ones after every change"),
+            ("renderer", "integer", true, "documents have the same bytes while this number stays"),
+        ],
+    },
     Kind { name: "error", about: "why there is no more about this file", fields: &[("message", "string", true, "in words")] },
     Kind {
         name: "end",
         about: "the last line about a file",
         fields: &[
-            ("verdict", "string", true, "info, ls: Done, Damage was met or Failed"),
+            (
+                "verdict",
+                "string",
+                true,
+                "info, ls: Done, Damage was met or Failed; export: Done, Some items are incomplete or failed, Cancelled or Failed",
+            ),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
         ],
@@ -156,13 +180,24 @@ mod tests {
             renderer: 1,
         };
         let entry = Entry { path: String::new(), kind: "file", nid: text(), size: Some(0), mtime: text() };
+        let item = crate::export::Item {
+            nid: text(),
+            attachment: Some(0),
+            message_id: text(),
+            offset: Some(0),
+            size: Some(0),
+            sha256: text(),
+            reason: text(),
+            blocks: text(),
+            ..crate::export::Item::default()
+        };
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
         vec![start("x".into()), Record::Info(Box::new(info)), Record::Finding(Box::new(Found::of(&finding))), {
             Record::Entry(Box::new(entry))
         }]
         .into_iter()
-        .chain([error, last, end])
+        .chain([Record::Item(Box::new(item)), error, last, end])
         .collect()
     }
 

@@ -11,10 +11,12 @@ mod file;
 mod mapped;
 mod open;
 mod sigbus;
+mod sync;
 
 pub use file::{Identity, PreadFile};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, open};
+pub use sync::sync_file_system;
 
 pub mod process;
 

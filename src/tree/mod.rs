@@ -12,10 +12,12 @@ mod name;
 mod other;
 mod xattr;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::convert::Document;
+use crate::convert::document::fetch;
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::ndb::cache::Cache;
@@ -43,6 +45,18 @@ pub struct Attributes {
 #[derive(Clone, Debug)]
 pub struct OpenFile {
     rendered: Arc<Rendered>,
+}
+
+impl OpenFile {
+    /// Exact size in bytes.
+    pub fn size(&self) -> u64 {
+        self.rendered.known.size
+    }
+
+    /// Seconds since 1970 and nanoseconds; `None` where the store tells no time.
+    pub fn mtime(&self) -> Option<(i64, u32)> {
+        self.rendered.known.mtime
+    }
 }
 
 /// A document, with what is remembered of it.
@@ -172,6 +186,17 @@ impl Tree {
     /// Bytes of an open document from `offset`, at most `len`; fewer only at its end.
     pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
         file.rendered.document.read(&self.store, offset, len)
+    }
+
+    /// The same, and whether some of it cannot be read and stands there as zeros.
+    pub fn read_telling(&self, file: &OpenFile, offset: u64, len: usize) -> Result<(Vec<u8>, bool)> {
+        let missing = Cell::new(false);
+        let bytes = file.rendered.document.read_with(offset, len, &|stream, offset, len| {
+            let bytes = fetch(&self.store, stream, offset, len)?;
+            missing.set(missing.get() || bytes.len() < len);
+            Ok(bytes)
+        })?;
+        Ok((bytes, missing.get()))
     }
 
     /// The store's length in bytes, for `statfs`.
