@@ -308,7 +308,8 @@ fn given(text: &str) -> Result<(Time, Time), String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok((parts(time), parts(time)));
     }
-    let date: Date = text.parse().map_err(|_| wrong())?;
+    // The parser takes a date with a time of no zone for its date.
+    let date: Date = text.parse().ok().filter(|_| text.len() == 10).ok_or_else(wrong)?;
     let begin = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
     let first = begin(date).map_err(|_| wrong())?;
     let last = date.checked_add(1.day()).and_then(begin).and_then(|next| next.checked_sub(1.nanosecond())).map_err(|_| wrong())?;

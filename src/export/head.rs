@@ -40,7 +40,7 @@ impl Head {
         let mut lines = text.lines().skip_while(|line| !is_field(line, name));
         let first = lines.next()?.split_once(':')?.1;
         let rest = lines.take_while(|line| line.starts_with([' ', '\t']));
-        Some(std::iter::once(first).chain(rest).map(str::trim).collect::<Vec<_>>().join(" "))
+        Some(std::iter::once(first).chain(rest).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
     }
 
     /// The address that sent the mail.
