@@ -41,6 +41,11 @@ impl Source {
         shown(&self.given)
     }
 
+    /// Where it really lies.
+    pub(super) fn real(&self) -> &Path {
+        &self.real
+    }
+
     /// Its length.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes

@@ -98,6 +98,7 @@ pub const HTML: Key = Key::Id(0x1013);
 pub const INTERNET_MESSAGE_ID: Key = Key::Id(0x1035);
 pub const INTERNET_REFERENCES: Key = Key::Id(0x1039);
 pub const IN_REPLY_TO_ID: Key = Key::Id(0x1042);
+pub const ICON_INDEX: Key = Key::Id(0x1080);
 pub const LAST_VERB_EXECUTED: Key = Key::Id(0x1081);
 pub const FLAG_STATUS: Key = Key::Id(0x1090);
 pub const ADDRESS_TYPE: Key = Key::Id(0x3002);
