@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::convert::contact::Version;
 use crate::tree::{Names, View};
 
 /// What a user asked for with `-o`.
@@ -134,6 +135,7 @@ impl Options {
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
+            "vcard" => self.view.documents.vcard = one_of(option, value, &[("4.0", Version::V4), ("3.0", Version::V3)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,vcard=3.0,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -206,7 +208,14 @@ mod tests {
             umask: 0o022,
             fmask: Some(0o133),
             dmask: Some(0o027),
-            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, no_recovered: true },
+            view: View {
+                all_folders: true,
+                hidden: true,
+                attachments: true,
+                names: Names::Subject,
+                no_recovered: true,
+                documents: crate::convert::Options { vcard: Version::V3 },
+            },
             no_control: true,
             no_mmap: true,
             log: Some("/tmp/x.log".into()),
@@ -246,6 +255,7 @@ mod tests {
             "recovered=all",
             "resolve=store",
             "names=",
+            "vcard=2.1",
             "log=",
             "ro=1",
             "remount",

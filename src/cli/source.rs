@@ -125,7 +125,7 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
     let others = Options { view: View::default(), ..options.clone() };
     if others != Options::default() {
-        let known = "all_folders, hidden, attachments, names=, recovered=orphaned and recovered=none";
+        let known = "all_folders, hidden, attachments, names=, vcard=, recovered=orphaned and recovered=none";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn only_options_of_the_view_are_taken() {
-        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, no_recovered: true };
+        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, no_recovered: true, ..View::default() };
         assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=none"), Ok(wanted));
         for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "recovered=all", "allow_other", "frobnicate"] {
             assert!(options(list).unwrap_err().contains(list), "{list}");

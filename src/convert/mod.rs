@@ -26,4 +26,4 @@ pub mod transport;
 pub use document::Document;
 pub use kind::Format;
 pub use lines::Given;
-pub use render::{attachment_name, render, render_attachment};
+pub use render::{Options, attachment_name, render, render_attachment, render_with};

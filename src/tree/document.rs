@@ -33,7 +33,7 @@ impl Tree {
         match item {
             Ok(item) => {
                 let summary = Summary::of(slot.nid, &item.props);
-                Ok((convert::render(&self.store, &item, Format::of(&item.props))?, summary.time()))
+                Ok((convert::render_with(&self.store, &item, Format::of(&item.props), self.view().documents)?, summary.time()))
             }
             Err(error) if error.is_io() => Err(error),
             Err(error) => {

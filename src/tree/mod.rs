@@ -65,6 +65,8 @@ pub struct View {
     pub names: Names,
     /// Nothing under `Recovered`.
     pub no_recovered: bool,
+    /// What the documents look like.
+    pub documents: crate::convert::Options,
 }
 
 /// How documents are named.
