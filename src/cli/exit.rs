@@ -35,6 +35,12 @@ impl Exit {
             Self::Cancelled | Self::MountFailed => 32,
         }
     }
+
+    /// What the code of a job means.
+    pub fn of_job(code: u64) -> Option<Self> {
+        let known = [Self::Done, Self::Repaired, Self::DamageLeft, Self::Failed, Self::Cancelled];
+        known.into_iter().find(|exit| u64::from(exit.code()) == code)
+    }
 }
 
 impl From<Exit> for ExitCode {

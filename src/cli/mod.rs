@@ -4,10 +4,12 @@
 //! when it is built, never before.
 
 pub mod cat;
+pub mod ctl;
 mod daemon;
 pub mod exit;
 pub mod info;
 pub mod inspect;
+mod interrupt;
 mod json;
 mod log;
 pub mod ls;
@@ -15,6 +17,8 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod progress;
+mod properties;
 pub mod schema;
 mod source;
 mod text;
@@ -51,6 +55,7 @@ struct Command {
 enum Verb {
     Mount(mount::Mount),
     Umount(umount::Umount),
+    Ctl(ctl::Ctl),
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
@@ -76,6 +81,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(args),
+        Verb::Ctl(args) => ctl::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),

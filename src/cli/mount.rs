@@ -30,7 +30,7 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
   all_folders        the whole tree, not only what Outlook shows
   hidden             associated messages too (views, rules, settings)
   attachments        beside each message a folder with its attachments
-  recovered=orphaned|none
+  recovered=orphaned|none|all
                      what stands under Recovered
   names=date|subject|nid
                      how documents are named

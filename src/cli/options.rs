@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::convert::contact::Version;
-use crate::tree::{Names, View};
+use crate::tree::{Names, Recovered, View};
 
 /// What a user asked for with `-o`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,7 +130,8 @@ impl Options {
             "fmask" => self.fmask = Some(mask(option, value)?),
             "dmask" => self.dmask = Some(mask(option, value)?),
             "recovered" => {
-                self.view.no_recovered = one_of(option, value, &[("orphaned", false), ("none", true)])?;
+                let values = [("orphaned", Recovered::Orphaned), ("none", Recovered::None), ("all", Recovered::All)];
+                self.view.recovered = one_of(option, value, &values)?;
             }
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
@@ -213,7 +214,7 @@ mod tests {
                 hidden: true,
                 attachments: true,
                 names: Names::Subject,
-                no_recovered: true,
+                recovered: Recovered::None,
                 documents: crate::convert::Options { vcard: Version::V3 },
             },
             no_control: true,
@@ -233,7 +234,7 @@ mod tests {
     fn the_last_of_several_wins() {
         assert!(!parse("ro,rw").unwrap().read_only);
         assert!(Options::parse(["rw", "ro"]).unwrap().read_only);
-        assert!(!parse("recovered=none,recovered=orphaned").unwrap().view.no_recovered);
+        assert_eq!(parse("recovered=none,recovered=all").unwrap().view.recovered, Recovered::All);
     }
 
     #[test]
@@ -252,7 +253,6 @@ mod tests {
             "umask=888",
             "umask=1777",
             "recovered=some",
-            "recovered=all",
             "resolve=store",
             "names=",
             "vcard=2.1",

@@ -116,7 +116,7 @@ pub(super) fn damage_line(notes: &Notes) -> Option<String> {
 
 /// Whether a finding is more than an oddity.
 pub(super) fn is_damage(finding: &Finding) -> bool {
-    finding.code.severity() > Severity::Note
+    finding.severity > Severity::Note
 }
 
 /// What the user wants to see, from lists after `-o`.
@@ -125,7 +125,7 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
     let others = Options { view: View::default(), ..options.clone() };
     if others != Options::default() {
-        let known = "all_folders, hidden, attachments, names=, vcard=, recovered=orphaned and recovered=none";
+        let known = "all_folders, hidden, attachments, names=, vcard= and recovered=";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
@@ -150,7 +150,7 @@ fn failed(path: &Path, what: impl AsRef<str>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Names;
+    use crate::tree::{Names, Recovered};
 
     fn options(list: &str) -> Result<View, String> {
         view(&[list.to_owned()]).map_err(|failure| failure.message)
@@ -158,9 +158,10 @@ mod tests {
 
     #[test]
     fn only_options_of_the_view_are_taken() {
-        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, no_recovered: true, ..View::default() };
-        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=none"), Ok(wanted));
-        for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "recovered=all", "allow_other", "frobnicate"] {
+        let wanted =
+            View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, recovered: Recovered::All, ..View::default() };
+        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=all"), Ok(wanted));
+        for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "allow_other", "frobnicate"] {
             assert!(options(list).unwrap_err().contains(list), "{list}");
         }
     }

@@ -38,6 +38,9 @@ pub fn fields(item: &Item, digest: &str, incomplete: &[String]) -> Fields {
     if !incomplete.is_empty() {
         fields.push(header::text("X-Pstfs-Incomplete", &incomplete.join("; ")));
     }
+    if let Some(origin) = &item.origin {
+        fields.push(header::text("X-Pstfs-Origin", origin));
+    }
     fields
 }
 

@@ -3,7 +3,7 @@
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
 //!
 //! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
-//! text, [`part`] and [`smime`] the attachments. All end in a [`document`], whose length is known before its bytes.
+//! text, [`part`], [`smime`] and [`pgp`] the attachments, which [`file`] gives their names and bytes. All end in a [`document`], whose length is known before its bytes.
 pub mod address;
 pub mod body;
 pub mod calendar;
@@ -13,11 +13,15 @@ pub mod document;
 pub mod eml;
 pub mod encode;
 pub mod envelope;
+pub mod file;
 pub mod header;
 mod kind;
 mod lines;
+pub mod macbinary;
+pub mod ole;
 pub mod part;
 pub mod people;
+pub mod pgp;
 mod render;
 pub mod rtf;
 pub mod smime;

@@ -4,8 +4,10 @@
 //! permanent and never reused. A [`Place`] says where, in hex; [`Notes`] collects what readers met on their way.
 
 mod codes;
+mod verdict;
 
 pub use codes::{Code, Severity};
+pub use verdict::Verdict;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -135,6 +137,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Finding {
     /// What is wrong.
     pub code: Code,
+    /// How bad it is here: as the code says, or less where what stands around shows that it does no harm.
+    pub severity: Severity,
     /// Where.
     pub place: Place,
     /// The numbers; may be empty.
@@ -143,9 +147,22 @@ pub struct Finding {
     pub victim: String,
 }
 
+impl Finding {
+    /// A finding as bad as its code says, with no victim known.
+    pub fn new(code: Code, place: Place, detail: impl Into<String>) -> Self {
+        Self { code, severity: code.severity(), place, detail: detail.into(), victim: String::new() }
+    }
+
+    /// The same finding, no worse than this.
+    #[must_use]
+    pub fn at_most(self, severity: Severity) -> Self {
+        Self { severity: self.severity.min(severity), ..self }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}: {}", self.code.severity().mark(), self.code.id(), self.place, self.code.title())?;
+        write!(f, "{} {} {}: {}", self.severity.mark(), self.code.id(), self.place, self.code.title())?;
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;
         }
@@ -182,7 +199,7 @@ impl Notes {
             inner.folded = inner.folded.saturating_add(1);
             return;
         }
-        let finding = Finding { code, place, detail: detail.into(), victim: String::new() };
+        let finding = Finding::new(code, place, detail);
         tracing::debug!("{finding}");
         inner.seen.insert((code, place));
         inner.findings.push(finding);

@@ -32,6 +32,8 @@ pub struct Item {
     pub attachments: Vec<Attachment>,
     /// What could not be read, in words for the user; empty for a whole item.
     pub damage: Vec<String>,
+    /// How it was come by, in words for the user, where no folder holds it: `orphaned`, `deleted; complete`.
+    pub origin: Option<String>,
 }
 
 /// An attachment.

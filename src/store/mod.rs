@@ -11,6 +11,7 @@ pub mod names;
 pub mod props;
 mod read;
 mod special;
+mod tag_names;
 pub mod tags;
 pub mod write;
 
@@ -28,6 +29,7 @@ use props::Props;
 
 pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
 pub use special::Role;
+pub use tag_names::tag_name;
 
 /// A store: its folders and items.
 #[derive(Debug)]

@@ -51,6 +51,7 @@ pub const LAST_MODIFICATION_TIME: Key = Key::Id(0x3008);
 
 // Attachments.
 pub const ATTACH_DATA: Key = Key::Id(0x3701);
+pub const ATTACH_ENCODING: Key = Key::Id(0x3702);
 pub const ATTACH_FILENAME: Key = Key::Id(0x3704);
 pub const ATTACH_METHOD: Key = Key::Id(0x3705);
 pub const ATTACH_LONG_FILENAME: Key = Key::Id(0x3707);
@@ -109,10 +110,12 @@ pub const ATTACH_CONTENT_ID: Key = Key::Id(0x3712);
 pub const ATTACH_CONTENT_LOCATION: Key = Key::Id(0x3713);
 pub const ATTACH_FLAGS: Key = Key::Id(0x3714);
 pub const SMTP_ADDRESS: Key = Key::Id(0x39fe);
+pub const MESSAGE_LOCALE_ID: Key = Key::Id(0x3ff1);
 pub const INTERNET_CODEPAGE: Key = Key::Id(0x3fde);
 pub const SENDER_SMTP_ADDRESS: Key = Key::Id(0x5d01);
 pub const SENT_REPRESENTING_SMTP_ADDRESS: Key = Key::Id(0x5d02);
 pub const RECIPIENT_DISPLAY_NAME: Key = Key::Id(0x5ff6);
+pub const CONTENT_CLASS: Key = Key::Name(PS_INTERNET_HEADERS, "Content-Class");
 pub const KEYWORDS: Key = Key::Name(PS_PUBLIC_STRINGS, "Keywords");
 
 // Calendar items, contacts, tasks, journal entries ([MS-OXOCAL], [MS-OXOCNTC], [MS-OXOTASK], [MS-OXOJRNL]).

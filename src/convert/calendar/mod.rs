@@ -65,6 +65,7 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
     if let Some(method) = method(&class) {
         lines.raw("METHOD", method);
     }
+    lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
     match Kind::of(&class)? {
         Kind::Event => event::write(&mut lines, item, given)?,
         Kind::Task => task::write(&mut lines, item, given),

@@ -53,6 +53,7 @@ fn write_marks(card: &mut Card, item: &Item, given: &Given<'_>) {
     if let Some(modified) = item.props.time(tags::LAST_MODIFICATION_TIME).and_then(utc) {
         card.lines.raw("REV", &zulu(modified));
     }
+    card.lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
 }
 
 /// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.

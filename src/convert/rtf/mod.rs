@@ -119,9 +119,20 @@ mod tests {
     #[test]
     fn deep_and_endless_input_ends_and_gives_no_more_than_it_had() {
         let megabyte = 1 << 20;
-        for piece in
-            ["{", "}", "\\'", "{\\*", "\\", "{\\fonttbl", "\\u55357 ", "\\bin9 ", "{\\field{\\fldrslt a", "\\f1\\'81", "\\cell\\row"]
-        {
+        for piece in [
+            "{",
+            "}",
+            "\\'",
+            "{\\*",
+            "\\",
+            "{\\fonttbl",
+            "\\u55357 ",
+            "\\bin9 ",
+            "{\\field{\\fldrslt a",
+            "{\\field{\\*\\fldinst HYPERLINK x}{\\fldrslt a",
+            "\\f1\\'81",
+            "\\cell\\row",
+        ] {
             for head in ["", "{\\rtf1\\fromhtml1 ", "{\\rtf1\\fromtext "] {
                 let rtf = head.to_owned() + &piece.repeat(megabyte / piece.len());
                 let (Body::Html(text) | Body::Text { text, .. }) = read(rtf.as_bytes());
@@ -161,6 +172,8 @@ mod tests {
         "{\\pntext ",
         "{\\field",
         "{\\*\\fldinst x}",
+        "{\\*\\fldinst HYPERLINK \"x\"}",
+        "{\\*\\nesttableprops\\nestrow}",
         "{\\fldrslt ",
         "\\bin3 abc",
         "\\bin99999999999 ",

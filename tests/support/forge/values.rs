@@ -25,10 +25,11 @@ pub(super) fn set(props: &mut PropertyList, line: &Line) {
 fn set_one(props: &mut PropertyList, key: PropertyKey, line: &Line, at: usize) {
     let word = line.arg(at);
     let (word, multi) = word.strip_suffix('*').map_or((word, false), |word| (word, true));
-    let kind = kind_of(word);
+    let hex = word == BYTES8;
+    let kind = if hex { PropType::STRING8 } else { kind_of(word) };
     let texts = &line.args[at + 1..];
     let size = line.number("size");
-    let value = |text: &str| value_of(kind, text, size);
+    let value = |text: &str| if hex { Value::String8(from_hex(text)) } else { value_of(kind, text, size) };
     if multi {
         let values = texts.iter().map(|text| value(text)).collect();
         props.set_typed(key, PropType(kind.0 | PropType::MULTI), Value::Multi(values));
@@ -36,6 +37,9 @@ fn set_one(props: &mut PropertyList, key: PropertyKey, line: &Line, at: usize) {
         props.set_typed(key, kind, value(texts.first().map_or("", String::as_str)));
     }
 }
+
+/// `bytes8` is an 8-bit string of these bytes, in hex: text of a code page that Rust does not write.
+const BYTES8: &str = "bytes8";
 
 const KINDS: [(&str, PropType); 15] = [
     ("null", PropType::NULL),
