@@ -22,6 +22,7 @@ mod edits;
 mod items;
 mod random;
 mod recipe;
+mod recur;
 mod values;
 
 use std::path::{Path, PathBuf};
