@@ -26,8 +26,14 @@ use pstfs::store::item::Item;
 use pstfs::store::{Store, Which, tags};
 use support::forge;
 
-const CASES: [&str; 6] =
-    ["calendar-every-pattern", "calendar-other-calendars", "calendar-instances-and-zones", "tasks-and-journal", "cards", "every-item-class"];
+const CASES: [&str; 6] = [
+    "calendar-every-pattern",
+    "calendar-other-calendars",
+    "calendar-instances-and-zones",
+    "tasks-and-journal",
+    "cards",
+    "every-item-class",
+];
 
 /// A calendar item or card, with its documents.
 struct Shown {

@@ -71,18 +71,23 @@ const EMAILS: [[Key; 4]; 3] = [
 /// Addresses of Exchange mean nothing elsewhere; they are written only where there is nothing else.
 fn write_emails(card: &mut Card, props: &Props) {
     let texts: Vec<[String; 4]> = EMAILS.iter().map(|keys| keys.map(|key| props.text(key).unwrap_or_default())).collect();
-    let (foreign, usual): (Vec<_>, Vec<_>) =
-        texts.iter().filter(|[_, address, ..]| !address.trim().is_empty()).partition(|[kind, address, ..]| is_exchange(kind, address));
-    // Outlook may put the address last in a name: "Jane Doe (jane@example.com)".
-    let typed = foreign.iter().flat_map(|[_, _, typed, shown]| [typed, shown].into_iter().find_map(|text| address_in(text)));
-    let mut best: Vec<&str> = usual.iter().map(|[_, address, ..]| address.trim()).chain(typed).collect();
+    let given = texts.iter().filter(|[_, address, ..]| !address.trim().is_empty());
+    let mut best: Vec<&str> = given.clone().filter_map(usual_address).collect();
     if best.is_empty() {
-        best.extend(foreign.iter().map(|[_, address, ..]| address.trim()));
+        best.extend(given.map(|[_, address, ..]| address.trim()));
     }
     for (at, address) in best.into_iter().enumerate() {
         let types: &[&str] = if card.version == Version::V3 { &["internet"] } else { &[] };
         card.lines.text(&card.typed("EMAIL", types, at == 0), address);
     }
+}
+
+/// The address that works outside an organization. Outlook may put it last in a name: "Jane Doe (jane@example.com)".
+fn usual_address([kind, address, typed, shown]: &[String; 4]) -> Option<&str> {
+    if !is_exchange(kind, address) {
+        return Some(address.trim());
+    }
+    [typed, shown].into_iter().find_map(|text| address_in(text))
 }
 
 /// The address of the Internet that a name holds, alone or in brackets at its end.

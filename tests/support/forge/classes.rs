@@ -75,7 +75,7 @@ fn distribution_list(props: &mut PropertyList, line: &Line) {
 }
 
 fn appointment(props: &mut PropertyList, line: &Line, minute: i64) {
-    let start = line.option("start").map_or(minute, |start| start.parse().map_or_else(|_| unix(start), |start| start));
+    let start = line.option("start").map_or(minute, |start| start.parse().unwrap_or_else(|_| unix(start)));
     let minutes = line.number("minutes").unwrap_or(60) as i64;
     let end = start + minutes * 60;
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x820d), time(start)).set(Key::Lid(PSETID_APPOINTMENT, 0x820e), time(end));

@@ -27,7 +27,10 @@ pub(super) fn set(forge: &mut Forge<'_>, series: &mut MessageDraft<'static>, kin
     words(&mut blob, &[0]);
     changes.iter().for_each(|change| extended(&mut blob, line, change));
     words(&mut blob, &[0]);
-    series.props.set(Key::Lid(PSETID_APPOINTMENT, 0x8216), Value::Binary(blob)).set(Key::Lid(PSETID_APPOINTMENT, 0x8223), Value::Bool(true));
+    series
+        .props
+        .set(Key::Lid(PSETID_APPOINTMENT, 0x8216), Value::Binary(blob))
+        .set(Key::Lid(PSETID_APPOINTMENT, 0x8223), Value::Bool(true));
     for change in changes {
         series.attachments.push(embedded(forge, line, change));
     }
@@ -138,7 +141,15 @@ fn extended(blob: &mut Vec<u8>, line: &Line, change: &Line) {
 
 /// The message of an exception, in an attachment that says when it would have been.
 fn embedded(forge: &mut Forge<'_>, line: &Line, change: &Line) -> AttachmentDraft<'static> {
-    let inner = Line { options: change.options.iter().filter(|(name, _)| *name == "body" || *name == "html").map(|(a, b)| (a.clone(), b.clone())).collect(), ..change.clone() };
+    let inner = Line {
+        options: change
+            .options
+            .iter()
+            .filter(|(name, _)| *name == "body" || *name == "html")
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect(),
+        ..change.clone()
+    };
     let mut inner = message(forge, "item", &inner);
     inner.props.set(tags::MESSAGE_CLASS, text("IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}"));
     inner.props.set(tags::SUBJECT, text(change.option("subject").unwrap_or_default()));
@@ -210,7 +221,9 @@ pub(super) fn set_zone(props: &mut PropertyList, name: &str) {
     };
     let rule = |blob: &mut Vec<u8>, years: bool| {
         words(blob, &[bias as u32, 0, -60_i32 as u32]);
-        for [month, weekday, nth, hour] in [[changes[0], changes[1], changes[2], changes[3]], [changes[4], changes[5], changes[6], changes[7]]] {
+        for [month, weekday, nth, hour] in
+            [[changes[0], changes[1], changes[2], changes[3]], [changes[4], changes[5], changes[6], changes[7]]]
+        {
             shorts(blob, if years { &[0] } else { &[] });
             shorts(blob, &[0, month, weekday, nth, hour, 0, 0, 0]);
         }

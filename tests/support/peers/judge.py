@@ -89,7 +89,8 @@ def saka(day):
 
 
 def chinese(day):
-    lunar = lunardate.LunarDate.fromSolarDate(day.year, day.month, day.day)
+    of = getattr(lunardate.LunarDate, "from_solar_date", None) or lunardate.LunarDate.fromSolarDate
+    lunar = of(day.year, day.month, day.day)
     return lunar.year, lunar.month, bool(lunar.isLeapMonth), lunar.day
 
 
@@ -141,10 +142,8 @@ class Blob:
         start, end, original, flags = self.take("IIIH")
         for flag in (1, 2, 4, 8, 16, 32, 64, 128, 256):
             if flags & flag:
-                if flag in (1, 16):
-                    self.at += self.take("HH")[1]
-                else:
-                    value, = self.take("I")
+                size = self.take("HH")[1] if flag in (1, 16) else 4
+                self.at += size
         return start, original
 
     def dates(self, horizon):
@@ -255,11 +254,13 @@ def judge_calendar(path):
     if blob.sliding:
         return
     first = (EPOCH + datetime.timedelta(minutes=blob.start)).date()
-    horizon = first.replace(year=first.year + 8, day=28) if blob.end in (0x2023, 0xFFFFFFFF) else first.replace(year=first.year + 45, day=28)
+    horizon = first.replace(year=first.year + 3, day=28) if blob.end in (0x2023, 0xFFFFFFFF) else first.replace(year=first.year + 45, day=28)
     wanted = blob.instances(horizon)
     if wanted is None:
         return
-    got = expanded(document, first - 60 * DAY, horizon + DAY)
+    # A series that goes on too long is seen in the weeks after its last date.
+    last = horizon if blob.end in (0x2023, 0xFFFFFFFF) else max([day.date() for day in wanted], default=first) + 40 * DAY
+    got = expanded(document, first - 60 * DAY, last + DAY)
     if wanted != got:
         yield f"dates differ: the blob means {[str(d) for d in wanted if d not in got][:5]}, the document has {[str(d) for d in got if d not in wanted][:5]} ({len(wanted)} and {len(got)})"
     judged["series"] += 1
