@@ -244,7 +244,6 @@ pub const GOVERNMENT_ID_NUMBER: Key = Key::Id(0x3a07);
 pub const CUSTOMER_ID: Key = Key::Id(0x3a4a);
 pub const REFERRED_BY: Key = Key::Id(0x3a47);
 pub const COMPUTER_NETWORK_NAME: Key = Key::Id(0x3a49);
-pub const USER_X509_CERTIFICATE: Key = Key::Id(0x3a70);
 pub const LID_CONTACT_USER_FIELD1: Key = Key::Lid(PSETID_ADDRESS, 0x804f);
 pub const LID_CONTACT_USER_FIELD2: Key = Key::Lid(PSETID_ADDRESS, 0x8050);
 pub const LID_CONTACT_USER_FIELD3: Key = Key::Lid(PSETID_ADDRESS, 0x8051);
@@ -252,7 +251,6 @@ pub const LID_CONTACT_USER_FIELD4: Key = Key::Lid(PSETID_ADDRESS, 0x8052);
 pub const LID_EMAIL1_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8080);
 pub const LID_EMAIL2_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8090);
 pub const LID_EMAIL3_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x80a0);
-pub const LID_FAX1_EMAIL_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x80b3);
 
 pub const LID_FILE_UNDER: Key = Key::Lid(PSETID_ADDRESS, 0x8005);
 pub const LID_HOME_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x801a);

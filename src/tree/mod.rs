@@ -88,6 +88,8 @@ pub struct View {
     pub attachments: bool,
     /// How documents are named.
     pub names: Names,
+    /// What the documents look like.
+    pub documents: crate::convert::Options,
     /// What is shown under `Recovered`.
     pub recovered: Recovered,
     /// X.500 names of people become the mail addresses that any item of the store tells.
