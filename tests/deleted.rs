@@ -15,6 +15,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -130,6 +131,8 @@ struct Truth {
     document: Vec<u8>,
     /// Where its blocks stood, and their bytes.
     blocks: Vec<(usize, Vec<u8>)>,
+    /// Where the block of its properties stood.
+    properties: usize,
 }
 
 impl Truth {
@@ -146,7 +149,9 @@ fn truth(bytes: &[u8], tree: &Tree, nid: Nid, document: &[u8]) -> Truth {
         let at = entry.block.ib.0 as usize;
         (at, bytes[at..at + entry.stored_bytes(ndb.format()) as usize].to_vec())
     };
-    Truth { nid, document: document.to_vec(), blocks: blocks(ndb, node.data, node.subnodes).into_iter().map(place).collect() }
+    let (properties, _) = place(node.data);
+    let blocks = blocks(ndb, node.data, node.subnodes).into_iter().map(place).collect();
+    Truth { nid, document: document.to_vec(), blocks, properties }
 }
 
 /// Makes a change, in free space first so that what was deleted is overwritten, or in new space.
@@ -397,4 +402,58 @@ fn names_and_numbers_are_the_same_at_every_search() {
     };
     let first = listed();
     assert!(first.len() > 5 && first == listed());
+}
+
+/// An item whose own properties were overwritten: what lay beside them is shown as a part of something lost.
+#[test]
+fn attachments_whose_message_is_overwritten_are_fragments() {
+    for format in Format::ALL {
+        let mut case = case(format, Cipher::Permute, 1, 0);
+        // The first block of each deleted item with an enclosure that is no inner block holds its properties.
+        let enclosed = |one: &&Truth| String::from_utf8_lossy(&one.document).contains("Subject: Enclosed");
+        let lost: Vec<&Truth> = case.deleted.iter().filter(enclosed).collect();
+        for one in &lost {
+            let at = one.properties;
+            case.bytes[at..at + 64].fill(0x5a);
+        }
+        let tree = open(&case.bytes);
+        tree.search(&Progress::default()).unwrap();
+        let found = documents(&tree, "Recovered/Fragments");
+        for one in &lost {
+            let document = String::from_utf8_lossy(&one.document).into_owned();
+            let name = document.split("filename=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            let (path, fragment) = found.values().find(|(path, _)| path.contains(&name)).unwrap_or_else(|| panic!("{name}: {found:?}"));
+            let fragment = String::from_utf8_lossy(fragment);
+            assert!(fragment.contains("\nX-Pstfs-Origin: fragment\n"), "{path}");
+            let content = |text: &str| text.split("\n\n").max_by_key(|part| part.len()).unwrap().split("\n--").next().unwrap().to_owned();
+            assert_eq!(content(&fragment), content(&document), "{path}");
+        }
+        assert!(lost.len() > 2);
+    }
+}
+
+/// What the mount of an undamaged store shows as recovered opens, and is not live.
+#[test]
+fn what_real_stores_have_deleted_opens() {
+    let beside = ["../shared/corpus", "../../shared/corpus"].map(|path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    let Some(corpus) = beside.into_iter().find(|path| path.is_dir()) else {
+        println!("skipped: the corpus is not here");
+        return;
+    };
+    let mut paths: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pst" || extension == "ost"));
+    paths.sort();
+    for path in paths {
+        let Ok(store) = Store::open(Arc::new(std::fs::read(&path).unwrap()), 8 << 20) else { continue };
+        let tree = Tree::new(Arc::new(store), View::default(), 8 << 20);
+        tree.search(&Progress::default()).unwrap();
+        let findings = tree.found().unwrap();
+        let shown = documents(&tree, "Recovered").len();
+        let counts = Category::ALL.map(|category| findings.count(category));
+        let peer = peer(&std::fs::read(&path).unwrap());
+        println!("{:60} {counts:?} deleted, older, fragments; pffexport: {peer}", path.file_name().unwrap().to_string_lossy());
+        assert!(shown >= counts.iter().sum());
+        let live = |nid: Nid| tree.store().ndb().node(nid).unwrap().is_some();
+        assert!(findings.items().iter().all(|one| one.category != Category::Deleted || one.nid().0 == 0 || !live(one.nid())));
+    }
 }

@@ -44,27 +44,20 @@ const FOUND_MAX: usize = 1_000_000;
 const PARTS_MAX: usize = 1_000;
 
 /// Finds stores in an image, whole ones first, and shows each to `visit`, which may end it with an error.
-pub fn carve(
-    image: &Arc<dyn ReadAt>,
-    cache_bytes: usize,
-    progress: &Progress,
-    visit: &mut dyn FnMut(Carved) -> Result<()>,
-) -> Result<()> {
+pub fn carve(image: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress, visit: &mut dyn FnMut(Carved) -> Result<()>) -> Result<()> {
     let found = search(&**image, progress)?;
-    let mut whole: Vec<Range<u64>> = Vec::new();
+    let mut known: Vec<Known> = Vec::new();
     for start in &found.headers {
         progress.check()?;
-        if whole.iter().any(|range| range.contains(start)) {
+        if known.iter().any(|store| store.is_whole && store.range.contains(start)) {
             continue;
         }
         if let Some(carved) = store_at(image, *start, cache_bytes)? {
-            if carved.is_whole {
-                whole.push(carved.range.clone());
-            }
+            known.push(Known { start: carved.start, range: carved.range.clone(), is_whole: carved.is_whole });
             visit(carved)?;
         }
     }
-    for (start, range) in found.parts(&whole) {
+    for (start, range) in found.parts(&known) {
         progress.check()?;
         if let Some(store) = opened(Window::new(Arc::clone(image), start, range.clone()), cache_bytes)? {
             visit(Carved { start, range, is_whole: false, store })?;
@@ -116,6 +109,21 @@ struct Found {
     count: usize,
 }
 
+/// A store that was shown already.
+#[derive(Debug)]
+struct Known {
+    start: i64,
+    range: Range<u64>,
+    is_whole: bool,
+}
+
+impl Known {
+    /// Whether a map at this place, of a store that begins there, needs no second look.
+    fn has(&self, start: i64, at: u64) -> bool {
+        self.range.contains(&at) && (self.is_whole || self.start == start)
+    }
+}
+
 /// A format's position among all: what the maps are sorted by.
 type FormatKey = usize;
 
@@ -160,13 +168,13 @@ impl Found {
         }
     }
 
-    /// Where parts of stores lie that are not whole ones: where each began, and what range around its maps may be of it.
-    fn parts(&self, whole: &[Range<u64>]) -> Vec<(i64, Range<u64>)> {
+    /// Where parts of stores lie that no header led to: where each began, and what range around its maps may be of it.
+    fn parts(&self, known: &[Known]) -> Vec<(i64, Range<u64>)> {
         let mut parts = Vec::new();
         for ((start, key), maps) in &self.maps {
             let Some(format) = Format::ALL.get(*key) else { continue };
             let reach = format.layout().amap_coverage;
-            let free = || maps.iter().filter(|at| !whole.iter().any(|range| range.contains(*at)));
+            let free = || maps.iter().filter(|at| !known.iter().any(|store| store.has(*start, **at)));
             let (Some(first), Some(last)) = (free().min(), free().max()) else { continue };
             let from = first.saturating_sub(reach).max(u64::try_from(*start).unwrap_or(0));
             parts.push((*start, from..last.saturating_add(reach).min(self.image_bytes)));
