@@ -24,6 +24,8 @@ Options for -o, separated by commas; they mean what they mean to a mount:
   recovered=orphaned|none|all
                      what the folder Recovered shows; with all the whole file is
                      searched for deleted items first
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
 
 Examples:
   pstfs ls outlook.pst
@@ -224,7 +226,7 @@ fn record(entry: &Entry, path: &str, attributes: Option<Attributes>) -> json::En
 }
 
 /// The node that an entry stands for; of an attachment the message that holds it.
-fn nid_of(ino: Ino) -> Option<Nid> {
+pub(super) fn nid_of(ino: Ino) -> Option<Nid> {
     match Object::of(ino)? {
         Object::Folder(nid) | Object::Lost(nid) | Object::StandIn(nid) | Object::Attachment(nid, _) => Some(nid),
         Object::Document(slot) | Object::Attachments(slot) => Some(slot.nid),

@@ -3,11 +3,14 @@
 //! Each verb is a file; [`out`] is the only one that prints, [`exit`] has the exit codes. A verb is listed in `Verb`
 //! when it is built, never before.
 
+mod bar;
 pub mod cat;
+pub mod ctl;
 mod daemon;
 pub mod exit;
 pub mod info;
 pub mod inspect;
+mod interrupt;
 mod json;
 mod log;
 pub mod ls;
@@ -15,6 +18,9 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod properties;
+mod report;
+pub mod scan;
 pub mod schema;
 mod source;
 mod text;
@@ -35,6 +41,7 @@ Examples:
   grep -r invoice ~/mail             search it
   pstfs umount ~/mail                take it away again
   pstfs info outlook.pst             what it is, what is in it, its health
+  pstfs scan outlook.pst             find all that is wrong with it
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
 
 Nothing is ever written to the store by looking.";
@@ -51,9 +58,11 @@ struct Command {
 enum Verb {
     Mount(mount::Mount),
     Umount(umount::Umount),
+    Ctl(ctl::Ctl),
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Scan(scan::Scan),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -76,9 +85,11 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(args),
+        Verb::Ctl(args) => ctl::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
+        Verb::Scan(args) => scan::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

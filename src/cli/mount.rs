@@ -35,6 +35,8 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
                      what stands under Recovered
   names=date|subject|nid
                      how documents are named
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
   nocontrol          neither .control nor .scanlog
   nommap             read FILE without mapping it into memory
   log=PATH           append messages of the mount to this file
@@ -150,6 +152,7 @@ impl Job {
         if self.options.view.recovered == Recovered::All {
             tree.search(&Progress::default()).map_err(|error| self.failed(&error.to_string()))?;
         }
+        tree.resolve_addresses().map_err(|error| self.not_opened(&error))?;
         ending.mounting();
         // What is known by now; `.scanlog` tells what is met later.
         if let Some(damage) = damage_line(tree.store().ndb().notes()) {

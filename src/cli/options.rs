@@ -135,6 +135,7 @@ impl Options {
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
+            "resolve" => self.view.resolve_store = one_of(option, value, &[("store", true)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,resolve=store,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -207,7 +208,14 @@ mod tests {
             umask: 0o022,
             fmask: Some(0o133),
             dmask: Some(0o027),
-            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, recovered: Recovered::None },
+            view: View {
+                all_folders: true,
+                hidden: true,
+                attachments: true,
+                names: Names::Subject,
+                recovered: Recovered::None,
+                resolve_store: true,
+            },
             no_control: true,
             no_mmap: true,
             log: Some("/tmp/x.log".into()),
@@ -244,7 +252,8 @@ mod tests {
             "umask=888",
             "umask=1777",
             "recovered=some",
-            "resolve=store",
+            "resolve=",
+            "resolve=all",
             "names=",
             "log=",
             "ro=1",

@@ -98,12 +98,10 @@ impl Ndb {
         Ok(())
     }
 
-    /// Inflates a block of a 4K file: zlib, or raw deflate. What comes before damage is kept, the rest is zeros.
+    /// Inflates a block of a 4K file. What comes before damage is kept, the rest is zeros.
     fn inflate(&self, bytes: &[u8], entry: &BlockEntry, place: Place) -> Result<Vec<u8>> {
         let wanted = usize::from(entry.inflated);
-        // In which order encoded blocks are compressed nobody has seen: no such file is known. Encoding comes last here.
-        let with_zlib = inflated(flate2::read::ZlibDecoder::new(bytes), wanted);
-        let mut data = if with_zlib.is_empty() { inflated(flate2::read::DeflateDecoder::new(bytes), wanted) } else { with_zlib };
+        let mut data = inflate(bytes, wanted);
         if data.is_empty() {
             return Err(Error::Damaged(Code::BlockInflate, place));
         }
@@ -113,6 +111,13 @@ impl Ndb {
         }
         Ok(data)
     }
+}
+
+/// The compressed data of a block of a 4K file, zlib or raw deflate: what comes before damage, at most `wanted` bytes.
+pub fn inflate(bytes: &[u8], wanted: usize) -> Vec<u8> {
+    // In which order encoded blocks are compressed nobody has seen: no such file is known. Encoding comes last here.
+    let with_zlib = inflated(flate2::read::ZlibDecoder::new(bytes), wanted);
+    if with_zlib.is_empty() { inflated(flate2::read::DeflateDecoder::new(bytes), wanted) } else { with_zlib }
 }
 
 /// What a decoder yields before it ends or fails, at most `max` bytes.

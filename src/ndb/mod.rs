@@ -31,7 +31,7 @@ use crate::format::id::{Bid, BlockRef, Ib};
 
 use cache::Cache;
 
-pub use block::Block;
+pub use block::{Block, inflate};
 pub use data::{Data, Leaf};
 pub use maps::{BlockPlace, Maps};
 pub use open::Parts;

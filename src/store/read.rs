@@ -16,8 +16,12 @@ use crate::ndb::Ndb;
 mod method {
     pub(super) const NONE: i32 = 0;
     pub(super) const BY_VALUE: i32 = 1;
+    pub(super) const BY_REFERENCE: i32 = 2;
+    pub(super) const BY_REFERENCE_RESOLVE: i32 = 3;
+    pub(super) const BY_REFERENCE_ONLY: i32 = 4;
     pub(super) const EMBEDDED: i32 = 5;
     pub(super) const OLE: i32 = 6;
+    pub(super) const BY_WEB_REFERENCE: i32 = 7;
 }
 
 impl Store {
@@ -31,9 +35,7 @@ impl Store {
     ///
     /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
     pub fn item(&self, node: NodeRef) -> Result<Item> {
-        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
-        let mut item = Item { node, props: self.props_of(node.nid, values), ..Item::default() };
-        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        let mut item = self.envelope(node)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
     }
@@ -50,6 +52,15 @@ impl Store {
     pub fn attachment_alone(&self, node: NodeRef) -> Result<Attachment> {
         let subnode = SubnodeEntry { data: node.data, subnodes: node.subnodes, ..SubnodeEntry::default() };
         self.attachment(node, &subnode, codepage::WINDOWS_1252)
+    }
+
+    /// An item without its attachments.
+    pub fn envelope(&self, node: NodeRef) -> Result<Item> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let addresses = self.addresses.get().cloned().unwrap_or_default();
+        let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
     }
 
     fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
@@ -169,11 +180,15 @@ fn content_of(ndb: &Ndb, props: &Props, subnodes: Bid) -> Result<Content> {
         Some(Value::Stream(stream)) => Ok(Content::Stream(*stream)),
         Some(Value::Binary(bytes) | Value::String8(bytes)) => Ok(Content::Bytes(bytes.clone())),
         _ => {
-            let path = props.text(tags::ATTACH_LONG_PATHNAME).or_else(|| props.text(tags::ATTACH_PATHNAME));
+            let paths = [tags::ATTACH_LONG_PATHNAME, tags::ATTACH_PATHNAME];
+            let path = paths.into_iter().filter_map(|key| props.text(key)).find(|path| !path.trim().is_empty());
             match (kind, path) {
                 (method::NONE, _) => Ok(Content::None),
                 (method::BY_VALUE | method::EMBEDDED | method::OLE, _) => Err(Error::Damaged(Code::Attachment, Place::node(props.nid().0))),
                 (_, Some(path)) => Ok(Content::Reference(path)),
+                (method::BY_REFERENCE | method::BY_REFERENCE_RESOLVE | method::BY_REFERENCE_ONLY | method::BY_WEB_REFERENCE, None) => {
+                    Ok(Content::Broken("it was attached as a link, and the link is not there".into()))
+                }
                 (_, None) => Ok(Content::None),
             }
         }

@@ -18,6 +18,7 @@ impl Tree {
         if let Some(document) = self.documents.get(&ino) {
             return Ok(document);
         }
+        self.resolve_addresses()?;
         let rendered = self.store.ndb().without_io_failure(|| match object(ino)? {
             Object::Document(slot) => self.render(slot),
             Object::Attachment(nid, index) => self.render_attachment(nid, index),
@@ -71,5 +72,5 @@ impl Tree {
 pub(super) fn attachment(store: &Arc<Store>, item: &Item, index: u32, time: Option<FileTime>) -> Result<Rendered> {
     let at = usize::try_from(index).unwrap_or(usize::MAX);
     let attachment = item.attachments.get(at).ok_or_else(|| Error::NotFound(format!("attachment {index} of {}", item.node.nid)))?;
-    Ok(Rendered::new(store, convert::render_attachment(store, attachment)?, time))
+    Ok(Rendered::new(store, convert::render_attachment(store, attachment, index)?, time))
 }

@@ -10,7 +10,7 @@ use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::recover::Shelf;
 use crate::store::item::Item;
-use crate::store::{FLAG_HAS_ATTACHMENTS, Summary, Which, tags};
+use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary, Which, tags};
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,7 +268,7 @@ impl Tree {
 
     fn list_attachments(&self, slot: Slot) -> Result<Listing> {
         let item = self.store.item(self.store.locate(slot.nid)?)?;
-        let entries = attachment_entries(&item, |index| Object::Attachment(slot.nid, index));
+        let entries = attachment_entries(&self.store, &item, |index| Object::Attachment(slot.nid, index))?;
         let parent = match slot.folder {
             None => Object::Orphaned,
             Some(nid) if slot.orphaned => Object::Lost(nid),
@@ -287,11 +287,12 @@ impl Tree {
 }
 
 /// The entries for an item's attachments.
-pub(super) fn attachment_entries(item: &Item, object: impl Fn(u32) -> Object) -> Vec<Entry> {
+pub(super) fn attachment_entries(store: &Store, item: &Item, object: impl Fn(u32) -> Object) -> Result<Vec<Entry>> {
     let mut unique = Unique::default();
     let named = (0_u32..).zip(&item.attachments).map(|(index, attachment)| {
-        let name = unique.name(&Name::given(&convert::attachment_name(attachment, index)), attachment.node.nid.0);
-        Entry { name, ino: object(index).into(), kind: Kind::File }
+        let name = convert::attachment_name(store, attachment, index)?;
+        let name = unique.name(&Name::given(&name), attachment.node.nid.0);
+        Ok(Entry { name, ino: object(index).into(), kind: Kind::File })
     });
     named.collect()
 }

@@ -16,7 +16,7 @@ mod xattr;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use crate::convert::Document;
+use crate::convert::{self, Document};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::format::property::FileTime;
@@ -76,6 +76,8 @@ pub struct View {
     pub names: Names,
     /// What is shown under `Recovered`.
     pub recovered: Recovered,
+    /// X.500 names of people become the mail addresses that any item of the store tells.
+    pub resolve_store: bool,
 }
 
 /// What is shown under `Recovered`.
@@ -116,6 +118,8 @@ pub struct Tree {
     other: OnceLock<other::OtherFolders>,
     /// What a search of the whole file found, once one has ended.
     found: RwLock<Option<Arc<Findings>>>,
+    /// Whether the store was searched for mail addresses.
+    resolved: OnceLock<()>,
 }
 
 /// What is kept of every document that was looked at, instead of the document.
@@ -141,6 +145,7 @@ impl Tree {
             searching: Mutex::default(),
             other: OnceLock::new(),
             found: RwLock::default(),
+            resolved: OnceLock::new(),
         }
     }
 
@@ -230,6 +235,17 @@ impl Tree {
 
     fn lock_known(&self) -> MutexGuard<'_, HashMap<Ino, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Searches the store for mail addresses, if the user wants that and it was not done yet; documents wait for it.
+    pub fn resolve_addresses(&self) -> Result<()> {
+        if self.view.resolve_store {
+            self.searched(&self.resolved, || {
+                self.store.set_addresses(convert::addresses(&self.store)?);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// What a search of the whole store found; made by the first who asks, while others wait.

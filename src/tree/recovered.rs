@@ -124,7 +124,8 @@ impl Tree {
         let title = match format {
             // A part of an item has no subject; what it held has a name.
             _ if found.category == Category::Fragment => {
-                item.attachments.first().map(|attachment| convert::attachment_name(attachment, 0)).unwrap_or_default()
+                let name = item.attachments.first().map(|attachment| convert::attachment_name(findings.store(), attachment, 0));
+                name.transpose()?.unwrap_or_default()
             }
             Format::Vcf => convert::contact::shown_name(&item),
             Format::Eml | Format::Ics => summary.subject.clone().unwrap_or_default(),
@@ -139,7 +140,8 @@ impl Tree {
 
     pub(super) fn list_found_attachments(&self, index: u32) -> Result<Listing> {
         let findings = self.findings()?;
-        let entries = attachment_entries(&readable(&findings, index)?, |attachment| Object::FoundAttachment(index, attachment));
+        let entries =
+            attachment_entries(findings.store(), &readable(&findings, index)?, |attachment| Object::FoundAttachment(index, attachment))?;
         let parent = match findings.get(index)?.shelf {
             Shelf::Category(category) => Object::Category(category),
             Shelf::Folder(folder) => Object::FoundFolder(folder),

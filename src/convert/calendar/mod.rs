@@ -5,10 +5,12 @@
 //! knows on which clock a time stands. Everything in the blobs is a claim of the file: it is read as far as it goes.
 
 mod common;
+mod dates;
 mod event;
 mod exceptions;
 mod instance;
 mod journal;
+mod months;
 mod pattern;
 mod people;
 mod recurrence;

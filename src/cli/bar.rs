@@ -1,0 +1,121 @@
+//! Progress on standard error: a bar on a terminal, elsewhere a line every 30 seconds.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::out;
+use crate::progress::{Progress, State};
+
+/// How often a bar is drawn.
+const DRAW: Duration = Duration::from_millis(200);
+/// How often a line is written where there is no terminal.
+const SAY: Duration = Duration::from_secs(30);
+/// How many characters a full bar has.
+const WIDTH: u64 = 30;
+
+/// Shows progress until it is dropped.
+#[derive(Debug)]
+pub(super) struct Bar(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Bar {
+    /// Shows the progress of a task; nothing where the user wants it quiet.
+    pub(super) fn show(progress: Arc<Progress>, quiet: bool) -> Self {
+        if quiet {
+            return Self(None);
+        }
+        let (end, ended) = mpsc::channel();
+        let mut meter = Meter::new(false);
+        let draw = move || {
+            while ended.recv_timeout(DRAW) == Err(RecvTimeoutError::Timeout) {
+                let State { phase, done, total } = progress.state();
+                meter.show(phase, done, total);
+            }
+            meter.clear();
+        };
+        // Without a thread the work goes on, and nobody sees how far it is.
+        Self(thread::Builder::new().name("progress".into()).spawn(draw).ok().map(|thread| (end, thread)))
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.0.take() {
+            drop(end);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The bar itself, for who looks how far something is.
+#[derive(Debug)]
+pub(super) struct Meter {
+    quiet: bool,
+    terminal: bool,
+    said: Instant,
+}
+
+impl Meter {
+    /// A bar that says nothing where the user wants it quiet.
+    pub(super) fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: io::stderr().is_terminal(), said: Instant::now() }
+    }
+
+    /// Shows how far it is: bytes done of bytes in all, 0 where nobody knows.
+    pub(super) fn show(&mut self, phase: &str, done: u64, total: u64) {
+        if self.quiet {
+            return;
+        }
+        if self.terminal {
+            out::redraw(&drawn(phase, done, total));
+        } else if self.said.elapsed() >= SAY {
+            self.said = Instant::now();
+            out::tell(&told(phase, done, total));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        if self.terminal && !self.quiet {
+            out::redraw("");
+        }
+    }
+}
+
+fn percent(done: u64, total: u64) -> Option<u64> {
+    done.min(total).saturating_mul(100).checked_div(total)
+}
+
+fn drawn(phase: &str, done: u64, total: u64) -> String {
+    match percent(done, total) {
+        Some(percent) => {
+            let full = percent.saturating_mul(WIDTH).checked_div(100).unwrap_or(0);
+            let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '.' }).collect();
+            format!("{phase} [{bar}] {percent} %")
+        }
+        None => format!("{phase} {} MB", done >> 20),
+    }
+}
+
+fn told(phase: &str, done: u64, total: u64) -> String {
+    match percent(done, total) {
+        Some(percent) => format!("{phase}: {percent} %"),
+        None => format!("{phase}: {} MB", done >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_how_much_is_done() {
+        let phase = "Validating blocks";
+        assert_eq!(drawn(phase, 5, 10), "Validating blocks [###############...............] 50 %");
+        assert_eq!(told(phase, 5, 10), "Validating blocks: 50 %");
+        assert_eq!(told(phase, 5 << 20, 0), "Validating blocks: 5 MB");
+        assert_eq!(percent(11, 10), Some(100), "more than there was to do is all of it");
+    }
+}
