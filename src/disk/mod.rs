@@ -26,11 +26,13 @@ pub mod process;
 
 pub mod crash;
 pub mod overlay;
+mod window;
 mod writable;
 
 use std::fmt::Debug;
 use std::io;
 
+pub use window::Window;
 pub use writable::{MemoryFile, WritableFile};
 
 /// Bytes that can be read by position.

@@ -3,8 +3,9 @@
 //! [`open`] is the only opener for `mount` and the command line: it tries the normal way, by the header. [`Orphans`]
 //! are nodes that the live trees hold but no folder reaches. [`survey`](mod@survey) finds every block and page that stands
 //! in a file, live or not. [`search`] brings up what the live trees do not show ([`Findings`]): deleted items, earlier
-//! states of live ones, and parts of items that are lost.
+//! states of live ones, and parts of items that are lost. [`carve`] finds stores inside other files.
 
+mod carve;
 mod detect;
 mod findings;
 mod history;
@@ -15,6 +16,7 @@ mod salvage;
 mod search;
 pub mod survey;
 
+pub use carve::{Carved, carve};
 pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, Part, Shelf};
 pub use open::{Options, open, open_source};
 pub use orphan::{FolderOrphans, Orphans, folders_below};
