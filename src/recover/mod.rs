@@ -7,8 +7,13 @@
 mod detect;
 mod history;
 mod live;
+mod loose;
+mod object;
 mod open;
 mod orphan;
+mod pair;
+mod rebuild;
+mod rows;
 mod salvage;
 pub mod survey;
 
