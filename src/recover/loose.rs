@@ -52,9 +52,14 @@ struct Roots {
 
 impl Loose {
     /// Looks at every block in use: `reader` has the block map.
-    pub(super) fn find(reader: &Ndb, survey: &Survey, known: &[NodeEntry], is_live: &dyn Fn(Bid) -> bool) -> Result<Self> {
+    pub(super) fn find<'n>(
+        reader: &Ndb,
+        survey: &Survey,
+        known: impl Iterator<Item = &'n NodeEntry>,
+        is_live: &dyn Fn(Bid) -> bool,
+    ) -> Result<Self> {
         let mut roots = Roots::default();
-        roots.named.extend(known.iter().flat_map(|node| [node.data.key(), node.subnodes.key()]));
+        roots.named.extend(known.flat_map(|node| [node.data.key(), node.subnodes.key()]));
         let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
             roots.take(reader, place.bid)?;

@@ -68,6 +68,9 @@ const CELLS: [(u16, u32); 18] = [
     (0x3013, 4),
 ];
 
+/// Those that an item keeps for ever: times of delivery and submission, subject, size.
+const ORIGIN: [u16; 4] = [0x0e06, 0x0039, 0x0037, 0x0e08];
+
 /// Digests of [`CELLS`]; 0 for one that is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Print([u32; CELLS.len()]);
@@ -86,6 +89,12 @@ impl Print {
     /// The cells that tell objects apart best, for looking up.
     pub(super) fn keys(&self) -> impl Iterator<Item = (usize, u32)> {
         self.0.into_iter().enumerate().take(7).filter(|(_, digest)| *digest != 0)
+    }
+
+    /// What copies of an item have in common, whatever became of them since; empty where it says too little.
+    pub(super) fn origin(&self) -> Vec<u32> {
+        let cells: Vec<u32> = CELLS.iter().zip(self.0).filter(|((id, _), _)| ORIGIN.contains(id)).map(|(_, digest)| digest).collect();
+        if cells.iter().filter(|digest| **digest != 0).count() > 2 { cells } else { Vec::new() }
     }
 
     /// How much two prints agree; `None` where they do not.

@@ -64,13 +64,20 @@ pub(super) fn pair(loose: &mut Loose) {
     pairs.sort_unstable();
     let mut given: HashMap<usize, usize> = HashMap::new();
     let mut taken = vec![false; trees.len()];
-    for (_, number, tree) in pairs {
-        if let Some(taken) = taken.get_mut(tree)
+    for (_, number, tree) in &pairs {
+        if let Some(taken) = taken.get_mut(*tree)
             && !*taken
-            && !given.contains_key(&number)
+            && !given.contains_key(number)
         {
             *taken = true;
-            given.insert(number, tree);
+            given.insert(*number, *tree);
+        }
+    }
+    // States of one message share its tree: where more than nearness speaks for it, it may be given again.
+    for (cost, number, tree) in &pairs {
+        let needs = loose.objects.get(*number).is_some_and(|object| !object.needs.is_empty());
+        if needs || cost.recipients == Agreement::Yes {
+            given.entry(*number).or_insert(*tree);
         }
     }
     let roots: HashMap<usize, Bid> = given.into_iter().filter_map(|(number, tree)| Some((number, trees.get(tree)?.root))).collect();

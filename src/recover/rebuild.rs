@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::damage::Result;
 use crate::format::btree::NodeEntry;
 use crate::format::codec;
+use crate::format::heap::HeapClient;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
@@ -16,7 +17,7 @@ use crate::ndb::Ndb;
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
 use super::pair::pair;
-use super::rows::{Line, Listing, kind_of, matches};
+use super::rows::{Line, Listing, copies, kind_of, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
@@ -31,19 +32,29 @@ struct Rebuild<'a> {
     listings: Vec<Listing>,
 }
 
+/// What is known of nodes before blocks are looked at.
+pub(super) struct Known {
+    /// What the tree says.
+    pub(super) nodes: Vec<NodeEntry>,
+    /// What other pages said of nodes in its holes.
+    pub(super) filled: Vec<NodeEntry>,
+}
+
 /// The known nodes, and those that can be made from blocks in use that none of these names.
-pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: Vec<NodeEntry>, is_live: &dyn Fn(Bid) -> bool) -> Result<Vec<NodeEntry>> {
-    let mut loose = Loose::find(reader, survey, &known, is_live)?;
+pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, is_live: &dyn Fn(Bid) -> bool) -> Result<Vec<NodeEntry>> {
+    let all = || known.filled.iter().chain(&known.nodes);
+    let mut loose = Loose::find(reader, survey, all(), is_live)?;
     pair(&mut loose);
     let mut objects = loose.objects;
     objects.sort_by_key(|object| object.data.key());
-    let nodes = known.into_iter().map(|node| (node.nid.nid, node)).collect();
+    let nodes = all().map(|node| (node.nid.nid, *node)).collect();
     let mut rebuild = Rebuild { reader, nodes, objects, taken: HashSet::new(), listings: Vec::new() };
     rebuild.read_listings()?;
+    rebuild.drop_copies(&known.filled);
     rebuild.own_nodes();
     rebuild.folders()?;
     rebuild.tables()?;
-    rebuild.messages();
+    rebuild.messages()?;
     Ok(rebuild.nodes.into_values().collect())
 }
 
@@ -62,6 +73,23 @@ impl Rebuild<'_> {
             self.listings.extend(Listing::read(self.reader, object.kind, object.data, object.subnodes, &mut room)?);
         }
         Ok(())
+    }
+
+    /// Leaves out messages that no table lists and whose data another node has too.
+    ///
+    /// Copies of an item share its blocks, so that these are still in use does not say that this copy is.
+    fn drop_copies(&mut self, filled: &[NodeEntry]) {
+        let mut users: HashMap<Bid, u32> = HashMap::new();
+        for node in self.nodes.values() {
+            let count = users.entry(node.data.key()).or_default();
+            *count = count.saturating_add(1);
+        }
+        for node in filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE) {
+            let is_shared = users.get(&node.data.key()).is_some_and(|count| *count > 1);
+            if is_shared && !self.listings.iter().any(|listing| listing.lists(node.nid.nid)) {
+                self.nodes.remove(&node.nid.nid);
+            }
+        }
     }
 
     /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1).
@@ -208,7 +236,7 @@ impl Rebuild<'_> {
     fn folder_facts(&self) -> Result<BTreeMap<Nid, (Bid, Print)>> {
         let mut facts = BTreeMap::new();
         for node in self.nodes.values().filter(|node| node.nid.nid.kind() == NodeType::FOLDER) {
-            let object = Object::read(self.reader, node.data, crate::format::heap::HeapClient::PROPERTIES)?;
+            let object = Object::read(self.reader, node.data, HeapClient::PROPERTIES)?;
             facts.insert(node.nid.nid, (node.data, object.map(|object| object.print).unwrap_or_default()));
         }
         Ok(facts)
@@ -223,7 +251,7 @@ impl Rebuild<'_> {
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
 
-    fn messages(&mut self) {
+    fn messages(&mut self) -> Result<()> {
         for (table, kind, of) in [
             (Kind::Contents, Kind::Message, NodeType::MESSAGE),
             (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE),
@@ -234,10 +262,34 @@ impl Rebuild<'_> {
             }
             let rows = self.lost_rows(table, of);
             self.give_rows(kind, &rows, &parents);
+            let rows = self.lost_rows(table, of);
+            if !rows.is_empty() {
+                self.share_rows(kind, of, &rows, &parents)?;
+            }
         }
         let free = self.free(Kind::Message);
         for (number, (index, _)) in (0..).zip(free) {
             self.give(Nid::new(NodeType::MESSAGE, NAMELESS.saturating_add(number)), index, Nid::default());
         }
+        Ok(())
+    }
+
+    /// Gives rows that are left the blocks of nodes of which theirs are copies.
+    fn share_rows(&mut self, kind: Kind, of: NodeType, rows: &[Line], parents: &HashMap<Nid, Nid>) -> Result<()> {
+        let mut donors: Vec<NodeEntry> = self.nodes.values().filter(|node| node.nid.nid.kind() == of).copied().collect();
+        donors.sort_by_key(|node| node.data.key());
+        donors.dedup_by_key(|node| node.data.key());
+        let mut prints = Vec::new();
+        for donor in &donors {
+            let object = Object::read(self.reader, donor.data, HeapClient::PROPERTIES)?;
+            prints.push(object.filter(|object| object.kind == kind).map(|object| object.print).unwrap_or_default());
+        }
+        for (row, donor) in copies(rows, &prints) {
+            if let (Some(row), Some(donor)) = (rows.get(row), donors.get(donor)) {
+                let parent = parents.get(&row.nid).copied().unwrap_or_default();
+                self.nodes.insert(row.nid, NodeEntry { nid: row.nid.into(), parent, ..*donor });
+            }
+        }
+        Ok(())
     }
 }

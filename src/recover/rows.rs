@@ -114,6 +114,20 @@ pub(super) fn matches(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
     given.pairs
 }
 
+/// Of which object each row tells a copy: copies of an item share its blocks.
+pub(super) fn copies(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
+    let mut by_origin: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
+    for (index, object) in objects.iter().enumerate() {
+        by_origin.entry(object.origin()).or_default().push(index);
+    }
+    let copy = |row: &Line| {
+        let origin = Some(row.print.origin()).filter(|origin| !origin.is_empty())?;
+        let alike = by_origin.get(&origin)?.iter().take(ALIKE_MAX);
+        alike.max_by_key(|object| objects.get(**object).and_then(|object| object.agrees(&row.print))).copied()
+    };
+    rows.iter().enumerate().filter_map(|(number, row)| Some((number, copy(row)?))).collect()
+}
+
 #[derive(Default)]
 struct Given {
     rows: HashSet<usize>,

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
-use super::rebuild::rebuild;
+use super::rebuild::{Known, rebuild};
 use super::survey::{Survey, survey};
 
 /// Bytes for the caches of the database that a salvage reads with.
@@ -60,16 +60,14 @@ fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
-    let mut nodes = history.nodes.clone();
-    nodes.extend(history.fill(&is_live));
-    let maps = Maps::new(block_map(&survey, &live), nodes);
+    let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
+    let maps = Maps::new(block_map(&survey, &live), known.nodes.iter().chain(&known.filled).copied().collect());
     if history.lost.is_empty() {
         return Ok(maps);
     }
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
-    let known = maps.nodes().to_vec();
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
-    let nodes = rebuild(&reader, &survey, known, &is_live)?;
+    let nodes = rebuild(&reader, &survey, &known, &is_live)?;
     Ok(reader.into_maps().with_nodes(nodes))
 }
 
