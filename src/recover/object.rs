@@ -157,10 +157,11 @@ impl Object {
             _ => None,
         };
         let kind = match () {
+            // Some folders have a class and flags too, but no message counts items.
+            () if has(0x3602) || has(0x360a) => Kind::Folder,
             () if has(0x001a) && flags.is_some_and(|flags| flags & 0x40 != 0) => Kind::Associated,
             () if has(0x001a) => Kind::Message,
             () if has(0x35df) || has(0x35e0) || has(0x67ff) => Kind::Store,
-            () if has(0x3602) || has(0x360a) => Kind::Folder,
             () if has(0x0002) && has(0x0003) && has(0x0004) => Kind::Names,
             () => Kind::Other,
         };
@@ -189,9 +190,9 @@ impl Object {
             () if !has(ROW_ID) => Kind::Other,
             () if has(0x6605) => Kind::Receive,
             () if has(0x67f1) || has(0x0c15) || has(0x3705) => Kind::Other,
-            () if has(0x360a) || has(0x3602) => Kind::Hierarchy,
-            () if has(0x0e08) && has(0x0e07) => Kind::Contents,
             () if has(0x6803) || has(0x7003) => Kind::AssociatedContents,
+            () if has(0x0e08) && has(0x0e07) => Kind::Contents,
+            () if has(0x360a) || has(0x3602) => Kind::Hierarchy,
             () => Kind::Other,
         };
         let rows = (!info.rows.is_none() && info.rows.hid().is_none()).then(|| info.rows.nid());
