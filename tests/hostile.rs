@@ -28,7 +28,6 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::Word;
 use pstfs::format::id::{BlockRef, Ib, Nid};
 use pstfs::ndb::BTree;
-use pstfs::store::Store;
 use pstfs::tree::{Tree, View};
 use support::edit::Patient;
 use support::forge;
@@ -46,9 +45,9 @@ fn patient(format: Format) -> Patient {
 
 /// Walks a store in this process; `None` where it does not open.
 fn walked(bytes: Vec<u8>) -> Option<Seen> {
-    let store = Store::open(Arc::new(bytes), 16 << 20).ok()?;
+    let store = pstfs::recover::open_source(Arc::new(bytes), 16 << 20).ok()?;
     let view = View { all_folders: true, hidden: true, attachments: true, ..View::default() };
-    Some(walk(&Tree::new(Arc::new(store), view, 16 << 20)))
+    Some(walk(&Tree::new(store, view, 16 << 20)))
 }
 
 /// What the walking process does; it is told the file by its environment.
