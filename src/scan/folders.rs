@@ -12,6 +12,7 @@ mod units;
 
 use super::bits::BitSet;
 use super::case::{Case, Fold};
+use super::object::look_up;
 use super::victim::Victims;
 use super::{Context, pool};
 use crate::damage::{Code, Result};
@@ -90,7 +91,7 @@ impl Feed<'_, '_, '_> {
 
     /// Hands out a table, then its rows in portions.
     fn table(&mut self, folder: Nid, table: Nid, listing: Listing) -> Result<()> {
-        let Some(node) = self.context.store.ndb().node(table)? else {
+        let Some(node) = look_up(self.context.store.ndb(), table)?.found() else {
             self.listed.cannot_tell(folder, listing);
             return Ok(());
         };

@@ -7,7 +7,7 @@
 
 use super::Context;
 use super::case::{Case, Fold};
-use super::object::{PropertyCheck, check_table, foreign_heap};
+use super::object::{PropertyCheck, check_table, foreign_heap, look_up};
 use super::pool;
 use super::victim::Victims;
 use crate::damage::{Code, Result};
@@ -72,7 +72,7 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
     match nid.kind() {
         NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE if nid.index() >= OWN_INDEX_MAX => {
             // Those of folders that are there are looked at with their folders.
-            if ndb.node(nid.with_kind(NodeType::FOLDER))?.is_none() {
+            if look_up(ndb, nid.with_kind(NodeType::FOLDER))?.is_missing() {
                 check_table(&mut case, ndb, at, context.progress)?;
             }
         }
@@ -98,7 +98,7 @@ fn search_contents(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Res
     let mut gone = 0_u64;
     for (id, _) in &table.rows {
         // In OSTs the rows have ids of their own.
-        if ndb.header().client != Client::OST && Nid(*id).kind() == NodeType::MESSAGE && ndb.node(Nid(*id))?.is_none() {
+        if ndb.header().client != Client::OST && Nid(*id).kind() == NodeType::MESSAGE && look_up(ndb, Nid(*id))?.is_missing() {
             gone = gone.saturating_add(1);
         }
     }

@@ -10,7 +10,7 @@ mod names;
 
 use super::Context;
 use super::case::{Case, Fold};
-use super::object::{PropertyCheck, check_table, survive};
+use super::object::{PropertyCheck, check_table, look_up, survive};
 use super::victim::Victims;
 use crate::damage::{Code, Result, Severity};
 use crate::format::Format;
@@ -52,7 +52,7 @@ fn look(
     look: impl FnOnce(&Context<'_>, &mut Case, NodeRef) -> Result<()>,
 ) -> Result<()> {
     context.progress.check()?;
-    let Some(node) = context.store.ndb().node(nid)? else { return Ok(()) };
+    let Some(node) = look_up(context.store.ndb(), nid)?.found() else { return Ok(()) };
     let mut case = Case::of(nid);
     look(context, &mut case, NodeRef { nid, data: node.data, subnodes: node.subnodes })?;
     fold.take(nid, case);
@@ -110,7 +110,7 @@ fn entry_id_wrong(context: &Context<'_>, entry: &[u8], record_key: Option<&[u8]>
     if record_key.is_some_and(|key| codec::cut(entry, 4, 16) != Some(key)) {
         return Ok(Some("it is of another store".to_owned()));
     }
-    let is_folder = [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind()) && context.store.ndb().node(nid)?.is_some();
+    let is_folder = [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind()) && !look_up(context.store.ndb(), nid)?.is_missing();
     Ok((!is_folder).then(|| format!("there is no folder {nid}")))
 }
 
@@ -156,7 +156,7 @@ fn receive_folders(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Res
             Some(Value::I32(nid)) => Nid(u32::from_le_bytes(nid.to_le_bytes())),
             _ => Nid::default(),
         };
-        if nid.kind() != NodeType::FOLDER || ndb.node(nid)?.is_none() {
+        if nid.kind() != NodeType::FOLDER || look_up(ndb, nid)?.is_missing() {
             case.add_at(Code::ReceiveFolder, case.place().row(id), format!("there is no folder {nid}"));
         }
     }

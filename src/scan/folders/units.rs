@@ -10,7 +10,7 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::scan::case::Case;
-use crate::scan::object::{Kind, Look, Message, PropertyCheck, check_table, message, row};
+use crate::scan::object::{Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, row};
 use crate::scan::victim::{Victims, row_name};
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
@@ -114,7 +114,7 @@ impl Worker<'_> {
     /// A folder's properties.
     fn folder(&self, folder: Nid) -> Result<Done> {
         let mut case = Case::of(folder);
-        let Some(node) = self.store.ndb().node(folder)? else { return Ok(Done::default()) };
+        let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Done::default()) };
         self.folder_props(&mut case, &node)?;
         self.progress.add(bytes_of(self.store.ndb(), &node))?;
         Ok(Done { folder, folder_case: Some(case), ..Done::default() })
@@ -170,8 +170,12 @@ impl Worker<'_> {
 
     /// A row that stands for a folder.
     fn subfolder(&self, case: &mut Case, folder: Nid, row: RowRef, cells: &[(u16, Value)]) -> Result<()> {
-        let node = self.store.ndb().node(row.id)?.filter(|_| [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&row.id.kind()));
-        let Some(node) = node else {
+        let is_folder = [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&row.id.kind());
+        let node = look_up(self.store.ndb(), row.id)?;
+        if matches!(node, Lookup::Unknown) {
+            return Ok(());
+        }
+        let Some(node) = node.found().filter(|_| is_folder) else {
             *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, cells, Code::FolderRow, folder);
             return Ok(());
         };
@@ -190,7 +194,11 @@ impl Worker<'_> {
             Which::Normal => (Kind::Normal, NodeType::MESSAGE, NodeType::CONTENTS_TABLE),
             Which::Associated => (Kind::Associated, NodeType::ASSOCIATED_MESSAGE, NodeType::ASSOCIATED_TABLE),
         };
-        let Some(node) = self.store.ndb().node(row.id)?.filter(|_| row.id.kind() == item) else {
+        let node = look_up(self.store.ndb(), row.id)?;
+        if matches!(node, Lookup::Unknown) {
+            return Ok(());
+        }
+        let Some(node) = node.found().filter(|_| row.id.kind() == item) else {
             *case = self.dangling(folder.with_kind(table), row, cells, Code::MessageRow, folder);
             return Ok(());
         };
@@ -226,8 +234,7 @@ impl Worker<'_> {
         let mut done = Done { folder: parent, ..Done::default() };
         let mut case = Case::of(nid);
         if *orphan {
-            let known = self.store.ndb().node(parent)?.is_some();
-            let lacks = if known { "does not list it" } else { "does not exist" };
+            let lacks = if look_up(self.store.ndb(), parent)?.is_missing() { "does not exist" } else { "does not list it" };
             case.add(Code::Orphan, format!("its folder {parent} {lacks}"));
         }
         match nid.kind() {
@@ -244,12 +251,12 @@ impl Worker<'_> {
 
     /// What a folder says of its tables, and how many rows they have.
     fn counts(&self, folder: Nid) -> Result<Counts> {
-        let Some(node) = self.store.ndb().node(folder)? else { return Ok(Counts::default()) };
+        let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Counts::default()) };
         let mut own = Case::of(folder);
         let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? else { return Ok(Counts::default()) };
         let number = |key| props.int(key).and_then(|number| u64::try_from(number).ok());
         let rows = |kind| -> Result<Option<u64>> {
-            let Some(node) = self.store.ndb().node(folder.with_kind(kind))? else { return Ok(None) };
+            let Some(node) = look_up(self.store.ndb(), folder.with_kind(kind))?.found() else { return Ok(None) };
             match Table::open(self.store.ndb(), node.nid.nid, node.data, node.subnodes).and_then(|table| table.row_numbers()) {
                 Ok(rows) => Ok(u64::try_from(rows.len()).ok()),
                 Err(error) if error.is_io() => Err(error),

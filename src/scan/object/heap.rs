@@ -72,19 +72,24 @@ impl<'a> HeapCheck<'a> {
 
     /// Names an item: what it holds, where it is there. `place` is who names it.
     pub(super) fn item(&mut self, case: &mut Case, hid: Hid, place: Place) -> Result<Option<HeapItem>> {
+        self.item_or(case, hid, place, Code::HeapId)
+    }
+
+    /// Names an item; `missing` is what is wrong where there is none.
+    pub(super) fn item_or(&mut self, case: &mut Case, hid: Hid, place: Place, missing: Code) -> Result<Option<HeapItem>> {
         let layout = self.heap.ndb().format().layout();
         let (block, index) = (hid.block(layout), hid.index(layout));
         let Some(items) = self.blocks.get_mut(block).filter(|items| (1..=items.count).contains(&index)) else {
             // Of a block that cannot be read nothing is known, and the block was told already.
             if self.blocks.get(block).is_none_or(|items| items.count > 0) {
-                case.add_at(Code::HeapId, place, format!("item {:#x}", hid.0));
+                case.add_at(missing, place, format!("there is no item {:#x}", hid.0));
             }
             return Ok(None);
         };
         let fresh = items.mark(index.saturating_sub(1));
         match self.heap.item(hid) {
             Ok(item) if item.is_empty() => {
-                case.add_at(Code::HeapId, place, format!("item {:#x} was freed", hid.0));
+                case.add_at(missing, place, format!("item {:#x} was freed", hid.0));
                 Ok(None)
             }
             Ok(item) => {

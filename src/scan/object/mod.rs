@@ -19,9 +19,10 @@ pub(super) use message::{Kind, Message, message, row};
 pub(super) use properties::PropertyCheck;
 pub(super) use table::check_table;
 
-use crate::damage::{Error, Result};
+use crate::damage::{Error, Place, Result};
 use crate::format::block::DataTreeBlock;
-use crate::format::id::Bid;
+use crate::format::btree::NodeEntry;
+use crate::format::id::{Bid, Nid};
 use crate::ndb::Ndb;
 
 use std::collections::BTreeSet;
@@ -48,13 +49,49 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What the node B-tree tells of an id.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lookup {
+    /// The node.
+    Found(NodeEntry),
+    /// There is no such node.
+    Missing,
+    /// The page that would tell cannot be read.
+    Unknown,
+}
+
+impl Lookup {
+    /// The node, where it was found.
+    pub(super) const fn found(self) -> Option<NodeEntry> {
+        match self {
+            Self::Found(node) => Some(node),
+            Self::Missing | Self::Unknown => None,
+        }
+    }
+
+    /// Whether it is certain that there is no such node.
+    pub(super) const fn is_missing(self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
+/// Looks for a node; a damaged page was found by the passes over pages.
+pub(super) fn look_up(ndb: &Ndb, nid: Nid) -> Result<Lookup> {
+    match ndb.node(nid) {
+        Ok(Some(node)) => Ok(Lookup::Found(node)),
+        Ok(None) => Ok(Lookup::Missing),
+        Err(Error::Damaged(..) | Error::NotFound(_)) => Ok(Lookup::Unknown),
+        Err(error @ (Error::Io(_) | Error::Unsupported(_) | Error::Cancelled)) => Err(error),
+    }
+}
+
 /// The value of a result; damage that belongs to heaps, properties or tables is found, any other was found elsewhere.
 pub(super) fn survive<T>(case: &mut Case, result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Error::Damaged(code, place)) => {
             if code.is_of_objects() {
-                case.add_at(code, place.of_node(case.nid().0), "");
+                case.add_at(code, Place { nid: Some(case.nid().0), ..place }, "");
             }
             Ok(None)
         }

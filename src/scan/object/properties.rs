@@ -115,6 +115,6 @@ fn check_record(case: &mut Case, check: &mut HeapCheck<'_>, record: &PropertyRec
     if record.kind.is_inline() {
         return Ok(());
     }
-    let codes = Codes { missing: Code::PropertyMissing, size: Code::PropertySize };
+    let codes = Codes { item: Code::HeapId, missing: Code::PropertyMissing, size: Code::PropertySize };
     value::check(case, check, record.kind, Hnid(record.value.0), place, codes)
 }

@@ -7,7 +7,7 @@ use super::super::case::Case;
 use super::heap::HeapCheck;
 use super::value::{self, Codes};
 use super::{survive, tree};
-use crate::damage::{Code, Place, Result};
+use crate::damage::{Code, Error, Place, Result};
 use crate::format::codec;
 use crate::format::heap::HeapClient;
 use crate::format::id::{Hid, Hnid};
@@ -48,7 +48,7 @@ pub(in super::super) fn check_table(case: &mut Case, ndb: &Ndb, node: NodeRef, p
     let index = row_index(case, &mut check, info.row_index)?;
     // The rows are an item of the heap too, if they are not a subnode. One writer leaves a freed item where none are left.
     let no_rows = index.as_ref().is_some_and(Vec::is_empty);
-    if let Some(hid) = info.rows.hid().filter(|hid| !hid.is_none() && !(no_rows && check.is_freed(*hid))) {
+    if let Some(hid) = info.rows.hid().filter(|hid| !(hid.is_none() || no_rows && check.is_freed(*hid))) {
         check.item(case, hid, place)?;
     }
     let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
@@ -135,6 +135,15 @@ fn own_heaps<'a>(case: &mut Case, ndb: &'a Ndb, node: NodeRef) -> Result<Vec<(u1
     Ok(heaps)
 }
 
+/// A row that the index names cannot be read; of a damaged block the passes over blocks have told.
+fn no_row(case: &mut Case, place: Place, (number, count): (u32, usize), error: &Error) {
+    if matches!(error, Error::Damaged(Code::RowMatrix, _)) {
+        // Rows are numbered without gaps: a number past their count is the index's fault, any other one the rows'.
+        let past = usize::try_from(number).is_ok_and(|number| number >= count);
+        case.add_at(if past { Code::RowIndex } else { Code::RowMatrix }, place, format!("row {number} of {count} is not there"));
+    }
+}
+
 struct Rows<'a, 'i> {
     check: HeapCheck<'a>,
     own: Vec<(u16, Option<HeapCheck<'a>>)>,
@@ -156,6 +165,7 @@ impl Rows<'_, '_> {
             None => survive(case, table.row_numbers())?.unwrap_or_default(),
         };
         let mut numbers = BitSet::default();
+        let count = rows.len();
         let mut found = Vec::new();
         for (at, (id, number)) in rows.into_iter().enumerate() {
             if at.checked_rem(ROWS_AT_A_TIME) == Some(0) {
@@ -174,11 +184,10 @@ impl Rows<'_, '_> {
                     self.check_row(case, row.bytes(), place)?;
                     found.push((id, number));
                 }
-                // Of a damaged block the passes over blocks have told.
+                Err(error) if error.is_io() => return Err(error),
                 Err(error) => {
-                    if survive(case, Err::<(), _>(error))?.is_none() {
-                        found.push((id, number));
-                    }
+                    no_row(case, place, (number, count), &error);
+                    found.push((id, number));
                 }
             }
         }
@@ -194,7 +203,7 @@ impl Rows<'_, '_> {
             let Some(bytes) = self.info.cell(row, column).filter(|_| !stands_in_row) else { continue };
             let at: Hnid = codec::decode(self.check.heap().ndb().format(), bytes).unwrap_or_default();
             let place = place.property(column.id);
-            let codes = Codes { missing: Code::CellValue, size: Code::CellValue };
+            let codes = Codes { item: Code::CellValue, missing: Code::CellValue, size: Code::CellValue };
             match self.own.iter_mut().find(|(id, _)| *id == column.id) {
                 Some((_, Some(own))) => value::check(case, own, column.kind, at, place, codes)?,
                 Some((_, None)) => {}

@@ -13,7 +13,9 @@ use crate::format::property::{ObjectRecord, PropType};
 /// Which codes tell what is wrong: properties and cells have their own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Codes {
-    /// The reference leads nowhere.
+    /// The heap has no such item.
+    pub(super) item: Code,
+    /// There is no such subnode.
     pub(super) missing: Code,
     /// The value has the wrong size.
     pub(super) size: Code,
@@ -33,7 +35,7 @@ pub(super) fn check(case: &mut Case, heap: &mut HeapCheck<'_>, kind: PropType, a
         return Ok(());
     }
     let Some(hid) = at.hid() else { return stream(case, heap, kind, at, place, codes) };
-    let Some(item) = heap.item(case, hid, place)? else { return Ok(()) };
+    let Some(item) = heap.item_or(case, hid, place, codes.item)? else { return Ok(()) };
     match fixed {
         Some(size) if item.len() != size => case.add_at(codes.size, place, format!("{} bytes, not {size}", item.len())),
         Some(_) => {}

@@ -25,6 +25,9 @@
 //! place's own id), `len` (the file's length), `page:TREE:LEVEL:INDEX` (a page's id), `data:NID` and `subnodes:NID` (roots
 //! of a node), `at:NID` (where its data lie), or `map` (where the first allocation map lies). `len=` says how many bytes.
 //!
+//! `record` is a property's record, `table` a table's header, `column` and `index` an entry of its columns and of its row
+//! index, `cell` what stands in a row. Lines that begin with `props` or `row` are of the module `objects`, done first.
+//!
 //! Places are found in the healthy base. The data of blocks are changed as they are before encoding. `fix=yes` puts the
 //! CRC of header, page or block right afterwards: damage that no checksum shows.
 
@@ -37,20 +40,24 @@ use pstfs::format::btree::{BTreeInfo, BTreePage, BlockEntry, BranchEntry, NodeEn
 use pstfs::format::checksum;
 use pstfs::format::codec::{self, Field};
 use pstfs::format::header::Header;
-use pstfs::format::id::{Bid, BlockRef, Hnid, Ib, Nid, NodeType};
+use pstfs::format::heap::BTreeHeader;
+use pstfs::format::id::{Bid, BlockRef, Hid, Hnid, Ib, Nid, NodeType};
 use pstfs::format::page::{Page, PageKind, PageTrailer};
-use pstfs::ltp::Properties;
+use pstfs::ltp::{Heap, Properties, Table};
 use pstfs::ndb::BTree;
 use pstfs::store::item::{Content, NodeRef};
 use pstfs::store::{Store, tags};
 
+use super::objects;
 use super::recipe::{Line, Recipe, parse_number};
 
 /// The base's bytes with the damage that the lines describe.
 pub fn damaged(base: Vec<u8>, edits: &Recipe) -> Vec<u8> {
+    let (objects, lines): (Vec<&Line>, Vec<&Line>) = edits.lines.iter().partition(|line| objects::is_object(line));
+    let base = objects.into_iter().fold(base, objects::change);
     let store = Store::open(Arc::new(base.clone()), 32 << 20).expect("the base is healthy");
     let mut damage = Damage { store: &store, bytes: base.clone(), base };
-    for line in edits.lines.iter().filter(|line| line.word != "base") {
+    for line in lines.into_iter().filter(|line| line.word != "base") {
         damage.apply(line);
     }
     damage.bytes
@@ -207,6 +214,8 @@ impl Damage<'_> {
             "block" => self.block(line),
             "heap" => self.heap(line),
             "value" => self.value(line),
+            "record" => self.record(line),
+            "table" | "column" | "index" | "cell" => self.table(line),
             "node" => self.node_entry(line),
             "entry" => self.block_entry(line),
             "trailer" => self.trailer(line),
@@ -399,6 +408,7 @@ impl Damage<'_> {
     fn root(&self, line: &Line) -> Bid {
         let node = self.node(line);
         match (line.option("tree"), line.number("attachment")) {
+            (None, _) if line.option("embedded").is_some() => self.object(line).data,
             (Some("content"), Some(index)) => {
                 let item = self.store.item(node).expect("an item");
                 match &item.attachments[index as usize].content {
@@ -417,19 +427,96 @@ impl Damage<'_> {
         if let Some(nid) = line.number("node") {
             return self.store.locate(Nid(nid as u32)).expect("a node");
         }
-        let subject = line.option("message").expect("message=");
-        let mut found = None;
-        let visit = &mut |node: &pstfs::format::btree::NodeEntry| {
-            let nid = node.nid.nid;
-            if nid.kind() == NodeType::MESSAGE
-                && self.store.node_props(nid).is_ok_and(|props| props.text(tags::SUBJECT).is_some_and(|text| text.ends_with(subject)))
-            {
-                found = Some(NodeRef { nid, data: node.data, subnodes: node.subnodes });
-            }
-            found.is_none()
+        message_node(self.store, line.option("message").expect("message="))
+    }
+
+    /// The node whose properties or table a line means: a message's, an attachment's, that of the message in it.
+    fn object(&self, line: &Line) -> NodeRef {
+        if let Some(table) = line.number("table") {
+            return self.store.locate(Nid(table as u32)).expect("a node");
+        }
+        let node = self.node(line);
+        let Some(index) = line.number("attachment") else { return node };
+        let attachment = self.store.item(node).expect("an item").attachments[index as usize].clone();
+        match (line.option("embedded"), attachment.content) {
+            (Some(_), Content::Message(message)) => message,
+            _ => attachment.node,
+        }
+    }
+
+    /// A place in a heap item: the block that holds it, and where in it the item begins.
+    fn item(&self, node: NodeRef, hid: Hid) -> Place {
+        let layout = self.format().layout();
+        let leaf = self.store.ndb().data(node.data).expect("data").leaves()[hid.block(layout)].bid;
+        let data = self.store.ndb().block(leaf).expect("a block");
+        let range = pstfs::format::heap::item_range(self.format(), &data.data, hid.index(layout)).expect("an item");
+        let entry = self.store.ndb().block_entry(leaf).expect("a block");
+        Place { what: What::Block(entry), at: range.start, len: None, own: Vec::new() }
+    }
+
+    /// The root item of the B-tree whose header is this item; it must be a leaf.
+    fn tree_root(&self, heap: &Heap<'_>, header: Hid) -> (Hid, BTreeHeader) {
+        let header: BTreeHeader = codec::decode(self.format(), &heap.item(header).expect("a header")).expect("a header");
+        assert_eq!(header.levels, 0, "edits: a tree with levels");
+        (header.root, header)
+    }
+
+    /// The record of a property.
+    fn record(&self, line: &Line) -> Place {
+        let node = self.object(line);
+        let props = Properties::open(self.store.ndb(), node.nid, node.data, node.subnodes).expect("properties");
+        let id = line.number("property").expect("property=") as u16;
+        let index = props.records().iter().position(|record| record.id == id).expect("the property");
+        let (root, _) = self.tree_root(props.heap(), props.heap().root());
+        let (at, len) = match line.option("field") {
+            Some("id") => (0, 2),
+            Some("kind") => (2, 2),
+            _ => (4, 4),
         };
-        self.store.ndb().visit_nodes(visit).expect("nodes");
-        found.unwrap_or_else(|| panic!("edits: no message {subject}"))
+        let as_id = line.option("as").map(|as_id| parse_number(as_id) as u16);
+        let own = props.records().iter().find(|record| Some(record.id) == as_id).map_or(0, |record| record.value.0);
+        let place = self.item(node, root);
+        Place { at: place.at + index * 8 + at, len: Some(len), own: own.to_le_bytes().to_vec(), ..place }
+    }
+
+    /// A table's header, a column of it, an entry of its row index, or a cell.
+    fn table(&self, line: &Line) -> Place {
+        let node = self.object(line);
+        let table = Table::open(self.store.ndb(), node.nid, node.data, node.subnodes).expect("a table");
+        let info = table.info();
+        let entry = line.number("entry").unwrap_or(0) as usize;
+        let (hid, at, len) = match (line.arg(0), line.option("field")) {
+            ("table", field) => {
+                let (at, len) = match field {
+                    Some("ends") => (2 + 2 * entry, 2),
+                    Some("rows") => (14, 4),
+                    _ => (0, 1),
+                };
+                (table.heap().root(), at, len)
+            }
+            ("column", field) => {
+                let (at, len) = match field {
+                    Some("id") => (2, 2),
+                    Some("offset") => (4, 2),
+                    Some("bit") => (7, 1),
+                    _ => (0, 8),
+                };
+                (table.heap().root(), 22 + 8 * entry + at, len)
+            }
+            ("index", field) => {
+                let (root, header) = self.tree_root(table.heap(), info.row_index);
+                let (key, data) = (usize::from(header.key_bytes), usize::from(header.data_bytes));
+                let (at, len) = if field == Some("row") { (key, data) } else { (0, key) };
+                (root, (key + data) * entry + at, len)
+            }
+            _ => {
+                let column = info.column(line.number("column").expect("column=") as u16).expect("the column");
+                let rows = info.rows.hid().expect("edits: rows in the heap");
+                (rows, entry * info.row_bytes() + usize::from(column.offset), usize::from(column.size))
+            }
+        };
+        let place = self.item(node, hid);
+        Place { at: place.at + at, len: Some(len), own: info.row_index.0.to_le_bytes().to_vec(), ..place }
     }
 
     fn block(&self, line: &Line) -> Place {
@@ -462,23 +549,20 @@ impl Damage<'_> {
         let What::Block(entry) = &block.what else { panic!("edits: a heap is in a block") };
         let data = self.store.ndb().block(entry.block.bid).expect("a block");
         let map_at: u16 = codec::decode(self.format(), &data.data).expect("a heap");
+        if line.option("field") == Some("freed") {
+            return Place { at: usize::from(map_at) + 2, len: Some(2), ..block };
+        }
         let item = line.number("item").unwrap_or(1) as usize;
         Place { at: usize::from(map_at) + 4 + 2 * (item - 1), len: Some(2), ..block }
     }
 
     /// The first four bytes of a property's value in a heap.
     fn value(&self, line: &Line) -> Place {
-        let node = self.node(line);
+        let node = self.object(line);
         let props = Properties::open(self.store.ndb(), node.nid, node.data, node.subnodes).expect("properties");
         let id = line.number("property").expect("property=") as u16;
         let record = props.records().iter().find(|record| record.id == id).expect("the property");
-        let hid = Hnid(record.value.0).hid().expect("a value in the heap");
-        let layout = self.format().layout();
-        let leaf = self.store.ndb().data(node.data).expect("data").leaves()[hid.block(layout)].bid;
-        let data = self.store.ndb().block(leaf).expect("a block");
-        let range = pstfs::format::heap::item_range(self.format(), &data.data, hid.index(layout)).expect("an item");
-        let entry = self.store.ndb().block_entry(leaf).expect("a block");
-        Place { what: What::Block(entry), at: range.start, len: Some(4), own: Vec::new() }
+        Place { len: Some(4), ..self.item(node, Hnid(record.value.0).hid().expect("a value in the heap")) }
     }
 
     fn read(&self, what: &What) -> Vec<u8> {
@@ -540,6 +624,22 @@ fn deflated(bytes: &[u8], len: usize) -> Vec<u8> {
     assert!(data.len() <= len, "edits: {} bytes do not fit into a block of {len}", data.len());
     data.resize(len, 0);
     data
+}
+
+/// The message with this subject.
+pub(super) fn message_node(store: &Store, subject: &str) -> NodeRef {
+    let mut found = None;
+    let visit = &mut |node: &NodeEntry| {
+        let nid = node.nid.nid;
+        if nid.kind() == NodeType::MESSAGE
+            && store.node_props(nid).is_ok_and(|props| props.text(tags::SUBJECT).is_some_and(|text| text.ends_with(subject)))
+        {
+            found = Some(NodeRef { nid, data: node.data, subnodes: node.subnodes });
+        }
+        found.is_none()
+    };
+    store.ndb().visit_nodes(visit).expect("nodes");
+    found.unwrap_or_else(|| panic!("edits: no message {subject}"))
 }
 
 fn tree_of(name: &str) -> BTree {
