@@ -25,6 +25,8 @@ pub(super) struct Case {
     below: Vec<Nid>,
     found: Vec<Found>,
     counts: BTreeMap<(Code, Severity), u64>,
+    /// The highest version of a row in its tables.
+    row_version: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Found {
 impl Case {
     /// Nothing found so far about this node.
     pub(super) const fn of(nid: Nid) -> Self {
-        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new() }
+        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new(), row_version: 0 }
     }
 
     /// The node.
@@ -64,6 +66,11 @@ impl Case {
     /// The place to tell: the node.
     pub(super) const fn place(&self) -> Place {
         Place::node(self.nid.0)
+    }
+
+    /// A row of one of its tables has this version.
+    pub(super) fn saw_row_version(&mut self, version: u32) {
+        self.row_version = self.row_version.max(version);
     }
 
     /// Something is wrong with the object.
@@ -146,6 +153,7 @@ impl<'f, 'a> Fold<'f, 'a> {
     /// Takes what was found in an object of a folder; notes wait for [`Fold::flush`].
     pub(super) fn take(&mut self, folder: Nid, case: Case) {
         let name = case.name;
+        self.report.saw_row_version(case.row_version);
         let mut noted = Vec::new();
         for found in case.found {
             let (code, severity) = (found.finding.code, found.finding.severity);
