@@ -85,7 +85,12 @@ impl Case {
 
     /// Something is wrong with the object, but does less harm than it could.
     pub(super) fn add_mild(&mut self, code: Code, most: Severity, detail: impl Into<String>) {
-        self.put(Finding::new(code, self.place(), detail).at_most(most));
+        self.add_mild_at(code, self.place(), most, detail);
+    }
+
+    /// Something is wrong at a place in the object, but does less harm than it could.
+    pub(super) fn add_mild_at(&mut self, code: Code, place: Place, most: Severity, detail: impl Into<String>) {
+        self.put(Finding::new(code, place, detail).at_most(most));
     }
 
     fn put(&mut self, mut finding: Finding) {
