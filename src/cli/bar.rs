@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::out;
 use crate::progress::{Progress, State};
@@ -27,20 +27,13 @@ impl Bar {
             return Self(None);
         }
         let (end, ended) = mpsc::channel();
-        let terminal = io::stderr().is_terminal();
-        let every = if terminal { DRAW } else { SAY };
+        let mut meter = Meter::new(false);
         let draw = move || {
-            while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let state = progress.state();
-                if terminal {
-                    out::redraw(&drawn(&state));
-                } else {
-                    out::tell(&told(&state));
-                }
+            while ended.recv_timeout(DRAW) == Err(RecvTimeoutError::Timeout) {
+                let State { phase, done, total } = progress.state();
+                meter.show(phase, done, total);
             }
-            if terminal {
-                out::redraw("");
-            }
+            meter.clear();
         };
         // Without a thread the work goes on, and nobody sees how far it is.
         Self(thread::Builder::new().name("progress".into()).spawn(draw).ok().map(|thread| (end, thread)))
@@ -56,25 +49,60 @@ impl Drop for Bar {
     }
 }
 
-fn percent(state: &State) -> Option<u64> {
-    state.done.min(state.total).saturating_mul(100).checked_div(state.total)
+/// The bar itself, for who looks how far something is.
+#[derive(Debug)]
+pub(super) struct Meter {
+    quiet: bool,
+    terminal: bool,
+    said: Instant,
 }
 
-fn drawn(state: &State) -> String {
-    match percent(state) {
-        Some(percent) => {
-            let full = percent.saturating_mul(WIDTH).checked_div(100).unwrap_or(0);
-            let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '.' }).collect();
-            format!("{} [{bar}] {percent} %", state.phase)
+impl Meter {
+    /// A bar that says nothing where the user wants it quiet.
+    pub(super) fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: io::stderr().is_terminal(), said: Instant::now() }
+    }
+
+    /// Shows how far it is: bytes done of bytes in all, 0 where nobody knows.
+    pub(super) fn show(&mut self, phase: &str, done: u64, total: u64) {
+        if self.quiet {
+            return;
         }
-        None => format!("{} {} MB", state.phase, state.done >> 20),
+        if self.terminal {
+            out::redraw(&drawn(phase, done, total));
+        } else if self.said.elapsed() >= SAY {
+            self.said = Instant::now();
+            out::tell(&told(phase, done, total));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        if self.terminal && !self.quiet {
+            out::redraw("");
+        }
     }
 }
 
-fn told(state: &State) -> String {
-    match percent(state) {
-        Some(percent) => format!("{}: {percent} %", state.phase),
-        None => format!("{}: {} MB", state.phase, state.done >> 20),
+fn percent(done: u64, total: u64) -> Option<u64> {
+    done.min(total).saturating_mul(100).checked_div(total)
+}
+
+fn drawn(phase: &str, done: u64, total: u64) -> String {
+    match percent(done, total) {
+        Some(percent) => {
+            let full = percent.saturating_mul(WIDTH).checked_div(100).unwrap_or(0);
+            let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '.' }).collect();
+            format!("{phase} [{bar}] {percent} %")
+        }
+        None => format!("{phase} {} MB", done >> 20),
+    }
+}
+
+fn told(phase: &str, done: u64, total: u64) -> String {
+    match percent(done, total) {
+        Some(percent) => format!("{phase}: {percent} %"),
+        None => format!("{phase}: {} MB", done >> 20),
     }
 }
 
@@ -84,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_bar_shows_how_much_is_done() {
-        let state = State { phase: "Validating blocks", done: 5, total: 10 };
-        assert_eq!(drawn(&state), "Validating blocks [###############...............] 50 %");
-        assert_eq!(told(&state), "Validating blocks: 50 %");
-        assert_eq!(told(&State { done: 5 << 20, total: 0, ..state }), "Validating blocks: 5 MB");
-        assert_eq!(percent(&State { done: 11, ..state }), Some(100), "more than there was to do is all of it");
+        let phase = "Validating blocks";
+        assert_eq!(drawn(phase, 5, 10), "Validating blocks [###############...............] 50 %");
+        assert_eq!(told(phase, 5, 10), "Validating blocks: 50 %");
+        assert_eq!(told(phase, 5 << 20, 0), "Validating blocks: 5 MB");
+        assert_eq!(percent(11, 10), Some(100), "more than there was to do is all of it");
     }
 }

@@ -40,6 +40,12 @@ impl Exit {
             Self::Mixed(codes) => codes,
         }
     }
+
+    /// What the code of a job means.
+    pub fn of_job(code: u64) -> Option<Self> {
+        let known = [Self::Done, Self::Repaired, Self::DamageLeft, Self::Failed, Self::Cancelled];
+        known.into_iter().find(|exit| u64::from(exit.code()) == code)
+    }
 }
 
 impl From<Verdict> for Exit {

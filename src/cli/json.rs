@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
+use super::properties::Whole;
 use crate::damage::{Finding, Severity, Verdict};
 
 /// The number of the schema.
@@ -31,10 +32,14 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// What runs on a mount, or ran last.
+    Job(Box<JobState>),
+    /// An item with all its properties.
+    Item(Box<Whole>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.
-    End { verdict: &'static str, exit: u8, counts: Counts },
+    End { verdict: String, exit: u8, counts: Counts },
 }
 
 /// What a store is.
@@ -91,6 +96,30 @@ pub(super) struct Entry {
     pub(super) mtime: Option<String>,
 }
 
+/// What runs on a mount, or ran last; the lines of `.control`.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct JobState {
+    pub(super) state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) job: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verb: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) done: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) eta_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) findings: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verdict: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exit: Option<u64>,
+}
+
 impl Found {
     /// A finding as a record.
     pub(super) fn of(finding: &Finding) -> Self {
@@ -127,18 +156,22 @@ pub(super) fn start(file: String) -> Record {
 /// The last line about a file that could be read; whether damage was met on the way.
 pub(super) fn end(damaged: bool, counts: Counts) -> Record {
     let verdict = if damaged { "Damage was met" } else { "Done" };
-    Record::End { verdict, exit: Exit::Done.code(), counts }
+    end_with(verdict, Exit::Done, counts)
+}
+
+/// The last line about a file, in the words of what was done.
+pub(super) fn end_with(verdict: &str, exit: Exit, counts: Counts) -> Record {
+    Record::End { verdict: verdict.to_owned(), exit: exit.code(), counts }
 }
 
 /// The last line about a job.
 pub(super) fn judged(verdict: Verdict, counts: Counts) -> Record {
-    Record::End { verdict: verdict.text(), exit: verdict.exit_code(), counts }
+    Record::End { verdict: verdict.text().to_owned(), exit: verdict.exit_code(), counts }
 }
 
 /// The last lines about a file that could not be.
 pub(super) fn failed(message: &str) -> [Record; 2] {
-    let end = Record::End { verdict: "Failed", exit: Exit::Failed.code(), counts: Counts::new() };
-    [Record::Error { message: message.to_owned() }, end]
+    [Record::Error { message: message.to_owned() }, end_with("Failed", Exit::Failed, Counts::new())]
 }
 
 /// Writes a record as a line.

@@ -5,10 +5,12 @@
 
 mod bar;
 pub mod cat;
+pub mod ctl;
 mod daemon;
 pub mod exit;
 pub mod info;
 pub mod inspect;
+mod interrupt;
 mod json;
 mod log;
 pub mod ls;
@@ -16,6 +18,7 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod properties;
 mod report;
 pub mod scan;
 pub mod schema;
@@ -55,6 +58,7 @@ struct Command {
 enum Verb {
     Mount(mount::Mount),
     Umount(umount::Umount),
+    Ctl(ctl::Ctl),
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
@@ -81,6 +85,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(args),
+        Verb::Ctl(args) => ctl::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::bar::Bar;
 use super::exit::Exit;
+use super::interrupt::on_interrupt;
 use super::json::{self, Counts, Found, Record};
 use super::out::{self, Failure, Output, Stop, in_words};
 use super::report::Page;
@@ -16,7 +17,6 @@ use super::source::{Source, shown};
 use super::text;
 use crate::control::{About, Fold, Scribe, by_severity};
 use crate::damage::{Code, Severity, Verdict};
-use crate::disk::process::EndSignals;
 use crate::progress::Progress;
 use crate::scan::{self, Event, Outcome};
 
@@ -70,7 +70,8 @@ pub fn run(args: &Scan) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "--report makes a page of one FILE; 'pstfs scan --help' shows how it is used"));
     }
     let progress = Arc::new(Progress::default());
-    cancel_on_signals(&progress)?;
+    let cancelled = Arc::clone(&progress);
+    on_interrupt(move || cancelled.cancel())?;
     let mut sinks = Sinks::open(args)?;
     let mut codes = 0;
     for (number, file) in (1..).zip(&args.files) {
@@ -82,20 +83,6 @@ pub fn run(args: &Scan) -> Result<Exit, Failure> {
         codes |= exit.code();
     }
     Ok(Exit::Mixed(codes))
-}
-
-/// Ctrl-C ends the scan with a log that says so.
-fn cancel_on_signals(progress: &Arc<Progress>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"));
-    let signals = EndSignals::block().map_err(failed)?;
-    let progress = Arc::clone(progress);
-    let listen = move || {
-        if signals.wait().is_ok() {
-            progress.cancel();
-        }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(failed)?;
-    Ok(())
 }
 
 fn explain(id: &str) -> Result<Exit, Failure> {

@@ -19,6 +19,7 @@ pub mod big;
 mod build;
 mod classes;
 mod edits;
+mod files;
 mod items;
 mod objects;
 mod random;
