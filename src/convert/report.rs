@@ -215,7 +215,7 @@ fn told_status(info: &str) -> Option<&str> {
     let numbers: Vec<&str> = status.split('.').collect();
     let is_number = |number: &&str| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_class = numbers.first().is_some_and(|class| ["2", "4", "5"].contains(class));
-    (numbers.len() == 3 && is_class && numbers.iter().all(|number| is_number(number))).then_some(status)
+    (numbers.len() == 3 && is_class && numbers.iter().all(is_number)).then_some(status)
 }
 
 /// The diagnosis behind the status there, if it says of what kind it is.
