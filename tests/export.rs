@@ -538,6 +538,32 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_two_runs_that_were_cut_off_wrote_is_put_together() {
+    let place = Place::fixture("every-format");
+    for format in FORMATS {
+        place.export("clean", &["--format", format], 0);
+        place.export("one", &["--format", format, "Contacts"], 0);
+        place.export("two", &["--format", format, "Inbox"], 0);
+        // As if a second run had been killed in the middle of a line.
+        let mut part = fs::read(place.out("two").join(MANIFEST)).unwrap();
+        part.truncate(part.len() * 2 / 3);
+        fs::write(place.out("one").join(PART), part).unwrap();
+        for (path, content) in documents(&place.out("two")) {
+            let to = place.out("one").join(path);
+            content.map_or_else(|| fs::create_dir_all(&to).unwrap(), |content| fs::write(&to, content).unwrap());
+        }
+        for _ in 0..2 {
+            place.export("one", &["--format", format, "Calendar"], 0);
+        }
+        let kept = lines(&place.out("one")).into_iter().filter(|line| line["type"] == "kept_item").count();
+        assert!(kept >= if format == "mbox" || format == "thunderbird" { 1 } else { 3 }, "{format}: {kept}");
+        place.export("one", &["--format", format], 0);
+        assert!(files(&place.out("one")) == files(&place.out("clean")), "{format}");
+        ["clean", "one", "two"].iter().for_each(|to| fs::remove_dir_all(place.out(to)).unwrap());
+    }
+}
+
+#[test]
 fn ctrl_c_leaves_a_manifest_and_no_half_file() {
     let place = Place::recipe(MANY);
     for format in ["eml", "maildir", "mbox"] {

@@ -319,6 +319,7 @@ impl Manifest {
         let Some(file) = &old.file else { return Ok(()) };
         let mut again = file.try_clone()?;
         io::Seek::rewind(&mut again)?;
+        let mut kept_files = HashSet::new();
         for_each_line(&again, |line, offset, _| {
             let kept = match line {
                 Line::Item(item) | Line::KeptItem(item) => {
@@ -331,7 +332,8 @@ impl Manifest {
                 }
                 Line::File(file) | Line::KeptFile(file) => {
                     let is_there = old.shared(&file.path) == Some(&file) && self.dir.join(&file.path).symlink_metadata().is_ok();
-                    (is_there && self.settled.insert(Key::path(&file.path))).then_some(Line::KeptFile(file))
+                    let key = Key::path(&file.path);
+                    (is_there && !self.settled.contains(&key) && kept_files.insert(key)).then_some(Line::KeptFile(file))
                 }
                 Line::Start(_) | Line::End(_) => None,
             };

@@ -1,10 +1,10 @@
 //! The documents of a store written out as files: as they are, as Maildir++, as mbox, as the folders of Thunderbird.
 //!
 //! [`export`] goes through the tree folder by folder. Documents are rendered on several threads and taken in their order
-//! ([`ordered`]), so that the number of threads changes no byte. What becomes a file of its own ([`single`]) is written by
-//! the thread that rendered it; what joins others in one file ([`joined`]) is appended by the one that takes them.
+//! (`ordered`), so that the number of threads changes no byte. What becomes a file of its own (`single`) is written by
+//! the thread that rendered it; what joins others in one file (`joined`) is appended by the one that takes them.
 //!
-//! Every file is made under another name and renamed when it is whole. The [`manifest`] in the folder tells what was
+//! Every file is made under another name and renamed when it is whole. The manifest in the folder tells what was
 //! written from which state of which item: a second run leaves alone what it proves, and no file that it does not know is
 //! ever replaced.
 
