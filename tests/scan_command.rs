@@ -67,7 +67,8 @@ impl Files {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -193,8 +194,7 @@ fn a_scan_cancelled_at_any_read_says_so_and_reads_little_more() {
     let store = Store::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
     let scan_until = |cancel_at| {
         let progress = Arc::new(Progress::default());
-        let counting =
-            Arc::new(Counting { bytes: bytes.clone(), reads: AtomicU64::new(0), cancel_at, progress: Arc::clone(&progress) });
+        let counting = Arc::new(Counting { bytes: bytes.clone(), reads: AtomicU64::new(0), cancel_at, progress: Arc::clone(&progress) });
         let file: Arc<dyn ReadAt> = Arc::clone(&counting) as _;
         let outcome = scan::scan(&file, Ok(&store), &progress, |_| {});
         (outcome, counting.reads.load(Ordering::Relaxed))

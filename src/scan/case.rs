@@ -25,6 +25,8 @@ pub(super) struct Case {
     below: Vec<Nid>,
     found: Vec<Found>,
     counts: BTreeMap<(Code, Severity), u64>,
+    /// The highest version of a row in its tables.
+    row_version: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,12 @@ impl Found {
 impl Case {
     /// Nothing found so far about this node.
     pub(super) const fn of(nid: Nid) -> Self {
-        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new() }
+        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new(), row_version: 0 }
+    }
+
+    /// Remembers a row's version.
+    pub(super) fn row_version(&mut self, version: u32) {
+        self.row_version = self.row_version.max(version);
     }
 
     /// The node.
@@ -145,6 +152,7 @@ impl<'f, 'a> Fold<'f, 'a> {
 
     /// Takes what was found in an object of a folder; notes wait for [`Fold::flush`].
     pub(super) fn take(&mut self, folder: Nid, case: Case) {
+        self.report.saw_row_version(case.row_version);
         let name = case.name;
         let mut noted = Vec::new();
         for found in case.found {
