@@ -103,3 +103,15 @@ fn forged_stores_have_no_errors() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The first free map stands 31 MiB behind the beginning: no small fixture has one.
+#[test]
+fn a_damaged_free_map_is_found() {
+    let recipe =
+        Recipe::parse("store \"Free maps\" seed=3\nfolder Inbox role=inbox\n  note subject=\"Large\"\n    attach large.bin size=33m\n");
+    let whole = forge::store(Format::Unicode, Cipher::None, &recipe);
+    assert_eq!(expectation(whole.clone()), "No errors were found\n");
+    let mut damaged = whole;
+    damaged[0x1f0_4800 + 100] ^= 1;
+    assert_eq!(expectation(damaged), "Only minor inconsistencies were found\n  ?? P20\n");
+}

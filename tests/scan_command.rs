@@ -138,7 +138,7 @@ fn every_code_is_explained() {
     }
     let output = pstfs(["--explain", "Z99"]);
     assert_eq!(code(&output), 16);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("H01 to H22"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("they are H01 to H"));
 }
 
 /// The page as a browser builds it: opened without a network, nothing of it is missing.
