@@ -8,8 +8,9 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::store::tags;
 
-use super::object::{Object, digest};
+use super::object::{Object, cell, digest};
 use super::survey::Survey;
 
 /// The roots of lost nodes: objects, and the subnode trees that belong to them.
@@ -68,7 +69,8 @@ impl Loose {
         roots.named.dedup();
         let mut loose = Self::default();
         for root in std::mem::take(&mut roots.data_trees) {
-            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid)) else {
+            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
+            else {
                 continue;
             };
             loose.take(reader, survey, root, first)?;
@@ -172,10 +174,10 @@ fn display_to(reader: &Ndb, data: Bid, subnodes: Bid) -> Result<Option<u32>> {
     let mut wide = false;
     for (id, number) in table.row_numbers()?.into_iter().filter(|(_, number)| *number < RECIPIENTS_MAX) {
         let Some(row) = table.row_of(id, number)? else { continue };
-        if !matches!(table.cell(&row, 0x0c15)?, Some(Value::I32(kind)) if kind & 0xf == 1) {
+        if !matches!(cell(&table, &row, tags::RECIPIENT_TYPE)?, Some(Value::I32(kind)) if kind & 0xf == 1) {
             continue;
         }
-        match table.cell(&row, 0x3001)? {
+        match cell(&table, &row, tags::DISPLAY_NAME)? {
             Some(Value::Unicode(name)) => {
                 wide = true;
                 names.push(name.into_bytes());

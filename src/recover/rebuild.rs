@@ -13,6 +13,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::store::tags;
 
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
@@ -106,7 +107,8 @@ impl Rebuild<'_> {
     /// Makes an object the node of this id, where there is none yet.
     fn give(&mut self, nid: Nid, index: usize, parent: Nid) {
         if let Some(object) = self.objects.get(index).filter(|_| !self.nodes.contains_key(&nid)) {
-            self.nodes.insert(nid, NodeEntry { nid: nid.into(), data: object.data, subnodes: object.subnodes, parent, ..NodeEntry::default() });
+            self.nodes
+                .insert(nid, NodeEntry { nid: nid.into(), data: object.data, subnodes: object.subnodes, parent, ..NodeEntry::default() });
             self.taken.insert(index);
         }
     }
@@ -114,7 +116,10 @@ impl Rebuild<'_> {
     /// The objects of a kind that are no node yet.
     fn free(&self, kind: Kind) -> Vec<(usize, Print)> {
         let objects = self.objects.iter().enumerate();
-        objects.filter(|(index, object)| object.kind == kind && !self.taken.contains(index)).map(|(index, object)| (index, object.print)).collect()
+        objects
+            .filter(|(index, object)| object.kind == kind && !self.taken.contains(index))
+            .map(|(index, object)| (index, object.print))
+            .collect()
     }
 
     /// Gives objects of a kind the ids of rows that stand for them.
@@ -141,8 +146,7 @@ impl Rebuild<'_> {
         let rows = self.lost_rows(Kind::Hierarchy, NodeType::FOLDER);
         self.give_rows(Kind::Folder, &rows, &HashMap::new());
         // No row stands for the root folder, which has no name.
-        let nameless = |print: &Print| !print.keys().any(|(cell, _)| cell == 5) || print.has(0x3001, &Value::Unicode(String::new()));
-        if let Some((index, _)) = self.free(Kind::Folder).into_iter().rfind(|(_, print)| nameless(print)) {
+        if let Some((index, _)) = self.free(Kind::Folder).into_iter().rfind(|(_, print)| print.is_nameless()) {
             self.give(Nid::ROOT_FOLDER, index, Nid::ROOT_FOLDER);
         }
         let root = NodeEntry { nid: Nid::ROOT_FOLDER.into(), parent: Nid::ROOT_FOLDER, ..NodeEntry::default() };
@@ -165,14 +169,19 @@ impl Rebuild<'_> {
         let subtree = self.ipm_subtree()?;
         let is_free = |listing: &Listing| listing.kind == Kind::Hierarchy && listing.owner.is_none() && !listing.rows.is_empty();
         let root_has_none = !self.nodes.contains_key(&Nid::ROOT_FOLDER.with_kind(NodeType::HIERARCHY_TABLE));
-        if let Some(root) = self.listings.iter_mut().filter(|listing| root_has_none && is_free(listing)).find(|listing| subtree.is_some_and(|nid| listing.lists(nid))) {
+        if let Some(root) = self
+            .listings
+            .iter_mut()
+            .filter(|listing| root_has_none && is_free(listing))
+            .find(|listing| subtree.is_some_and(|nid| listing.lists(nid)))
+        {
             root.owner = Some(Nid::ROOT_FOLDER);
         }
         let facts = self.folder_facts()?;
         let mut costs = Vec::new();
         for (number, listing) in self.listings.iter().enumerate().filter(|(_, listing)| is_free(listing)) {
             for (nid, (data, print)) in &facts {
-                if !listing.lists(*nid) && print.has(0x360a, &Value::Bool(true)) && !self.has_table(*nid, Kind::Hierarchy) {
+                if !listing.lists(*nid) && print.has(tags::SUBFOLDERS, &Value::Bool(true)) && !self.has_table(*nid, Kind::Hierarchy) {
                     costs.push((data.key().0.abs_diff(listing.data.key().0), number, *nid));
                 }
             }
@@ -189,8 +198,8 @@ impl Rebuild<'_> {
         for (number, listing) in self.listings.iter().enumerate().filter(|(_, listing)| free(listing)) {
             let count = Value::I32(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX));
             for (nid, (data, print)) in &facts {
-                if print.has(0x3602, &count) && !self.has_table(*nid, Kind::Contents) {
-                    let far = u64::from(!print.has(0x3603, &Value::I32(listing.unread))) << 40;
+                if print.has(tags::CONTENT_COUNT, &count) && !self.has_table(*nid, Kind::Contents) {
+                    let far = u64::from(!print.has(tags::CONTENT_UNREAD_COUNT, &Value::I32(listing.unread))) << 40;
                     costs.push((data.key().0.abs_diff(listing.data.key().0).saturating_add(far), number, *nid));
                 }
             }
@@ -246,16 +255,15 @@ impl Rebuild<'_> {
     fn ipm_subtree(&self) -> Result<Option<Nid>> {
         let Some(node) = self.nodes.get(&Nid::MESSAGE_STORE) else { return Ok(None) };
         let Some(properties) = survived(Properties::open(self.reader, node.nid.nid, node.data, node.subnodes))? else { return Ok(None) };
-        let record = properties.records().iter().find(|record| record.id == 0x35e0);
+        let record = properties.records().iter().find(|record| Some(record.id) == tags::IPM_SUBTREE_ENTRY_ID.id());
         let Some(Value::Binary(entry)) = record.and_then(|record| properties.value(record).ok()?) else { return Ok(None) };
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
 
     fn messages(&mut self) -> Result<()> {
-        for (table, kind, of) in [
-            (Kind::Contents, Kind::Message, NodeType::MESSAGE),
-            (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE),
-        ] {
+        for (table, kind, of) in
+            [(Kind::Contents, Kind::Message, NodeType::MESSAGE), (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE)]
+        {
             let mut parents = HashMap::new();
             for listing in self.listings.iter().filter(|listing| listing.kind == table) {
                 parents.extend(listing.rows.iter().map(|line| (line.nid, listing.owner.unwrap_or_default())));

@@ -269,3 +269,9 @@ pub const HIDDEN_UNREAD_COUNT: Key = Key::Id(0x6636);
 pub const SEARCH_FLAGS: Key = Key::Id(0x660b);
 pub const NAME_MAP_BUCKETS: Key = Key::Id(0x0001);
 pub const MESSAGE_CODEPAGE: Key = Key::Id(0x3ffd);
+
+// Columns of folder tables that only a salvage asks for.
+pub const REPLICATION_KEY: Key = Key::Id(0x3013);
+pub const LTP_PARENT_NID: Key = Key::Id(0x67f1);
+pub const SEND_OUTLOOK_RECALL_REPORT: Key = Key::Id(0x6803);
+pub const VIEW_DESCRIPTOR_FLAGS: Key = Key::Id(0x7003);
