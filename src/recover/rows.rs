@@ -63,6 +63,11 @@ impl Listing {
         ROWS_MAX
     }
 
+    /// How far the ids of its data and of this block are apart: what is written together has ids that follow each other.
+    pub(super) fn distance(&self, data: Bid) -> u64 {
+        self.data.key().0.abs_diff(data.key().0)
+    }
+
     /// Whether it lists a node.
     pub(super) fn lists(&self, nid: Nid) -> bool {
         self.rows.binary_search_by_key(&nid, |line| line.nid).is_ok()
