@@ -1,5 +1,7 @@
 //! Blocks that no other block names and no known node: the roots of nodes that are lost.
 
+use std::collections::HashSet;
+
 use crate::damage::Result;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::NodeEntry;
@@ -8,8 +10,9 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::store::tags;
 
-use super::object::{Object, digest};
+use super::object::{Object, cell, digest};
 use super::survey::Survey;
 
 /// The roots of lost nodes: objects, and the subnode trees that belong to them.
@@ -23,6 +26,8 @@ pub(super) struct Loose {
 #[derive(Debug)]
 pub(super) struct Subnodes {
     pub(super) root: Bid,
+    /// Whether it belongs to a known node; other states of that node may share it.
+    pub(super) is_claimed: bool,
     /// Large values: each is named by the object that the tree belongs to.
     pub(super) values: Vec<Nid>,
     pub(super) has_attachments: bool,
@@ -59,7 +64,11 @@ impl Loose {
         is_live: &dyn Fn(Bid) -> bool,
     ) -> Result<Self> {
         let mut roots = Roots::default();
-        roots.named.extend(known.flat_map(|node| [node.data.key(), node.subnodes.key()]));
+        let mut claimed = Vec::new();
+        for node in known {
+            roots.named.extend([node.data.key(), node.subnodes.key()]);
+            claimed.extend((!node.subnodes.is_none()).then_some(node.subnodes.key()));
+        }
         let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
             roots.take(reader, place.bid)?;
@@ -84,7 +93,25 @@ impl Loose {
                 loose.subnodes.extend(Subnodes::read(reader, *root)?);
             }
         }
+        claimed.sort_unstable();
+        claimed.dedup();
+        loose.take_claimed(reader, &claimed)?;
         Ok(loose)
+    }
+
+    /// Takes in trees of known nodes that hold what an object names and no other tree has.
+    fn take_claimed(&mut self, reader: &Ndb, claimed: &[Bid]) -> Result<()> {
+        let mut needs: HashSet<Nid> = self.objects.iter().flat_map(|object| object.needs.iter().copied()).collect();
+        for value in self.subnodes.iter().flat_map(|tree| &tree.values) {
+            needs.remove(value);
+        }
+        for root in claimed.iter().filter(|_| !needs.is_empty()) {
+            let entries = survived(reader.subnodes(*root))?.unwrap_or_default();
+            if entries.iter().any(|entry| needs.contains(&entry.nid.nid)) {
+                self.subnodes.extend(Subnodes::read(reader, *root)?.map(|tree| Subnodes { is_claimed: true, ..tree }));
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, reader: &Ndb, survey: &Survey, root: Bid, first: Bid) -> Result<()> {
@@ -144,6 +171,7 @@ impl Subnodes {
         };
         Ok(Some(Self {
             root,
+            is_claimed: false,
             values: of_kind(NodeType::LTP).collect(),
             has_attachments: of_kind(NodeType::ATTACHMENT).next().is_some(),
             is_tables: entries.iter().any(|entry| COLUMN_HEAPS.contains(&entry.nid.nid)),
@@ -173,10 +201,10 @@ fn display_to(reader: &Ndb, data: Bid, subnodes: Bid) -> Result<Option<u32>> {
     let mut wide = false;
     for (id, number) in table.row_numbers()?.into_iter().filter(|(_, number)| *number < RECIPIENTS_MAX) {
         let Some(row) = table.row_of(id, number)? else { continue };
-        if !matches!(table.cell(&row, 0x0c15)?, Some(Value::I32(kind)) if kind & 0xf == 1) {
+        if !matches!(cell(&table, &row, tags::RECIPIENT_TYPE)?, Some(Value::I32(kind)) if kind & 0xf == 1) {
             continue;
         }
-        match table.cell(&row, 0x3001)? {
+        match cell(&table, &row, tags::DISPLAY_NAME)? {
             Some(Value::Unicode(name)) => {
                 wide = true;
                 names.push(name.into_bytes());

@@ -9,6 +9,8 @@ use crate::format::table::ROW_ID;
 use crate::ltp::value::Value;
 use crate::ltp::{Properties, Row, Table};
 use crate::ndb::Ndb;
+use crate::store::props::Key;
+use crate::store::tags;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,43 +49,49 @@ pub(super) struct Object {
 
 /// Properties that stand both in an object and in the row that a table has of it ([MS-PST] 2.4.4.4.1, 2.4.4.5.1), each
 /// with its weight: how much it says that they agree.
-const CELLS: [(u16, u32); 18] = [
-    (0x0e06, 4),
-    (0x0039, 4),
-    (0x3008, 4),
-    (0x0037, 3),
-    (0x0e08, 3),
-    (0x3001, 4),
-    (0x0071, 4),
-    (0x001a, 1),
-    (0x0e03, 1),
-    (0x0e04, 2),
-    (0x0070, 1),
-    (0x0042, 1),
-    (0x0e07, 1),
-    (0x3602, 2),
-    (0x3603, 1),
-    (0x360a, 1),
-    (0x3613, 1),
-    (0x3013, 4),
+const CELLS: [(Key, u32); 18] = [
+    (tags::MESSAGE_DELIVERY_TIME, 4),
+    (tags::CLIENT_SUBMIT_TIME, 4),
+    (tags::LAST_MODIFICATION_TIME, 4),
+    (tags::SUBJECT, 3),
+    (tags::MESSAGE_SIZE, 3),
+    (tags::DISPLAY_NAME, 4),
+    (tags::CONVERSATION_INDEX, 4),
+    (tags::MESSAGE_CLASS, 1),
+    (tags::DISPLAY_CC, 1),
+    (tags::DISPLAY_TO, 2),
+    (tags::CONVERSATION_TOPIC, 1),
+    (tags::SENT_REPRESENTING_NAME, 1),
+    (tags::MESSAGE_FLAGS, 1),
+    (tags::CONTENT_COUNT, 2),
+    (tags::CONTENT_UNREAD_COUNT, 1),
+    (tags::SUBFOLDERS, 1),
+    (tags::CONTAINER_CLASS, 1),
+    (tags::REPLICATION_KEY, 4),
 ];
 
 /// Those that an item keeps for ever: times of delivery and submission, subject, size.
-const ORIGIN: [u16; 4] = [0x0e06, 0x0039, 0x0037, 0x0e08];
+const ORIGIN: [Key; 4] = [tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME, tags::SUBJECT, tags::MESSAGE_SIZE];
 
 /// Digests of [`CELLS`]; 0 for one that is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Print([u32; CELLS.len()]);
 
 impl Print {
-    fn of(value: impl Fn(u16) -> Option<Value>) -> Self {
-        Self(CELLS.map(|(id, _)| value(id).as_ref().and_then(digest).unwrap_or(0)))
+    fn of(value: impl Fn(Key) -> Option<Value>) -> Self {
+        Self(CELLS.map(|(key, _)| value(key).as_ref().and_then(digest).unwrap_or(0)))
     }
 
-    /// Whether the property of this id has this value.
-    pub(super) fn has(&self, id: u16, value: &Value) -> bool {
-        let at = CELLS.iter().position(|(cell, _)| *cell == id).and_then(|index| self.0.get(index));
+    /// Whether this property has this value.
+    pub(super) fn has(&self, key: Key, value: &Value) -> bool {
+        let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));
         at.is_some_and(|stored| Some(*stored) == digest(value))
+    }
+
+    /// Whether it has no name: only the root folder has none.
+    pub(super) fn is_nameless(&self) -> bool {
+        let at = CELLS.iter().position(|(key, _)| *key == tags::DISPLAY_NAME).and_then(|index| self.0.get(index));
+        at == Some(&0) || self.has(tags::DISPLAY_NAME, &Value::Unicode(String::new()))
     }
 
     /// The cells that tell objects apart best, for looking up.
@@ -93,7 +101,7 @@ impl Print {
 
     /// What copies of an item have in common, whatever became of them since; empty where it says too little.
     pub(super) fn origin(&self) -> Vec<u32> {
-        let cells: Vec<u32> = CELLS.iter().zip(self.0).filter(|((id, _), _)| ORIGIN.contains(id)).map(|(_, digest)| digest).collect();
+        let cells: Vec<u32> = CELLS.iter().zip(self.0).filter(|((key, _), _)| ORIGIN.contains(key)).map(|(_, digest)| digest).collect();
         if cells.iter().filter(|digest| **digest != 0).count() > 2 { cells } else { Vec::new() }
     }
 
@@ -127,9 +135,14 @@ pub(super) fn digest(value: &Value) -> Option<u32> {
     Some(u32::from_le_bytes([a, b, c, d]).max(1))
 }
 
+/// The cell of a row in a property's column.
+pub(super) fn cell(table: &Table<'_>, row: &Row, key: Key) -> Result<Option<Value>> {
+    key.id().map_or(Ok(None), |id| table.cell(row, id))
+}
+
 /// The print of a table's row.
 pub(super) fn row_print(table: &Table<'_>, row: &Row) -> Print {
-    Print::of(|id| table.cell(row, id).ok().flatten())
+    Print::of(|key| cell(table, row, key).ok().flatten())
 }
 
 impl Object {
@@ -150,19 +163,20 @@ impl Object {
     fn of_properties(ndb: &Ndb, data: Bid) -> Result<Self> {
         let properties = Properties::open(ndb, Nid::default(), data, Bid::NONE)?;
         let records = properties.records();
-        let has = |id: u16| records.iter().any(|record| record.id == id);
-        let value = |id: u16| records.iter().find(|record| record.id == id).and_then(|record| properties.value(record).ok()?);
-        let flags = match value(0x0e07) {
+        let has = |key: Key| records.iter().any(|record| Some(record.id) == key.id());
+        let value =
+            |key: Key| records.iter().find(|record| Some(record.id) == key.id()).and_then(|record| properties.value(record).ok()?);
+        let flags = match value(tags::MESSAGE_FLAGS) {
             Some(Value::I32(flags)) => Some(flags),
             _ => None,
         };
         let kind = match () {
             // Some folders have a class and flags too, but no message counts items.
-            () if has(0x3602) || has(0x360a) => Kind::Folder,
-            () if has(0x001a) && flags.is_some_and(|flags| flags & 0x40 != 0) => Kind::Associated,
-            () if has(0x001a) => Kind::Message,
-            () if has(0x35df) || has(0x35e0) || has(0x67ff) => Kind::Store,
-            () if has(0x0002) && has(0x0003) && has(0x0004) => Kind::Names,
+            () if has(tags::CONTENT_COUNT) || has(tags::SUBFOLDERS) => Kind::Folder,
+            () if has(tags::MESSAGE_CLASS) && flags.is_some_and(|flags| flags & 0x40 != 0) => Kind::Associated,
+            () if has(tags::MESSAGE_CLASS) => Kind::Message,
+            () if has(tags::VALID_FOLDER_MASK) || has(tags::IPM_SUBTREE_ENTRY_ID) || has(tags::PST_PASSWORD) => Kind::Store,
+            () if has(tags::NAME_MAP_GUIDS) && has(tags::NAME_MAP_ENTRIES) && has(tags::NAME_MAP_STRINGS) => Kind::Names,
             () => Kind::Other,
         };
         let named = records.iter().filter(|record| !record.kind.is_inline() && !record.value.is_none() && record.value.hid().is_none());
@@ -172,27 +186,27 @@ impl Object {
             subnodes: Bid::NONE,
             needs: named.map(|record| record.value.nid()).collect(),
             print: Print::of(value),
-            size: match value(0x0e08) {
+            size: match value(tags::MESSAGE_SIZE) {
                 Some(Value::I32(size)) => u64::try_from(size).ok(),
                 _ => None,
             },
             own_bytes: properties.heap().len(),
             has_attachments: flags.map(|flags| flags & 0x10 != 0),
-            display_to: value(0x0e04).as_ref().and_then(digest),
+            display_to: value(tags::DISPLAY_TO).as_ref().and_then(digest),
         })
     }
 
     /// A table; its rows may lie in a subnode that is not known yet.
     fn of_table(ndb: &Ndb, data: Bid) -> Result<Self> {
         let (info, own_bytes) = Table::header(ndb, data)?;
-        let has = |id: u16| info.column(id).is_some();
+        let has = |key: Key| key.id().and_then(|id| info.column(id)).is_some();
         let kind = match () {
-            () if !has(ROW_ID) => Kind::Other,
-            () if has(0x6605) => Kind::Receive,
-            () if has(0x67f1) || has(0x0c15) || has(0x3705) => Kind::Other,
-            () if has(0x6803) || has(0x7003) => Kind::AssociatedContents,
-            () if has(0x0e08) && has(0x0e07) => Kind::Contents,
-            () if has(0x360a) || has(0x3602) => Kind::Hierarchy,
+            () if info.column(ROW_ID).is_none() => Kind::Other,
+            () if has(tags::RECEIVE_FOLDER) => Kind::Receive,
+            () if has(tags::LTP_PARENT_NID) || has(tags::RECIPIENT_TYPE) || has(tags::ATTACH_METHOD) => Kind::Other,
+            () if has(tags::SEND_OUTLOOK_RECALL_REPORT) || has(tags::VIEW_DESCRIPTOR_FLAGS) => Kind::AssociatedContents,
+            () if has(tags::MESSAGE_SIZE) && has(tags::MESSAGE_FLAGS) => Kind::Contents,
+            () if has(tags::SUBFOLDERS) || has(tags::CONTENT_COUNT) => Kind::Hierarchy,
             () => Kind::Other,
         };
         let rows = (!info.rows.is_none() && info.rows.hid().is_none()).then(|| info.rows.nid());

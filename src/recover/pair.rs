@@ -63,7 +63,7 @@ pub(super) fn pair(loose: &mut Loose) {
     }
     pairs.sort_unstable();
     let mut given: HashMap<usize, usize> = HashMap::new();
-    let mut taken = vec![false; trees.len()];
+    let mut taken: Vec<bool> = trees.iter().map(|tree| tree.is_claimed).collect();
     for (_, number, tree) in &pairs {
         if let Some(taken) = taken.get_mut(*tree)
             && !*taken

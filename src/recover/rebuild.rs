@@ -13,6 +13,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::store::tags;
 
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
@@ -22,6 +23,9 @@ use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
+
+/// How many folders are tried for a table.
+const FOLDERS_TRIED: usize = 64;
 
 /// Nodes under construction.
 struct Rebuild<'a> {
@@ -84,9 +88,10 @@ impl Rebuild<'_> {
             let count = users.entry(node.data.key()).or_default();
             *count = count.saturating_add(1);
         }
+        let listed: HashSet<Nid> = self.listings.iter().flat_map(|listing| &listing.rows).map(|line| line.nid).collect();
         for node in filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE) {
             let is_shared = users.get(&node.data.key()).is_some_and(|count| *count > 1);
-            if is_shared && !self.listings.iter().any(|listing| listing.lists(node.nid.nid)) {
+            if is_shared && !listed.contains(&node.nid.nid) {
                 self.nodes.remove(&node.nid.nid);
             }
         }
@@ -145,8 +150,7 @@ impl Rebuild<'_> {
         let rows = self.lost_rows(Kind::Hierarchy, NodeType::FOLDER);
         self.give_rows(Kind::Folder, &rows, &HashMap::new());
         // No row stands for the root folder, which has no name.
-        let nameless = |print: &Print| !print.keys().any(|(cell, _)| cell == 5) || print.has(0x3001, &Value::Unicode(String::new()));
-        if let Some((index, _)) = self.free(Kind::Folder).into_iter().rfind(|(_, print)| nameless(print)) {
+        if let Some((index, _)) = self.free(Kind::Folder).into_iter().rfind(|(_, print)| print.is_nameless()) {
             self.give(Nid::ROOT_FOLDER, index, Nid::ROOT_FOLDER);
         }
         let root = NodeEntry { nid: Nid::ROOT_FOLDER.into(), parent: Nid::ROOT_FOLDER, ..NodeEntry::default() };
@@ -178,13 +182,13 @@ impl Rebuild<'_> {
             root.owner = Some(Nid::ROOT_FOLDER);
         }
         let facts = self.folder_facts()?;
+        let owners = self.owners(Kind::Hierarchy);
         let mut costs = Vec::new();
         for (number, listing) in self.listings.iter().enumerate().filter(|(_, listing)| is_free(listing)) {
-            for (nid, (data, print)) in &facts {
-                if !listing.lists(*nid) && print.has(0x360a, &Value::Bool(true)) && !self.has_table(*nid, Kind::Hierarchy) {
-                    costs.push((data.key().0.abs_diff(listing.data.key().0), number, *nid));
-                }
-            }
+            let fits =
+                |nid: Nid, print: &Print| !listing.lists(nid) && print.has(tags::SUBFOLDERS, &Value::Bool(true)) && !owners.contains(&nid);
+            let fitting = facts.iter().filter(|(nid, (_, print))| fits(**nid, print));
+            costs.extend(nearest(number, fitting.map(|(nid, (data, _))| (listing.distance(*data), *nid))));
         }
         self.own(costs);
         Ok(())
@@ -193,16 +197,16 @@ impl Rebuild<'_> {
     /// Finds the folders whose items the tables without owners list.
     fn tables(&mut self) -> Result<()> {
         let facts = self.folder_facts()?;
+        let owners = self.owners(Kind::Contents);
         let mut costs = Vec::new();
         let free = |listing: &&Listing| listing.kind == Kind::Contents && listing.owner.is_none() && !listing.rows.is_empty();
-        for (number, listing) in self.listings.iter().enumerate().filter(|(_, listing)| free(listing)) {
+        for (number, listing) in (0..).zip(&self.listings).filter(|(_, listing)| free(listing)) {
             let count = Value::I32(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX));
-            for (nid, (data, print)) in &facts {
-                if print.has(0x3602, &count) && !self.has_table(*nid, Kind::Contents) {
-                    let far = u64::from(!print.has(0x3603, &Value::I32(listing.unread))) << 40;
-                    costs.push((data.key().0.abs_diff(listing.data.key().0).saturating_add(far), number, *nid));
-                }
-            }
+            let unread = Value::I32(listing.unread);
+            let fitting = facts.iter().filter(|(nid, (_, print))| print.has(tags::CONTENT_COUNT, &count) && !owners.contains(nid));
+            // One that counts as many unread items too comes before all that do not.
+            let far = |print: &Print| u64::from(!print.has(tags::CONTENT_UNREAD_COUNT, &unread)) << 40;
+            costs.extend(nearest(number, fitting.map(|(nid, (data, print))| (listing.distance(*data).saturating_add(far(print)), *nid))));
         }
         self.own(costs);
         let tables = [
@@ -237,8 +241,9 @@ impl Rebuild<'_> {
         }
     }
 
-    fn has_table(&self, folder: Nid, kind: Kind) -> bool {
-        self.listings.iter().any(|listing| listing.kind == kind && listing.owner == Some(folder))
+    /// The folders whose table of a kind is known.
+    fn owners(&self, kind: Kind) -> HashSet<Nid> {
+        self.listings.iter().filter(|listing| listing.kind == kind).filter_map(|listing| listing.owner).collect()
     }
 
     /// Each folder's properties, and where they lie.
@@ -255,7 +260,7 @@ impl Rebuild<'_> {
     fn ipm_subtree(&self) -> Result<Option<Nid>> {
         let Some(node) = self.nodes.get(&Nid::MESSAGE_STORE) else { return Ok(None) };
         let Some(properties) = survived(Properties::open(self.reader, node.nid.nid, node.data, node.subnodes))? else { return Ok(None) };
-        let record = properties.records().iter().find(|record| record.id == 0x35e0);
+        let record = properties.records().iter().find(|record| Some(record.id) == tags::IPM_SUBTREE_ENTRY_ID.id());
         let Some(Value::Binary(entry)) = record.and_then(|record| properties.value(record).ok()?) else { return Ok(None) };
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
@@ -300,4 +305,12 @@ impl Rebuild<'_> {
         }
         Ok(())
     }
+}
+
+/// The folders nearest to a table, with the table's number.
+fn nearest(number: usize, folders: impl Iterator<Item = (u64, Nid)>) -> Vec<(u64, usize, Nid)> {
+    let mut costs: Vec<_> = folders.map(|(cost, nid)| (cost, number, nid)).collect();
+    costs.sort_unstable();
+    costs.truncate(FOLDERS_TRIED);
+    costs
 }

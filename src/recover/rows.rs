@@ -8,9 +8,10 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::store::tags;
 
 use super::loose::survived;
-use super::object::{Kind, Print, row_print};
+use super::object::{Kind, Print, cell, row_print};
 
 /// A folder's table, whoever's it is.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Listing {
                 break;
             }
             *room = room.saturating_sub(1);
-            if matches!(table.cell(&row, 0x0e07)?, Some(Value::I32(flags)) if flags & 1 == 0) {
+            if matches!(cell(&table, &row, tags::MESSAGE_FLAGS)?, Some(Value::I32(flags)) if flags & 1 == 0) {
                 listing.unread = listing.unread.saturating_add(1);
             }
             listing.rows.push(Line { nid: Nid(id), print: row_print(&table, &row) });
@@ -60,6 +61,11 @@ impl Listing {
     /// How many rows may be read of all tables.
     pub(super) const fn room() -> usize {
         ROWS_MAX
+    }
+
+    /// How far the ids of its data and of this block are apart: what is written together has ids that follow each other.
+    pub(super) fn distance(&self, data: Bid) -> u64 {
+        self.data.key().0.abs_diff(data.key().0)
     }
 
     /// Whether it lists a node.

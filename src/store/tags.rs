@@ -349,3 +349,8 @@ pub const SCHEDULE_INFO_MONTHS_BUSY: Key = Key::Id(0x6853);
 pub const SCHEDULE_INFO_FREE_BUSY_BUSY: Key = Key::Id(0x6854);
 pub const SCHEDULE_INFO_MONTHS_AWAY: Key = Key::Id(0x6855);
 pub const SCHEDULE_INFO_FREE_BUSY_AWAY: Key = Key::Id(0x6856);
+// Columns of folder tables that only a salvage asks for.
+pub const REPLICATION_KEY: Key = Key::Id(0x3013);
+pub const LTP_PARENT_NID: Key = Key::Id(0x67f1);
+pub const SEND_OUTLOOK_RECALL_REPORT: Key = Key::Id(0x6803);
+pub const VIEW_DESCRIPTOR_FLAGS: Key = Key::Id(0x7003);
