@@ -22,7 +22,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 const PSTFS: &str = env!("CARGO_BIN_EXE_pstfs");
-const VERBS: [&str; 5] = ["info", "ls", "cat", "inspect", "schema"];
+const VERBS: [&str; 6] = ["info", "ls", "cat", "export", "inspect", "schema"];
 
 // What the tests stand on.
 

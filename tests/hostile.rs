@@ -29,7 +29,6 @@ use pstfs::format::codec::Word;
 use pstfs::format::id::{BlockRef, Ib, Nid};
 use pstfs::ndb::BTree;
 use pstfs::progress::Progress;
-use pstfs::store::Store;
 use pstfs::tree::{Tree, View};
 use support::edit::Patient;
 use support::forge;
@@ -47,9 +46,9 @@ fn patient(format: Format) -> Patient {
 
 /// Walks a store in this process; `None` where it does not open.
 fn walked(bytes: Vec<u8>) -> Option<Seen> {
-    let store = Store::open(Arc::new(bytes), 16 << 20).ok()?;
+    let store = pstfs::recover::open_source(Arc::new(bytes), 16 << 20).ok()?;
     let view = View { all_folders: true, hidden: true, attachments: true, ..View::default() };
-    let tree = Tree::new(Arc::new(store), view, 16 << 20);
+    let tree = Tree::new(store, view, 16 << 20);
     // What a search finds is walked too; one that fails leaves the rest.
     let _ = tree.search(&Progress::default());
     Some(walk(&tree))

@@ -80,11 +80,22 @@ fn damaged_stores_are_found_to_be_damaged_as_they_are() {
 
 #[test]
 fn forged_stores_have_no_errors() {
+    let mut wrong = Vec::new();
     for name in forge::names("healthy") {
         let recipe = forge::recipe(&name);
         for (format, cipher) in forge::wanted(&recipe) {
             let text = expectation(forge::store(format, cipher, &recipe));
-            assert_eq!(text, "No errors were found\n", "{name} {}", variant_name(format, cipher));
+            let expected = match name.as_str() {
+                // One of its items has an empty class, which is what it is there for.
+                "every-item-class" => "Only minor inconsistencies were found\n  ?? M07 node 0x2000e4 property 0x001a\n",
+                // A folder without a name, likewise.
+                "unusual-names" => "No errors were found\n  -- M06 node 0x8142 property 0x3001\n",
+                _ => "No errors were found\n",
+            };
+            if text != expected {
+                wrong.push(format!("{name} {}: {text}", variant_name(format, cipher)));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::bar::Meter;
+use super::bar::{Meter, Unit};
 use super::exit::Exit;
 use super::interrupt::Asked;
 use super::json::{self, Counts, JobState, Record};
@@ -135,7 +135,7 @@ fn follow(args: &Ctl, ctl: &Control, number: u64, interrupt: &Asked) -> Result<E
         json::write(&mut out, &json::start(ctl.source.clone()))?;
         out.flush()?;
     }
-    let mut meter = Meter::new(args.quiet);
+    let mut meter = Meter::new(Unit::Bytes, args.quiet);
     let state = loop {
         let state = ctl.state()?;
         if state.number() != Some(number) {

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::out::{Output, Stop};
 use super::properties::Whole;
 use crate::damage::{Finding, Severity, Verdict};
+use crate::export;
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -35,7 +36,9 @@ pub(super) enum Record {
     /// What runs on a mount, or ran last.
     Job(Box<JobState>),
     /// An item with all its properties.
-    Item(Box<Whole>),
+    Properties(Box<Whole>),
+    /// What became of an item that was exported.
+    Item(Box<export::Item>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.

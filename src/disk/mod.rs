@@ -13,12 +13,14 @@ mod lock;
 mod mapped;
 mod open;
 mod sigbus;
+mod sync;
 
 pub use copy::{copy_bytes, free_bytes, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, open};
+pub use sync::sync_file_system;
 
 pub mod process;
 

@@ -32,7 +32,7 @@ impl Live {
         let mut live = Self { listed: Vec::new(), lost: Vec::new(), maps: Vec::new(), ndb_format: ndb.format() };
         ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
             Part::Lost(_, from, to) => live.lost.push((from, to)),
-            Part::Blocks(entries) => live.listed.extend(entries.iter().filter(|entry| entry.references != UNREFERENCED).map(place_of)),
+            Part::Blocks(entries) => live.listed.extend(entries.iter().filter(|entry| entry.references > UNREFERENCED).map(place_of)),
             Part::Nodes(_) => {}
         })?;
         live.listed.sort_unstable_by_key(|place| place.bid.key());

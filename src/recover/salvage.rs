@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
+use super::rebuild::{Known, rebuild};
 use super::survey::{Survey, survey};
 
 /// Bytes for the caches of the database that a salvage reads with.
@@ -59,10 +60,15 @@ fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
-    let mut nodes = history.nodes.clone();
-    nodes.extend(history.fill(&is_live));
-    let places = block_map(&survey, &live);
-    Ok(Maps::new(places, nodes))
+    let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
+    let maps = Maps::new(block_map(&survey, &live), known.nodes.iter().chain(&known.filled).copied().collect());
+    if history.lost.is_empty() {
+        return Ok(maps);
+    }
+    let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
+    let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
+    let nodes = rebuild(&reader, &survey, &known, &is_live)?;
+    Ok(reader.into_maps().with_nodes(nodes))
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.

@@ -154,7 +154,7 @@ impl Tree {
         let findings = self.findings()?;
         let item = readable(&findings, index)?;
         let store = findings.store();
-        let document = convert::render(store, &item, Format::of(&item.props))?;
+        let document = convert::render_with(store, &item, Format::of(&item.props), self.view().documents)?;
         Ok(Rendered::new(store, document, Summary::of(item.node.nid, &item.props).time()))
     }
 
