@@ -112,8 +112,7 @@ fn a_store_that_is_cut_off_gives_what_is_left() {
     let image = image(&[&noise(8, 6), &whole[..whole.len() / 2 / SECTOR * SECTOR]]);
     let found = carved(&image);
     assert_eq!((found.len(), found[0].start, found[0].is_whole), (1, 8 * SECTOR as i64, false));
-    let (all, expected) = (documents(&found[0].store), documents(&opened(&whole)));
-    assert!(all.intersection(&expected).count() > 0);
+    assert!(found[0].store.ndb().maps().is_some_and(|maps| maps.blocks().len() > 20));
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn a_command_line_that_makes_no_sense_is_16() {
         (&["info", "--frobnicate", &file], "--frobnicate"),
         (&["ls"], "FILE"),
         (&["ls", "-o", "ro", &file], "-o ro"),
-        (&["ls", "-o", "recovered=all", &file], "recovered=all"),
+        (&["ls", "-o", "recovered=some", &file], "recovered=some"),
         (&["ls", "-o", "frobnicate", &file], "frobnicate"),
         (&["cat", &file], "PATH"),
         (&["cat", "-o", "names=x", &file, "a"], "names=x"),

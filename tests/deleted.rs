@@ -457,3 +457,15 @@ fn what_real_stores_have_deleted_opens() {
         assert!(findings.items().iter().all(|one| one.category != Category::Deleted || one.nid().0 == 0 || !live(one.nid())));
     }
 }
+
+#[test]
+fn the_command_line_searches_where_it_is_asked_to() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("deleted-messages"))).unwrap();
+    let listed = |options: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_pstfs")).arg("ls").arg("-R").args(options).arg(file.path()).output().unwrap();
+        assert!(run.status.success());
+        String::from_utf8(run.stdout).unwrap().matches("Recovered/Deleted/Inbox/2024").count()
+    };
+    assert_eq!((listed(&[]), listed(&["-o", "recovered=all"])), (0, 5));
+}
