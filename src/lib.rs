@@ -85,6 +85,7 @@ pub mod mount;
 pub mod ndb;
 pub mod progress;
 pub mod recover;
+pub mod repair;
 pub mod scan;
 pub mod store;
 pub mod tree;

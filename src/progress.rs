@@ -5,13 +5,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::damage::{Error, Result};
 
 /// The progress of one task.
 #[derive(Debug, Default)]
 pub struct Progress {
-    phase: Mutex<&'static str>,
+    phase: Mutex<Option<(&'static str, Instant)>>,
     done: AtomicU64,
     total: AtomicU64,
     cancelled: AtomicBool,
@@ -31,7 +32,7 @@ pub struct State {
 impl Progress {
     /// Begins a phase of `total` bytes.
     pub fn begin(&self, phase: &'static str, total: u64) -> Result<()> {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some((phase, Instant::now()));
         self.done.store(0, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
         self.check()
@@ -53,9 +54,14 @@ impl Progress {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// How long the present phase takes already.
+    pub fn elapsed(&self) -> Duration {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
+    }
+
     /// How far it has come.
     pub fn state(&self) -> State {
-        let phase = *self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or("", |(phase, _)| phase);
         State { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }
     }
 }

@@ -118,6 +118,9 @@ fn is_of(value: &Value, type_: &str) -> bool {
         "hex" => value.as_str().is_some_and(lower_hex),
         "time" => value.as_str().is_some_and(is_time),
         "counts" => value.as_object().is_some_and(|counts| counts.values().all(Value::is_u64)),
+        "strings" => value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)),
+        "properties" | "rows" | "attachments" => value.is_array(),
+        "value" => !value.is_object(),
         other => panic!("the schema has an unknown type {other}"),
     }
 }

@@ -104,6 +104,45 @@ fn an_empty_transaction_writes_nothing() {
 }
 
 #[test]
+fn trees_written_anew_hold_what_they_held() {
+    for format in Format::ALL {
+        let old = filled(format);
+        let bytes = commit(&old, None, |transaction| {
+            transaction.rebuild_trees();
+            put(transaction, ROOT + (20 << 5), b"one more");
+            transaction.remove_node(Nid(ROOT + (3 << 5))).unwrap();
+        })
+        .unwrap();
+        assert_eq!(check::faults(&bytes), [""; 0], "{format:?}");
+        let (mut expected, now) = (model_of(&old), model_of(&bytes));
+        expected.remove(&(ROOT + (3 << 5)));
+        assert_eq!(now.len(), expected.len() + 1);
+        assert!(expected.iter().all(|(nid, node)| now[nid].tree.data == node.tree.data));
+    }
+}
+
+#[test]
+fn a_block_written_anew_keeps_its_id_and_its_names() {
+    for (format, trees) in Format::ALL.into_iter().flat_map(|format| [(format, false), (format, true)]) {
+        let old = filled(format);
+        let ndb = open(Arc::new(old.clone()));
+        let block = ndb.data(ndb.required_node(Nid(ROOT)).unwrap().data).unwrap().leaves()[0].bid;
+        let data = ndb.block(block).unwrap().data.iter().map(|byte| !byte).collect::<Vec<_>>();
+        let bytes = commit(&old, None, |transaction| {
+            transaction.rewrite_block(block, data.clone()).unwrap();
+            if trees {
+                transaction.rebuild_trees();
+            }
+        })
+        .unwrap();
+        assert_eq!(check::faults(&bytes), [""; 0], "{format:?} {trees}");
+        assert!(model_of(&bytes)[&ROOT].tree.data.starts_with(&data));
+        let ndb = open(Arc::new(bytes));
+        assert_eq!(ndb.data(ndb.required_node(Nid(ROOT)).unwrap().data).unwrap().leaves()[0].bid, block);
+    }
+}
+
+#[test]
 fn the_file_grows_and_free_space_keeps_its_bytes() {
     for format in Format::ALL {
         let mut bytes = filled(format);

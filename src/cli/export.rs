@@ -10,16 +10,17 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
-use super::bar::{Bar, cancel_on_signal};
+use super::bar::Bar;
 use super::exit::Exit;
 use super::info::RENDERER;
+use super::interrupt::on_interrupt;
 use super::json::{self, Counts, Record};
 use super::out::{Failure, Output, Stop, tell};
 use super::source::{self, Source};
 use super::text;
 use crate::export::{self, Item, Layout, Settings, Status, Summary, Time};
 use crate::progress::Progress;
-use crate::tree::{Tree, View};
+use crate::tree::{Recovered, Tree, View};
 
 const HELP: &str = "\
 Formats:
@@ -67,9 +68,10 @@ pub struct Export {
     /// How many documents to render at a time; as many as processors without it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// What to take of Recovered: nothing, or items that no folder reaches
+    /// What to take of Recovered: nothing, items that no folder reaches, or
+    /// also what a search for deleted ones finds
     #[arg(long, value_enum)]
-    recovered: Option<Recovered>,
+    recovered: Option<Wanted>,
     /// Write the store's SHA-256 into the manifest too
     #[arg(long)]
     hash: bool,
@@ -99,10 +101,11 @@ enum Form {
     Thunderbird,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Recovered {
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Wanted {
     None,
     Orphaned,
+    All,
 }
 
 /// Exports as the user asked.
@@ -115,7 +118,12 @@ pub fn run(args: &Export) -> Result<Exit, Failure> {
 /// What is exported of the tree.
 fn view(args: &Export) -> Result<View, Failure> {
     let view = source::view(&args.options)?;
-    let view = View { no_recovered: args.recovered.map_or(view.no_recovered, |wanted| wanted == Recovered::None), ..view };
+    let recovered = args.recovered.map_or(view.recovered, |wanted| match wanted {
+        Wanted::None => Recovered::None,
+        Wanted::Orphaned => Recovered::Orphaned,
+        Wanted::All => Recovered::All,
+    });
+    let view = View { recovered, ..view };
     if view.attachments && !matches!(args.format, Form::Eml) {
         return Err(Failure::new(
             Exit::Usage,
@@ -147,17 +155,17 @@ fn perform(args: &Export, view: View, out: &mut Output) -> Result<Exit, Stop> {
 
 fn exported(args: &Export, view: View, out: &mut Output) -> Result<(Summary, Exit), Stop> {
     let progress = Arc::new(Progress::default());
-    cancel_on_signal(&progress).map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))?;
+    let cancelled = Arc::clone(&progress);
+    on_interrupt(move || cancelled.cancel())?;
     let source = Source::find(&args.file)?;
     let tree = source.tree(view)?;
     let mut listed = Listed { args, out, told: 0, gone: None };
-    let (summary, result) = thread::scope(|scope| {
-        let _bar = Bar::watch(scope, &progress, "items", args.quiet);
-        match settings(args, &source, &progress) {
-            Ok(settings) => export::export(&tree, &settings, &progress, &mut |item| listed.item(item)),
-            Err(stop) => (Summary::default(), Err(stop)),
-        }
-    });
+    let bar = Bar::show(Arc::clone(&progress), args.quiet);
+    let (summary, result) = match settings(args, &source, &progress) {
+        Ok(settings) => export::export(&tree, &settings, &progress, &mut |item| listed.item(item)),
+        Err(stop) => (Summary::default(), Err(stop)),
+    };
+    drop(bar);
     let untold = listed.told.saturating_sub(TOLD_MAX);
     if untold > 0 && !args.json {
         tell(&format!("{}: {untold} more are incomplete or failed; {} lists them all", source.name(), manifest(args)));
@@ -236,7 +244,7 @@ impl Listed<'_> {
             }
             return Ok(());
         }
-        json::write(self.out, &Record::Item(Box::new(item.clone()))).map_err(|stop| {
+        json::write(self.out, &Record::Exported(Box::new(item.clone()))).map_err(|stop| {
             self.gone = Some(stop);
             export::Stop::Gone
         })
@@ -276,7 +284,7 @@ fn tell_end(args: &Export, summary: &Summary, exit: Exit, out: &mut Output) -> R
             Exit::Cancelled => "Cancelled",
             _ => "Some items are incomplete or failed",
         };
-        json::write(out, &Record::End { verdict, exit: exit.code(), counts: Counts::from(counts) })?;
+        json::write(out, &Record::End { verdict: verdict.to_owned(), exit: exit.code(), counts: Counts::from(counts) })?;
     } else if !args.quiet {
         let there = written.saturating_add(incomplete);
         let mut line = format!("{}, {} in {}", text::counted(there, "item", "items"), text::bytes(bytes), source::shown(&args.dir));

@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::tree::{Count, View};
 
 /// The renderer's number: while it stays, the same item gives the same bytes.
-pub const RENDERER: u32 = 1;
+pub const RENDERER: u32 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -293,7 +293,7 @@ mod tests {
         let count =
             Count { rows: 9, normal: 6, associated: 3, files: 4, hidden_associated: 3, hidden_elsewhere: 1, failed: 1, ..Count::default() };
         let place = Place { bid: Some(u64::MAX), row: Some(u32::MAX), ..Place::node(u32::MAX).at(u64::MAX).property(0xffff) };
-        let findings = vec![Finding { code: Code::HeaderDirty, place, detail: "a\nb".into(), victim: String::new() }; 7];
+        let findings = vec![Finding::new(Code::HeaderDirty, place, "a\nb"); 7];
         Facts { info, count, findings, found: 12_000 }
     }
 

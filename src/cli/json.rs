@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::out::{Output, Stop};
-use crate::damage::{Code, Finding, Severity};
+use super::properties::Whole;
+use crate::damage::{Finding, Severity, Verdict};
 use crate::export;
 
 /// The number of the schema.
@@ -26,16 +27,22 @@ pub(super) enum Record {
     Start { schema: u32, version: &'static str, file: String },
     /// What a store is.
     Info(Box<Info>),
+    /// A phase of a job begins.
+    Phase { name: &'static str },
     /// Something found wrong.
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
     /// What became of an item that was exported.
-    Item(Box<export::Item>),
+    Exported(Box<export::Item>),
+    /// What runs on a mount, or ran last.
+    Job(Box<JobState>),
+    /// An item with all its properties.
+    Item(Box<Whole>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.
-    End { verdict: &'static str, exit: u8, counts: Counts },
+    End { verdict: String, exit: u8, counts: Counts },
 }
 
 /// What a store is.
@@ -65,6 +72,8 @@ pub(super) struct Found {
     title: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    victim: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,15 +99,40 @@ pub(super) struct Entry {
     pub(super) mtime: Option<String>,
 }
 
+/// What runs on a mount, or ran last; the lines of `.control`.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct JobState {
+    pub(super) state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) job: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verb: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) done: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) eta_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) findings: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verdict: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exit: Option<u64>,
+}
+
 impl Found {
     /// A finding as a record.
     pub(super) fn of(finding: &Finding) -> Self {
         let place = finding.place;
         Self {
             code: finding.code.id(),
-            severity: severity(finding.code),
+            severity: severity(finding.severity),
             title: finding.code.title(),
             detail: finding.detail.clone(),
+            victim: finding.victim.clone(),
             offset: place.offset.map(|offset| format!("{offset:#x}")),
             bid: place.bid.map(|bid| format!("{bid:#x}")),
             nid: place.nid.map(|nid| format!("{nid:#x}")),
@@ -108,8 +142,8 @@ impl Found {
     }
 }
 
-fn severity(code: Code) -> &'static str {
-    match code.severity() {
+fn severity(severity: Severity) -> &'static str {
+    match severity {
         Severity::Note => "note",
         Severity::Warning => "warning",
         Severity::Error => "error",
@@ -125,13 +159,22 @@ pub(super) fn start(file: String) -> Record {
 /// The last line about a file that could be read; whether damage was met on the way.
 pub(super) fn end(damaged: bool, counts: Counts) -> Record {
     let verdict = if damaged { "Damage was met" } else { "Done" };
-    Record::End { verdict, exit: Exit::Done.code(), counts }
+    end_with(verdict, Exit::Done, counts)
+}
+
+/// The last line about a file, in the words of what was done.
+pub(super) fn end_with(verdict: &str, exit: Exit, counts: Counts) -> Record {
+    Record::End { verdict: verdict.to_owned(), exit: exit.code(), counts }
+}
+
+/// The last line about a job.
+pub(super) fn judged(verdict: Verdict, counts: Counts) -> Record {
+    Record::End { verdict: verdict.text().to_owned(), exit: verdict.exit_code(), counts }
 }
 
 /// The last lines about a file that could not be.
 pub(super) fn failed(message: &str) -> [Record; 2] {
-    let end = Record::End { verdict: "Failed", exit: Exit::Failed.code(), counts: Counts::new() };
-    [Record::Error { message: message.to_owned() }, end]
+    [Record::Error { message: message.to_owned() }, end_with("Failed", Exit::Failed, Counts::new())]
 }
 
 /// Writes a record as a line.

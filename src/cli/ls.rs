@@ -21,8 +21,11 @@ Options for -o, separated by commas; they mean what they mean to a mount:
   attachments        beside each message a folder with its attachments
   names=date|subject|nid
                      how documents are named
-  recovered=orphaned|none
-                     whether there is a folder Recovered
+  recovered=orphaned|none|all
+                     what the folder Recovered shows; with all the whole file is
+                     searched for deleted items first
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
 
 Examples:
   pstfs ls outlook.pst
@@ -223,11 +226,13 @@ fn record(entry: &Entry, path: &str, attributes: Option<Attributes>) -> json::En
 }
 
 /// The node that an entry stands for; of an attachment the message that holds it.
-fn nid_of(ino: Ino) -> Option<Nid> {
+pub(super) fn nid_of(ino: Ino) -> Option<Nid> {
     match Object::of(ino)? {
-        Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned => None,
-        Object::Folder(nid) | Object::Attachment(nid, _) => Some(nid),
+        Object::Folder(nid) | Object::Lost(nid) | Object::StandIn(nid) | Object::Attachment(nid, _) => Some(nid),
         Object::Document(slot) | Object::Attachments(slot) => Some(slot.nid),
+        Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned | Object::Category(_) => None,
+        // Several states of a node may have been found.
+        Object::FoundFolder(_) | Object::Found(_) | Object::FoundAttachments(_) | Object::FoundAttachment(..) => None,
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod bar;
 pub mod cat;
+pub mod ctl;
 mod daemon;
 pub mod exit;
 pub mod export;
 pub mod info;
 pub mod inspect;
+mod interrupt;
 mod json;
 mod log;
 pub mod ls;
@@ -17,6 +19,9 @@ pub mod mount;
 pub mod options;
 pub mod out;
 mod processes;
+mod properties;
+mod report;
+pub mod scan;
 pub mod schema;
 mod source;
 mod text;
@@ -37,6 +42,7 @@ Examples:
   grep -r invoice ~/mail             search it
   pstfs umount ~/mail                take it away again
   pstfs info outlook.pst             what it is, what is in it, its health
+  pstfs scan outlook.pst             find all that is wrong with it
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
   pstfs export outlook.pst mail      write all of it out as files
 
@@ -54,10 +60,12 @@ struct Command {
 enum Verb {
     Mount(mount::Mount),
     Umount(umount::Umount),
+    Ctl(ctl::Ctl),
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
     Export(Box<export::Export>),
+    Scan(scan::Scan),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -80,10 +88,12 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(args),
+        Verb::Ctl(args) => ctl::run(args),
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
         Verb::Export(args) => export::run(args),
+        Verb::Scan(args) => scan::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

@@ -16,9 +16,10 @@ use super::source::damage_line;
 use crate::control::{About, Control};
 use crate::damage::Error;
 use crate::mount::{self, Masks, Owner, Settings, table};
+use crate::progress::Progress;
 use crate::recover;
 use crate::store::Store;
-use crate::tree::Tree;
+use crate::tree::{Recovered, Tree};
 
 const OPTIONS_HELP: &str = "\
 Options for -o, separated by commas (a backslash before a comma keeps it):
@@ -30,10 +31,12 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
   all_folders        the whole tree, not only what Outlook shows
   hidden             associated messages too (views, rules, settings)
   attachments        beside each message a folder with its attachments
-  recovered=orphaned|none
+  recovered=orphaned|none|all
                      what stands under Recovered
   names=date|subject|nid
                      how documents are named
+  resolve=store      addresses of Exchange's users (/o=...) become the mail
+                     addresses that any item tells: reads all items first
   nocontrol          neither .control nor .scanlog
   nommap             read FILE without mapping it into memory
   log=PATH           append messages of the mount to this file
@@ -146,6 +149,10 @@ impl Job {
         let store = recover::open(&self.file, access).map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
+        if self.options.view.recovered == Recovered::All {
+            tree.search(&Progress::default()).map_err(|error| self.failed(&error.to_string()))?;
+        }
+        tree.resolve_addresses().map_err(|error| self.not_opened(&error))?;
         ending.mounting();
         // What is known by now; `.scanlog` tells what is met later.
         if let Some(damage) = damage_line(tree.store().ndb().notes()) {

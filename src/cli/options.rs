@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tree::{Names, View};
+use crate::tree::{Names, Recovered, View};
 
 /// What a user asked for with `-o`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,11 +129,13 @@ impl Options {
             "fmask" => self.fmask = Some(mask(option, value)?),
             "dmask" => self.dmask = Some(mask(option, value)?),
             "recovered" => {
-                self.view.no_recovered = one_of(option, value, &[("orphaned", false), ("none", true)])?;
+                let values = [("orphaned", Recovered::Orphaned), ("none", Recovered::None), ("all", Recovered::All)];
+                self.view.recovered = one_of(option, value, &values)?;
             }
             "names" => {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
+            "resolve" => self.view.resolve_store = one_of(option, value, &[("store", true)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,resolve=store,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -206,7 +208,14 @@ mod tests {
             umask: 0o022,
             fmask: Some(0o133),
             dmask: Some(0o027),
-            view: View { all_folders: true, hidden: true, attachments: true, names: Names::Subject, no_recovered: true },
+            view: View {
+                all_folders: true,
+                hidden: true,
+                attachments: true,
+                names: Names::Subject,
+                recovered: Recovered::None,
+                resolve_store: true,
+            },
             no_control: true,
             no_mmap: true,
             log: Some("/tmp/x.log".into()),
@@ -224,7 +233,7 @@ mod tests {
     fn the_last_of_several_wins() {
         assert!(!parse("ro,rw").unwrap().read_only);
         assert!(Options::parse(["rw", "ro"]).unwrap().read_only);
-        assert!(!parse("recovered=none,recovered=orphaned").unwrap().view.no_recovered);
+        assert_eq!(parse("recovered=none,recovered=all").unwrap().view.recovered, Recovered::All);
     }
 
     #[test]
@@ -243,8 +252,8 @@ mod tests {
             "umask=888",
             "umask=1777",
             "recovered=some",
-            "recovered=all",
-            "resolve=store",
+            "resolve=",
+            "resolve=all",
             "names=",
             "log=",
             "ro=1",

@@ -109,6 +109,12 @@ pub fn tell(message: &(impl Display + ?Sized)) {
     let _ = writeln!(io::stderr().lock(), "pstfs: {message}");
 }
 
+/// Draws a line on standard error over the one before.
+pub(super) fn redraw(line: &str) {
+    // To the line's start, and what stood there is cleared.
+    let _ = write!(io::stderr().lock(), "\r\x1b[K{line}");
+}
+
 /// Shows how the program is used, on standard error because it was not asked for.
 pub fn show_usage(text: &str) {
     let _ = write!(io::stderr().lock(), "{text}");

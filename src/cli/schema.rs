@@ -44,6 +44,49 @@ const TYPES: &[(&str, &str)] = &[
     ("hex", "text: 0x and hexadecimal digits in lower case; ids and offsets"),
     ("time", "text: RFC 3339 in UTC, such as 2001-10-22T20:06:22Z"),
     ("counts", "an object of integers; their names depend on the command"),
+    ("strings", "an array of texts"),
+    ("properties", "an array of objects, each a property; see parts"),
+    ("rows", "an array of such arrays"),
+    ("attachments", "an array of objects, each an attachment; see parts"),
+    ("value", "null, true or false, a number, text, or an array of these; as about says"),
+];
+
+/// Objects inside records.
+const PARTS: &[Kind] = &[
+    Kind {
+        name: "property",
+        about: "a property; one that is neither a named one nor known has no name",
+        fields: &[
+            ("id", "hex", true, "its id; of a named property that of this store"),
+            ("type", "string", true, "its type, such as int32, string, string8, binary, multi string"),
+            ("name", "string", false, "its name in [MS-OXPROPS], or of a named property its own"),
+            ("set", "string", false, "of a named property the GUID of its set"),
+            ("lid", "hex", false, "of one that is named by number this number"),
+            (
+                "value",
+                "value",
+                false,
+                "binary in base64, time as time, GUID and error as text; none where bytes, sha256 or error stand for it",
+            ),
+            (
+                "bytes",
+                "integer",
+                false,
+                "the length of a binary value above 65536 bytes, or of a string above 64 MiB; the size of an object",
+            ),
+            ("sha256", "string", false, "the digest of such a value"),
+            ("error", "string", false, "why the value cannot be read"),
+        ],
+    },
+    Kind {
+        name: "attachment",
+        about: "an attachment; a message inside it is a record of its own",
+        fields: &[
+            ("nid", "hex", true, "its node within the message"),
+            ("content", "string", true, "bytes, message, ole, reference, none or broken"),
+            ("properties", "properties", true, "all its properties"),
+        ],
+    },
 ];
 
 const KINDS: &[Kind] = &[
@@ -73,14 +116,16 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
+    Kind { name: "phase", about: "scan: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
     Kind {
         name: "finding",
-        about: "info: something found wrong while reading",
+        about: "info, scan: something found wrong",
         fields: &[
             ("code", "string", true, "the permanent id of what is wrong, such as P02"),
             ("severity", "string", true, "note, warning, error or fatal"),
             ("title", "string", true, "what is wrong"),
-            ("detail", "string", false, "the numbers, or whom it hits"),
+            ("detail", "string", false, "the numbers"),
+            ("victim", "string", false, "whom it hits: folder, subject, date, attachment"),
             ("offset", "hex", false, "where in the file"),
             ("bid", "hex", false, "the block or page"),
             ("nid", "hex", false, "the node"),
@@ -100,12 +145,12 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
-        name: "item",
+        name: "exported",
         about: "export: what became of an item",
         fields: &[
             ("path", "string", true, "the file that it is in, from DIR on; empty where it failed before it had one"),
             ("nid", "hex", false, "the node in the store"),
-            ("attachment", "integer", false, "the number of an attachment that is a file of its own"),
+            ("number", "integer", false, "the number of an attachment that is a file of its own, or of what a search found"),
             ("folder", "string", true, "the folder's path in the tree"),
             ("class", "string", true, "the message class"),
             ("message_id", "string", false, "the Message-ID of a mail"),
@@ -118,6 +163,34 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
+    Kind {
+        name: "job",
+        about: "ctl: what runs on a mount, or ran last",
+        fields: &[
+            ("state", "string", true, "running or idle"),
+            ("job", "integer", false, "its number: 1 for the first since the mount"),
+            ("verb", "string", false, "what it does: scan, repair, recover or undo"),
+            ("phase", "string", false, "what it is doing right now"),
+            ("done", "integer", false, "bytes done in this phase"),
+            ("total", "integer", false, "bytes that this phase has to do; 0 where nobody knows"),
+            ("eta_s", "integer", false, "seconds that the rest of this phase may take"),
+            ("findings", "integer", false, "how many findings there are so far"),
+            ("verdict", "string", false, "how it ended, as in the last line of the log"),
+            ("exit", "integer", false, "the exit code of the command that does the same"),
+        ],
+    },
+    Kind {
+        name: "item",
+        about: "cat --properties: an item with all its properties; after it the messages inside its attachments",
+        fields: &[
+            ("nid", "hex", true, "its node in the store, or in the attachment that holds it"),
+            ("within", "string", false, "of a message inside an attachment, the numbers of the attachments on the way, from 0: 0/2"),
+            ("properties", "properties", true, "all its properties, by id"),
+            ("recipients", "rows", true, "the rows of its recipient table"),
+            ("attachments", "attachments", true, "its attachments"),
+            ("damage", "strings", true, "what could not be read, in words"),
+        ],
+    },
     Kind { name: "error", about: "why there is no more about this file", fields: &[("message", "string", true, "in words")] },
     Kind {
         name: "end",
@@ -127,7 +200,8 @@ const KINDS: &[Kind] = &[
                 "verdict",
                 "string",
                 true,
-                "info, ls: Done, Damage was met or Failed; export: Done, Some items are incomplete or failed, Cancelled or Failed",
+                "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends; export: Done, Some items are incomplete or \
+                 failed, Cancelled or Failed",
             ),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
@@ -138,33 +212,52 @@ const KINDS: &[Kind] = &[
 fn document() -> Value {
     let types: Map<String, Value> = TYPES.iter().map(|(name, about)| ((*name).to_owned(), json!(about))).collect();
     let records: Map<String, Value> = KINDS.iter().map(|kind| (kind.name.to_owned(), record(kind))).collect();
+    let part = |kind: &Kind| json!({"about": kind.about, "fields": fields(kind).collect::<Map<String, Value>>()});
+    let parts: Map<String, Value> = PARTS.iter().map(|kind| (kind.name.to_owned(), part(kind))).collect();
     json!({
         "schema": SCHEMA,
         "about": "JSON Lines: each line is one record, whose field 'type' names it",
         "types": types,
+        "parts": parts,
         "records": records,
     })
 }
 
 fn record(kind: &Kind) -> Value {
     let own = json!({"type": "string", "always": true, "about": format!("\"{}\"", kind.name)});
-    let fields = kind.fields.iter().map(|(name, type_, always, about)| {
+    let fields: Map<String, Value> = std::iter::once(("type".to_owned(), own)).chain(fields(kind)).collect();
+    json!({"about": kind.about, "fields": fields})
+}
+
+fn fields(kind: &Kind) -> impl Iterator<Item = (String, Value)> {
+    kind.fields.iter().map(|(name, type_, always, about)| {
         let field = json!({"type": type_, "always": always, "about": about});
         ((*name).to_owned(), field)
-    });
-    let fields: Map<String, Value> = std::iter::once(("type".to_owned(), own)).chain(fields).collect();
-    json!({"about": kind.about, "fields": fields})
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::{Counts, Entry, Found, Info, Record, end, failed, start};
+    use super::super::json::{Counts, Entry, Found, Info, JobState, Record, end, failed, start};
+    use super::super::properties::{Attached, Property, Whole};
     use super::*;
     use crate::damage::{Code, Finding, Place};
 
+    fn property() -> Property {
+        let text = || Some("x".to_owned());
+        let plain = Property { name: text(), set: text(), lid: text(), sha256: text(), error: text(), ..Property::default() };
+        Property { value: Some(Value::Null), bytes: Some(0), ..plain }
+    }
+
+    fn item() -> Whole {
+        let attached = Attached { nid: String::new(), content: "", properties: vec![property()] };
+        let (nid, within) = (String::new(), Some(String::new()));
+        Whole { nid, within, properties: vec![property()], recipients: vec![], attachments: vec![attached], damage: vec![] }
+    }
+
     fn full() -> Vec<Record> {
         let place = Place { offset: Some(0), bid: Some(1), nid: Some(2), property: Some(3), row: Some(4) };
-        let finding = Finding { code: Code::PageCrc, place, detail: "x".into(), victim: String::new() };
+        let finding = Finding { victim: "x".into(), ..Finding::new(Code::PageCrc, place, "x") };
         let text = || Some("x".to_owned());
         let info = Info {
             format: "",
@@ -180,9 +273,22 @@ mod tests {
             renderer: 1,
         };
         let entry = Entry { path: String::new(), kind: "file", nid: text(), size: Some(0), mtime: text() };
-        let item = crate::export::Item {
+        let number = Some(0);
+        let job = JobState {
+            state: "idle".into(),
+            job: number,
+            verb: text(),
+            phase: text(),
+            done: number,
+            total: number,
+            eta_s: number,
+            findings: number,
+            verdict: text(),
+            exit: number,
+        };
+        let exported = crate::export::Item {
             nid: text(),
-            attachment: Some(0),
+            number: Some(0),
             message_id: text(),
             offset: Some(0),
             size: Some(0),
@@ -191,14 +297,13 @@ mod tests {
             blocks: text(),
             ..crate::export::Item::default()
         };
+        let exported = Record::Exported(Box::new(exported));
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
-        vec![start("x".into()), Record::Info(Box::new(info)), Record::Finding(Box::new(Found::of(&finding))), {
-            Record::Entry(Box::new(entry))
-        }]
-        .into_iter()
-        .chain([Record::Item(Box::new(item)), error, last, end])
-        .collect()
+        let finding = Record::Finding(Box::new(Found::of(&finding)));
+        let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
+        let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
+        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
     }
 
     #[test]
@@ -213,8 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_names_each_field_of_what_stands_in_records() {
+        let (schema, item) = (document(), serde_json::to_value(item()).unwrap());
+        let attached = &item["attachments"][0];
+        for (name, part) in [("property", &item["properties"][0]), ("attachment", attached)] {
+            let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(names(part), names(&schema["parts"][name]["fields"]), "{name}");
+        }
+    }
+
+    #[test]
     fn every_type_of_a_field_is_explained() {
-        for field in KINDS.iter().flat_map(|kind| kind.fields) {
+        for field in KINDS.iter().chain(PARTS).flat_map(|kind| kind.fields) {
             assert!(TYPES.iter().any(|(name, _)| *name == field.1), "{field:?}");
         }
     }

@@ -12,9 +12,10 @@ use crate::disk::{self, Access, ReadAt};
 use crate::format::Format;
 use crate::format::codec::Field;
 use crate::format::header::Header;
+use crate::progress::Progress;
 use crate::recover;
 use crate::store::Store;
-use crate::tree::{Tree, View};
+use crate::tree::{Recovered, Tree, View};
 
 /// Bytes for listings and documents.
 const TREE_CACHE_BYTES: usize = 32 << 20;
@@ -56,14 +57,23 @@ impl Source {
         Ok(Arc::new(opened))
     }
 
+    /// The store in it, or why it cannot be opened.
+    pub(super) fn opened(&self) -> Result<Arc<Store>, Error> {
+        recover::open(&self.real, recover::Options::default())
+    }
+
     /// The store in it.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
-        recover::open(&self.real, recover::Options::default()).map_err(|error| self.not_opened(&error))
+        self.opened().map_err(|error| self.not_opened(&error))
     }
 
     /// The store's tree as the user wants to see it.
     pub(super) fn tree(&self, view: View) -> Result<Tree, Failure> {
-        Ok(Tree::new(self.store()?, view, TREE_CACHE_BYTES))
+        let tree = Tree::new(self.store()?, view, TREE_CACHE_BYTES);
+        if view.recovered == Recovered::All {
+            tree.search(&Progress::default()).map_err(|error| self.broken(&error))?;
+        }
+        Ok(tree)
     }
 
     /// A failure that names the file.
@@ -121,7 +131,7 @@ pub(super) fn damage_line(notes: &Notes) -> Option<String> {
 
 /// Whether a finding is more than an oddity.
 pub(super) fn is_damage(finding: &Finding) -> bool {
-    finding.code.severity() > Severity::Note
+    finding.severity > Severity::Note
 }
 
 /// What the user wants to see, from lists after `-o`.
@@ -130,7 +140,7 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
     let others = Options { view: View::default(), ..options.clone() };
     if others != Options::default() {
-        let known = "all_folders, hidden, attachments, names=, recovered=orphaned and recovered=none";
+        let known = "all_folders, hidden, attachments, names=, resolve=store and recovered=";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
@@ -163,9 +173,10 @@ mod tests {
 
     #[test]
     fn only_options_of_the_view_are_taken() {
-        let wanted = View { all_folders: true, hidden: true, attachments: true, names: Names::Nid, no_recovered: true };
-        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=none"), Ok(wanted));
-        for list in ["ro", "nommap", "uid=0", "log=x", "resolve=store", "recovered=all", "allow_other", "frobnicate"] {
+        let (names, recovered) = (Names::Nid, Recovered::All);
+        let wanted = View { all_folders: true, hidden: true, attachments: true, names, recovered, resolve_store: true };
+        assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=all,resolve=store"), Ok(wanted));
+        for list in ["ro", "nommap", "uid=0", "log=x", "allow_other", "frobnicate"] {
             assert!(options(list).unwrap_err().contains(list), "{list}");
         }
     }

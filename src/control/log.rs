@@ -1,10 +1,9 @@
 //! The text of `.scanlog`: a head and a line for each finding, empty while there is none.
 //!
-//! Only ever grows, so that a reader who follows it (`tail -f`) sees each line once.
-
-use std::fmt::Write;
+//! Only grows until a job begins it anew, so that a reader who follows it (`tail -f`) sees each line once.
 
 use super::About;
+use super::scribe::{head, line};
 use crate::damage::Notes;
 
 /// The log's text and how much of the notes it holds.
@@ -14,16 +13,40 @@ pub(super) struct Log {
     text: String,
     listed: usize,
     full: bool,
+    /// Whether the text is a job's.
+    of_job: bool,
 }
+
+/// What stands before the damage that readers met.
+const NOTED: &str = "** Damage met since the mount\n";
 
 impl Log {
     /// An empty log of this store.
     pub(super) fn new(about: &About) -> Self {
-        Self { head: head(about), text: String::new(), listed: 0, full: false }
+        Self { head: format!("{}{NOTED}", head(about)), text: String::new(), listed: 0, full: false, of_job: false }
     }
 
-    /// Adds what was noted since the last time.
+    /// Begins anew with a job: its head, and what was noted before it.
+    pub(super) fn begin(&mut self, head: &str, notes: &Notes) {
+        head.clone_into(&mut self.text);
+        self.of_job = true;
+        let findings = notes.findings();
+        if !findings.is_empty() {
+            self.text.push_str(NOTED);
+            findings.iter().for_each(|finding| self.text.push_str(&line(finding)));
+        }
+    }
+
+    /// Adds lines of the job.
+    pub(super) fn push(&mut self, lines: &str) {
+        self.text.push_str(lines);
+    }
+
+    /// Adds what was noted since the last time. Once a job has looked at everything, its log is not mixed with that.
     pub(super) fn grow(&mut self, notes: &Notes) {
+        if self.of_job {
+            return;
+        }
         let folded = notes.folded();
         let kept = notes.count().saturating_sub(folded);
         if u64::try_from(self.listed).is_ok_and(|listed| listed < kept) {
@@ -52,25 +75,10 @@ impl Log {
         }
         let findings = notes.findings();
         for finding in findings.iter().skip(self.listed) {
-            // One finding is one line, whatever a name in the store holds.
-            let line = finding.to_string().replace(char::is_control, " ");
-            self.text.push_str(&line);
-            self.text.push('\n');
+            self.text.push_str(&line(finding));
         }
         self.listed = findings.len();
     }
-}
-
-fn head(about: &About) -> String {
-    let mut text = format!("** pstfs {}\n", env!("CARGO_PKG_VERSION"));
-    let file = about.file.to_string_lossy().replace(char::is_control, "?");
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "** File: {file}\n** Size: {} bytes", about.size_bytes);
-    if !about.format.is_empty() {
-        let _ = writeln!(text, "** Format: {}", about.format);
-    }
-    text.push_str("** Damage met since the mount\n");
-    text
 }
 
 #[cfg(test)]

@@ -1,16 +1,28 @@
 //! The one job that runs, its progress, its log; verbs for the mount and the command line alike.
 //!
 //! Nothing here knows FUSE or a terminal: `.control` is [`Control::status`] and [`Control::command`], `.scanlog` is
-//! [`Control::log`]. No job is built yet, so every verb but `cancel` is unknown and the state is always idle.
+//! [`Control::log`]. A job runs on a thread of its own; `.control` stays readable and `cancel` works meanwhile.
+//! What a job writes, on a mount or not, is a [`Scribe`]'s.
 
+mod job;
 mod log;
+mod scribe;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crate::damage::Verdict;
+use crate::scan::{self, Event};
 use crate::store::Store;
+use job::Jobs;
+pub use job::Task;
 use log::Log;
+
+pub use scribe::{Fold, LINES_MAX, Scribe, by_severity, line};
+
+/// How long a command waits for its job, so that a small one is done when the write returns.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest text of commands that one write may hold; a longer one is not meant for us.
 pub const COMMAND_MAX_BYTES: usize = 4096;
@@ -38,18 +50,48 @@ pub enum Refusal {
     /// `cancel`, and no job runs.
     #[error("no job runs")]
     Idle,
+    /// A job runs already.
+    #[error("another job runs")]
+    Busy,
+    /// The system gives no thread.
+    #[error("no thread for the job")]
+    NoThread,
+    /// The job could not be done.
+    #[error("the job failed; the log tells why")]
+    Failed,
 }
 
 /// What a command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Cancel,
+    Scan,
+}
+
+/// A job that a command started or cancelled.
+#[derive(Debug)]
+#[must_use]
+pub struct Awaited {
+    jobs: Arc<Jobs>,
+    /// Its number: 1 for the first of a mount.
+    pub number: u64,
+}
+
+impl Awaited {
+    /// Sleeps until it has ended, at most [`PATIENCE`]; an error where it could not be done.
+    pub fn patiently(self) -> Result<(), Refusal> {
+        match self.jobs.wait(self.number, PATIENCE) {
+            Some(Verdict::Failed) => Err(Refusal::Failed),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 impl Verb {
     fn parse(line: &str) -> Result<Self, Refusal> {
         match line {
             "cancel" => Ok(Self::Cancel),
+            "scan" => Ok(Self::Scan),
             _ => Err(Refusal::Unknown),
         }
     }
@@ -58,9 +100,11 @@ impl Verb {
 /// The job of one store and its log.
 #[derive(Debug)]
 pub struct Control {
+    about: About,
     store: Arc<Store>,
+    jobs: Arc<Jobs>,
+    log: Arc<Mutex<Log>>,
     started: SystemTime,
-    log: Mutex<Log>,
 }
 
 /// What `stat` shows of the log.
@@ -75,28 +119,48 @@ pub struct LogState {
 impl Control {
     /// The control of a store in which no job has run.
     pub fn new(store: Arc<Store>, about: &About) -> Self {
-        Self { store, started: SystemTime::now(), log: Mutex::new(Log::new(about)) }
+        Self {
+            about: about.clone(),
+            store,
+            jobs: Arc::new(Jobs::new()),
+            log: Arc::new(Mutex::new(Log::new(about))),
+            started: SystemTime::now(),
+        }
     }
 
     /// The state as lines of `key=value`.
     pub fn status(&self) -> String {
-        "state=idle\n".to_owned()
+        self.jobs.status()
     }
 
     /// When the status last changed.
     pub fn changed(&self) -> SystemTime {
-        self.started
+        self.jobs.changed()
     }
 
-    /// Does what one write asks for, a command a line; stops at the first that is refused.
-    pub fn command(&self, text: &[u8]) -> Result<(), Refusal> {
-        parse(text)?.into_iter().try_for_each(|verb| self.perform(verb))
+    /// Begins what one write asks for. Nothing in here waits for a job to end: that is for the caller.
+    pub fn command(&self, text: &[u8]) -> Result<Awaited, Refusal> {
+        let number = match parse(text)? {
+            Verb::Cancel => self.jobs.cancel()?,
+            Verb::Scan => self.scan()?,
+        };
+        Ok(Awaited { jobs: Arc::clone(&self.jobs), number })
     }
 
-    fn perform(&self, verb: Verb) -> Result<(), Refusal> {
-        match verb {
-            Verb::Cancel => Err(Refusal::Idle),
-        }
+    /// Starts a scan of the store and gives the job's number.
+    fn scan(&self) -> Result<u64, Refusal> {
+        let (store, log, about) = (Arc::clone(&self.store), Arc::clone(&self.log), self.about.clone());
+        self.jobs.start("scan", move |number, task| {
+            let (mut scribe, head) = Scribe::begin(number, "scan", &about);
+            let write = |lines: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
+            log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
+            let outcome = scan::scan(store.ndb().source(), Ok(&store), &task.progress, |event| {
+                task.found(u64::from(matches!(event, Event::Finding(_))));
+                write(&scribe.event(event));
+            });
+            write(&scribe.end(&outcome));
+            outcome.verdict
+        })
     }
 
     /// How long the log is now, with the damage noted since it was last asked for.
@@ -118,15 +182,13 @@ impl Control {
     }
 }
 
-/// The commands of one write; all are known before the first is done.
-fn parse(text: &[u8]) -> Result<Vec<Verb>, Refusal> {
+/// The command of one write: a line, with or without its end.
+fn parse(text: &[u8]) -> Result<Verb, Refusal> {
     if text.len() > COMMAND_MAX_BYTES {
         return Err(Refusal::TooLong);
     }
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Unknown)?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let verbs = lines.map(Verb::parse).collect::<Result<Vec<_>, _>>()?;
-    if verbs.is_empty() { Err(Refusal::Unknown) } else { Ok(verbs) }
+    Verb::parse(text.trim())
 }
 
 #[cfg(test)]
@@ -134,27 +196,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_command_and_blanks_do_not_count() {
-        assert_eq!(parse(b"cancel"), Ok(vec![Verb::Cancel]));
-        assert_eq!(parse(b" cancel \r\n\ncancel\n"), Ok(vec![Verb::Cancel, Verb::Cancel]));
+    fn a_command_is_a_line_and_blanks_do_not_count() {
+        assert_eq!(parse(b"cancel"), Ok(Verb::Cancel));
+        assert_eq!(parse(b" cancel \r\n\n"), Ok(Verb::Cancel));
     }
 
     #[test]
     fn what_is_no_command_is_refused() {
-        for text in [&b""[..], b"\n", b"frobnicate", b"cancel now", b"CANCEL", b"\xff", b"can\0cel"] {
+        for text in [&b""[..], b"\n", b"frobnicate", b"cancel now", b"CANCEL", b"\xff", b"can\0cel", b"cancel\ncancel\n"] {
             assert_eq!(parse(text), Err(Refusal::Unknown), "{text:?}");
         }
     }
 
     #[test]
-    fn one_bad_line_keeps_the_others_from_running() {
-        assert_eq!(parse(b"cancel\nfrobnicate\n"), Err(Refusal::Unknown));
-    }
-
-    #[test]
     fn a_command_has_at_most_4096_bytes() {
         let fits = format!("cancel{}", "\n".repeat(COMMAND_MAX_BYTES - 6));
-        assert_eq!(parse(fits.as_bytes()), Ok(vec![Verb::Cancel]));
+        assert_eq!(parse(fits.as_bytes()), Ok(Verb::Cancel));
         assert_eq!(parse(format!("{fits}\n").as_bytes()), Err(Refusal::TooLong));
     }
 }

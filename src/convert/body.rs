@@ -23,14 +23,10 @@ pub struct Bodies {
     pub text: Option<String>,
     /// HTML, which declares UTF-8 if it declares a charset.
     pub html: Option<String>,
+    /// RTF that somebody wrote, where it says more than the text and there is no HTML.
+    pub rtf: Option<Vec<u8>>,
     /// What could not be read, in words for the user.
     pub damage: Vec<String>,
-}
-
-/// What a RTF body turned out to hold.
-enum RtfBody {
-    Html(String),
-    Text(String),
 }
 
 impl Bodies {
@@ -41,19 +37,39 @@ impl Bodies {
         bodies.text = bodies.noted(props, tags::BODY, "text", text(props, tags::BODY)).or_else(|| text(props, tags::REPORT_TEXT));
         bodies.html = bodies.noted(props, tags::HTML, "HTML", html(props));
         if bodies.html.is_none() {
-            let rtf = props.bytes(tags::RTF_COMPRESSED);
-            match bodies.noted(props, tags::RTF_COMPRESSED, "RTF", rtf).and_then(|rtf| rtf_body(props, &rtf)) {
-                Some(RtfBody::Html(html)) => bodies.html = Some(with_utf8_declared(&with_line_ends(&html))),
-                Some(RtfBody::Text(text)) if bodies.text.is_none() => bodies.text = Some(with_line_ends(&text)),
-                Some(RtfBody::Text(_)) | None => {}
+            let stored = props.bytes(tags::RTF_COMPRESSED);
+            if let Some(stored) = bodies.noted(props, tags::RTF_COMPRESSED, "RTF", stored).filter(|stored| !stored.is_empty()) {
+                bodies.take_rtf(props, &stored);
             }
         }
         bodies
     }
 
+    /// Takes what is in a compressed RTF body: the HTML or text that it wraps, or its own text and itself.
+    fn take_rtf(&mut self, props: &Props, stored: &[u8]) {
+        let Some(body) = rtf::decompress(stored) else {
+            self.damage.push("the RTF body cannot be read".to_owned());
+            return;
+        };
+        for flaw in &body.flaws {
+            props.note(Code::CompressedRtf, tags::RTF_COMPRESSED, &flaw.to_string());
+        }
+        if body.is_cut() {
+            self.damage.push("the end of the RTF body is missing".to_owned());
+        }
+        match rtf::read(&body.rtf) {
+            rtf::Body::Html(html) => self.html = Some(with_utf8_declared(&with_line_ends(&html))),
+            rtf::Body::Text { text, encapsulated } => {
+                self.rtf = (!encapsulated && body.rtf.trim_ascii_start().starts_with(b"{\\rtf")).then_some(body.rtf);
+                let text = with_line_ends(&text);
+                self.text = self.text.take().or_else(|| (!text.trim().is_empty()).then_some(text));
+            }
+        }
+    }
+
     /// Whether no body was found.
     pub const fn is_empty(&self) -> bool {
-        self.text.is_none() && self.html.is_none()
+        self.text.is_none() && self.html.is_none() && self.rtf.is_none()
     }
 
     /// Passes a value on, and notes where the property is there but its value could not be had.
@@ -63,18 +79,6 @@ impl Bodies {
         }
         value
     }
-}
-
-/// What is in a compressed RTF body: HTML or text that it wraps, or its own text.
-fn rtf_body(props: &Props, compressed: &[u8]) -> Option<RtfBody> {
-    let decompressed = rtf::decompress(compressed)?;
-    for flaw in &decompressed.flaws {
-        props.note(Code::CompressedRtf, tags::RTF_COMPRESSED, &flaw.to_string());
-    }
-    Some(match rtf::read(&decompressed.rtf) {
-        rtf::Body::Html(html) => RtfBody::Html(html),
-        rtf::Body::Text { text, .. } => RtfBody::Text(text),
-    })
 }
 
 fn text(props: &Props, key: Key) -> Option<String> {
@@ -189,6 +193,49 @@ mod tests {
         let wanted =
             r#"<?xml version="1.0" encoding="utf-8"?><META http-equiv=x content="text/html; charset=utf-8"><meta name=a><p>charset=no"#;
         assert_eq!(with_utf8_declared(html), wanted);
+    }
+
+    /// RTF as it is stored without compression.
+    fn stored_rtf(rtf: &[u8]) -> (Key, Value) {
+        let len = rtf.len() as u32;
+        let header = [&(len + 12).to_le_bytes()[..], &len.to_le_bytes(), b"MELA", &[0; 4]].concat();
+        (tags::RTF_COMPRESSED, Value::Binary([&header, rtf].concat()))
+    }
+
+    #[test]
+    fn rtf_that_somebody_wrote_is_kept_beside_its_text() {
+        let rtf = br"{\rtf1\ansi {\b Hello}\par world}";
+        let bodies = Bodies::of(&item([stored_rtf(rtf)]));
+        assert_eq!((bodies.text.as_deref(), bodies.html, bodies.rtf.as_deref()), (Some("Hello\nworld"), None, Some(&rtf[..])));
+        let bodies = Bodies::of(&item([stored_rtf(rtf), (tags::BODY, Value::Unicode("as Outlook put it".into()))]));
+        assert_eq!((bodies.text.as_deref(), bodies.rtf.is_some()), (Some("as Outlook put it"), true));
+        let bodies = Bodies::of(&item([stored_rtf(rtf), (tags::HTML, Value::Binary(b"<p>x".to_vec()))]));
+        assert_eq!((bodies.text, bodies.rtf), (None, None));
+    }
+
+    #[test]
+    fn rtf_that_wraps_something_else_is_not_kept() {
+        let html = Bodies::of(&item([stored_rtf(br"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}x}")]));
+        assert_eq!((html.html.as_deref(), html.rtf), (Some("<p>x"), None));
+        let text = Bodies::of(&item([stored_rtf(br"{\rtf1\ansi\fromtext x}")]));
+        assert_eq!((text.text.as_deref(), text.rtf), (Some("x"), None));
+        let none = Bodies::of(&item([stored_rtf(b"no RTF")]));
+        assert_eq!((none.text.as_deref(), none.rtf), (Some("no RTF"), None));
+    }
+
+    #[test]
+    fn rtf_of_a_picture_alone_has_no_text() {
+        let bodies = Bodies::of(&item([stored_rtf(br"{\rtf1{\pict 0102}\par}")]));
+        assert_eq!((bodies.text.as_deref(), bodies.rtf.is_some(), bodies.is_empty()), (None, true, false));
+    }
+
+    #[test]
+    fn rtf_that_is_rubble_or_cut_off_is_told() {
+        let told = |bytes: &[u8]| Bodies::of(&item([(tags::RTF_COMPRESSED, Value::Binary(bytes.to_vec()))])).damage;
+        assert_eq!(told(&[7; 40]), ["the RTF body cannot be read"]);
+        assert_eq!(told(&[]), Vec::<String>::new());
+        let cut = [&60_u32.to_le_bytes()[..], &200_u32.to_le_bytes(), b"LZFu", &[0; 4], b"\0{\\rtf1 a"].concat();
+        assert_eq!(told(&cut), ["the end of the RTF body is missing"]);
     }
 
     #[test]

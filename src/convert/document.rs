@@ -3,6 +3,8 @@
 //! The kernel asks for the size first and for ranges later. Text is kept in memory; an attachment stays in the store and
 //! is read, and encoded, only where a range asks for it.
 
+use std::sync::Arc;
+
 use super::encode::{BASE64_LINE_SOURCE, base64_line_len, base64_lines, base64_lines_len};
 use crate::damage::{Code, Place, Result};
 use crate::ltp::value::Stream;
@@ -11,9 +13,16 @@ use crate::store::Store;
 /// Reads a range of a stream; what is missing of it counts as zeros.
 pub type Fetch<'a> = &'a dyn Fn(&Stream, u64, usize) -> Result<Vec<u8>>;
 
-/// Bytes, here or in the store.
-#[derive(Clone, Debug)]
+/// Bytes, here or in the store: pieces that follow each other.
+#[derive(Clone, Debug, Default)]
 pub struct Source {
+    pieces: Vec<Piece>,
+    len: u64,
+}
+
+/// So many bytes of an origin.
+#[derive(Clone, Debug)]
+struct Piece {
     origin: Origin,
     offset: u64,
     len: u64,
@@ -21,23 +30,31 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 enum Origin {
-    Memory(Vec<u8>),
+    Memory(Arc<[u8]>),
     Store(Stream),
 }
 
 impl From<Vec<u8>> for Source {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { len: long(bytes.len()), offset: 0, origin: Origin::Memory(bytes) }
+        Self::of(Origin::Memory(bytes.into()))
     }
 }
 
 impl From<Stream> for Source {
     fn from(stream: Stream) -> Self {
-        Self { len: stream.len, offset: 0, origin: Origin::Store(stream) }
+        Self::of(Origin::Store(stream))
     }
 }
 
 impl Source {
+    fn of(origin: Origin) -> Self {
+        let len = match &origin {
+            Origin::Memory(bytes) => long(bytes.len()),
+            Origin::Store(stream) => stream.len,
+        };
+        Self { pieces: vec![Piece { origin, offset: 0, len }], len }
+    }
+
     /// How many bytes there are.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub const fn len(&self) -> u64 {
@@ -47,27 +64,67 @@ impl Source {
     /// The same bytes without the first `count`.
     #[must_use]
     pub fn skip(self, count: u64) -> Self {
-        let count = count.min(self.len);
-        Self { offset: self.offset.saturating_add(count), len: self.len.saturating_sub(count), ..self }
+        let rest = self.len.saturating_sub(count);
+        self.slice(count, rest)
+    }
+
+    /// The bytes from `offset`, at most `len`; fewer only at the end.
+    #[must_use]
+    pub fn slice(&self, offset: u64, len: u64) -> Self {
+        let mut slice = Self::default();
+        self.visit(offset, len, &mut |piece| slice.push(piece));
+        slice
+    }
+
+    /// These bytes, then those.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        next.pieces.into_iter().for_each(|piece| self.push(piece));
+        self
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.len = self.len.saturating_add(piece.len);
+        self.pieces.push(piece);
     }
 
     /// The range from `offset` of at most `len` bytes: fewer only at the end.
     pub fn read(&self, offset: u64, len: usize, fetch: Fetch<'_>) -> Result<Vec<u8>> {
-        let len = size(self.len.saturating_sub(offset)).min(len);
-        let start = self.offset.saturating_add(offset);
-        let mut bytes = match &self.origin {
-            Origin::Memory(bytes) => range(bytes, start, len).to_vec(),
-            Origin::Store(stream) => fetch(stream, start, len)?,
-        };
-        bytes.resize(len, 0);
+        let mut wanted = Vec::new();
+        self.visit(offset, long(len), &mut |piece| wanted.push(piece));
+        let mut bytes = Vec::new();
+        for piece in wanted {
+            let end = bytes.len().saturating_add(size(piece.len));
+            match &piece.origin {
+                Origin::Memory(kept) => bytes.extend_from_slice(range(kept, piece.offset, size(piece.len))),
+                Origin::Store(stream) => bytes.extend(fetch(stream, piece.offset, size(piece.len))?),
+            }
+            bytes.resize(end, 0);
+        }
         Ok(bytes)
     }
 
+    /// Passes the parts of the pieces that lie in a range.
+    fn visit(&self, offset: u64, len: u64, each: &mut dyn FnMut(Piece)) {
+        let end = offset.saturating_add(len);
+        let mut start = 0_u64;
+        for piece in &self.pieces {
+            let next = start.saturating_add(piece.len);
+            let (from, to) = (offset.max(start), end.min(next));
+            if from < to {
+                let offset = piece.offset.saturating_add(from.saturating_sub(start));
+                each(Piece { origin: piece.origin.clone(), offset, len: to.saturating_sub(from) });
+            }
+            start = next;
+        }
+    }
+
     fn memory_bytes(&self) -> usize {
-        match &self.origin {
+        let kept = self.pieces.iter().map(|piece| match &piece.origin {
             Origin::Memory(bytes) => bytes.len(),
             Origin::Store(_) => 0,
-        }
+        });
+        kept.fold(self.pieces.len().saturating_mul(size_of::<Piece>()), usize::saturating_add)
     }
 }
 
@@ -255,6 +312,18 @@ mod tests {
         assert_eq!(document.read_with(3 << 30, 4096, &counting).unwrap().len(), 4096);
         assert!(read.get() < 4096);
         assert!(document.memory_bytes() < 1000);
+    }
+
+    #[test]
+    fn sources_are_cut_and_joined_without_being_read() {
+        let source = Source::from(b"0123456789".to_vec());
+        let joined = source.slice(8, 9).then(stream(300).into()).then(source.slice(0, 2)).slice(1, 302);
+        let mut wanted = b"9".to_vec();
+        wanted.extend(pattern(&stream(300), 0, 300).unwrap());
+        wanted.push(b'0');
+        assert_eq!(joined.len(), 302);
+        assert_eq!(joined.read(0, usize::MAX, &pattern).unwrap(), wanted);
+        assert_eq!(joined.read(299, 2, &pattern).unwrap(), wanted[299..301]);
     }
 
     #[test]

@@ -9,9 +9,12 @@ use super::digest::Digest;
 use super::document::{Document, Fetch, Segment, fetch};
 use super::encode::{BOUNDARY_MARK, LINE_END};
 use super::envelope;
+use super::file::without_place;
+use super::form::{self, Form};
 use super::header::{self, Fields};
 use super::part::{self, Cited, Part, Step};
-use super::smime;
+use super::report::Report;
+use super::{pgp, smime};
 use crate::damage::Result;
 use crate::store::Store;
 use crate::store::item::{Attachment, Content, Item, NodeRef};
@@ -32,6 +35,9 @@ const HAS_ATTACHMENTS: i32 = 0x10;
 /// PidTagMessageStatus: only the header was downloaded, the rest is to come.
 const TO_DOWNLOAD: i32 = 0x1000;
 
+/// What the body is called where it is RTF: readers show the text of it, and open this beside it.
+const RTF_NAME: &str = "body.rtf";
+
 /// Opens the message inside an attachment.
 pub type Open<'a> = &'a dyn Fn(NodeRef) -> Result<Item>;
 
@@ -44,7 +50,7 @@ pub fn render(store: &Store, item: &Item) -> Result<Document> {
 pub fn render_with(item: &Item, open: Open<'_>, fetch: Fetch<'_>) -> Result<Document> {
     let mut document = Document::default();
     let mut opened = 0_usize;
-    let mut stack: Vec<(Step, usize)> = reversed(message(item, 0, fetch)?, 0).collect();
+    let mut stack: Vec<(Step, usize)> = reversed(message(item, 0, open, fetch)?, 0).collect();
     while let Some((step, depth)) = stack.pop() {
         match step {
             Step::Write(segment) => document.push(segment),
@@ -67,26 +73,31 @@ fn reversed(steps: Vec<Step>, depth: usize) -> impl Iterator<Item = (Step, usize
 /// The part of an embedded message, or a note where it cannot be read.
 fn embedded(node: NodeRef, name: &str, depth: usize, open: Open<'_>, fetch: Fetch<'_>) -> Result<Part> {
     match open(node) {
-        Ok(item) => Ok(Part::message(name, message(&item, depth, fetch)?)),
+        Ok(item) => Ok(Part::message(name, message(&item, depth, open, fetch)?)),
         Err(error) if error.is_io() => Err(error),
         // The error's own words name node and block ids, which differ in a repaired store.
-        Err(_) => Ok(Part::note(name, format!("The embedded message {name} cannot be read.\n"))),
+        Err(_) => Ok(note(name, "cannot be read.")),
     }
 }
 
 fn beyond(name: &str) -> Part {
-    Part::note(name, format!("The embedded message {name} is not shown: this message holds too many or too deeply embedded ones.\n"))
+    note(name, "is not shown: this message holds too many or too deeply embedded ones.")
+}
+
+fn note(name: &str, what: &str) -> Part {
+    Part::note(&header::file_name(&format!("{name}.txt")), format!("The embedded message {name} {what}\n"))
 }
 
 /// The steps that write a message.
-fn message(item: &Item, depth: usize, fetch: Fetch<'_>) -> Result<Vec<Step>> {
+fn message(item: &Item, depth: usize, open: Open<'_>, fetch: Fetch<'_>) -> Result<Vec<Step>> {
     let bodies = Bodies::of(item);
     let digest = digest(item, &bodies);
     let mut fields = envelope::fields(item, &digest, &incomplete(item, &bodies));
     let content = match smime::body(item, fetch)? {
         Some(part) => part,
-        None => content(item, bodies, &Boundaries { digest, depth }, fetch)?,
+        None => content(item, bodies, &Boundaries { digest, depth }, open, fetch)?,
     };
+    smime::content_class(item).into_iter().for_each(|class| fields.add(class));
     fields.push(header::tokens("MIME-Version", ["1.0".to_owned()]));
     content.fields.iter().for_each(|field| fields.push(field.clone()));
     Ok(steps(Part { fields, ..content }))
@@ -106,25 +117,44 @@ fn bytes(text: String) -> Step {
 }
 
 /// The structure of a message's content.
-fn content(item: &Item, bodies: Bodies, boundaries: &Boundaries, fetch: Fetch<'_>) -> Result<Part> {
+fn content(item: &Item, mut bodies: Bodies, boundaries: &Boundaries, open: Open<'_>, fetch: Fetch<'_>) -> Result<Part> {
+    if let Some(parts) = pgp::encrypted(item, !bodies.is_empty(), fetch)? {
+        return Ok(boundaries.joined("encrypted", &[pgp::PROTOCOL.to_owned()], parts));
+    }
+    let rtf = bodies.rtf.take().map(|rtf| Part::base64("application/rtf", RTF_NAME, rtf.into()));
+    let report = Report::of(item, fetch)?;
+    if let Some(report) = report.as_ref().filter(|_| bodies.is_empty()) {
+        bodies.text = Some(report.text.clone());
+    }
+    let (alternative, card) = match form::of(item, bodies.text.as_deref(), open)? {
+        Some(Form::Alternative(part)) => (Some(part), None),
+        Some(Form::Attached(part)) => (None, Some(part)),
+        None => (None, None),
+    };
     let cited = Cited::of(bodies.html.as_deref());
+    let taken = report.as_ref().and_then(|report| report.stored);
     let parts = item
         .attachments
         .iter()
-        .zip(1..)
-        .map(|(attachment, number)| part::of(attachment, number, &cited, fetch))
+        .enumerate()
+        .filter(|(index, _)| taken != Some(*index))
+        .map(|(index, attachment)| part::of(attachment, index.saturating_add(1), &cited, fetch))
         .collect::<Result<Vec<_>>>()?;
-    let (inline, attached): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.inline);
-    let body = [body(item, bodies, boundaries)].into_iter().flatten();
+    let (inline, attached): (Vec<_>, Vec<_>) = parts.into_iter().chain(card).partition(|part| part.inline);
+    let body = [body(item, bodies, alternative, boundaries)].into_iter().flatten();
     let shown = boundaries.multipart("related", body.chain(inline).collect());
-    Ok(boundaries.mixed(shown.into_iter().chain(attached).collect()))
+    let shown = shown.into_iter().chain(rtf).chain(attached).collect();
+    Ok(match report {
+        Some(report) => boundaries.report(shown, report),
+        None => boundaries.mixed(shown),
+    })
 }
 
-/// The text of a message: as text, as HTML, or both.
-fn body(item: &Item, bodies: Bodies, boundaries: &Boundaries) -> Option<Part> {
-    let bare = item.attachments.is_empty().then(|| missing(item, &bodies));
+/// The text of a message: as text, as HTML, as a calendar part, or several of them.
+fn body(item: &Item, bodies: Bodies, calendar: Option<Part>, boundaries: &Boundaries) -> Option<Part> {
+    let bare = item.attachments.is_empty().then(|| missing(item, &bodies)).filter(|bare| !bare.is_empty());
     let text = bodies.text.or_else(|| bare.filter(|_| bodies.html.is_none()));
-    let parts = [text.map(|text| Part::text("text/plain", text)), bodies.html.map(|html| Part::text("text/html", html))];
+    let parts = [text.map(|text| Part::text("text/plain", text)), bodies.html.map(|html| Part::text("text/html", html)), calendar];
     boundaries.multipart("alternative", parts.into_iter().flatten().collect())
 }
 
@@ -142,7 +172,7 @@ struct Boundaries {
 impl Boundaries {
     /// The parts as one: none, the only one, or a multipart of this kind.
     fn multipart(&self, kind: &str, mut parts: Vec<Part>) -> Option<Part> {
-        if parts.len() < 2 { parts.pop() } else { Some(self.joined(kind, parts)) }
+        if parts.len() < 2 { parts.pop() } else { Some(self.joined(kind, &[], parts)) }
     }
 
     /// The parts in a `multipart/mixed`, or the only one where it can stand as a message's content by itself.
@@ -150,14 +180,23 @@ impl Boundaries {
         match parts.pop() {
             Some(only) if parts.is_empty() && !is_attached(&only) => only,
             None => Part::text("text/plain", String::new()),
-            last => self.joined("mixed", parts.into_iter().chain(last).collect()),
+            last => self.joined("mixed", &[], parts.into_iter().chain(last).collect()),
         }
     }
 
-    fn joined(&self, kind: &str, parts: Vec<Part>) -> Part {
-        let initial = kind.get(..1).unwrap_or_default();
+    /// A report (RFC 6522 3): what people read, what programs read, and at most one message that it is about.
+    fn report(&self, mut parts: Vec<Part>, report: Report) -> Part {
+        let returned = parts.iter().position(Part::is_message).map(|place| parts.remove(place));
+        let parts = [self.mixed(parts), report.status].into_iter().chain(returned).collect();
+        self.joined("report", &[format!("report-type={};", report.kind)], parts)
+    }
+
+    fn joined(&self, kind: &str, parameters: &[String], parts: Vec<Part>) -> Part {
+        // A border for each kind: reports and related parts begin with the same letter.
+        let initial = if kind == "report" { "p" } else { kind.get(..1).unwrap_or_default() };
         let boundary = format!("{BOUNDARY_MARK}{}{initial}_{}", self.depth, self.digest);
         let mut tokens = vec![format!("multipart/{kind};")];
+        tokens.extend_from_slice(parameters);
         if kind == "related" {
             // RFC 2387 3.1: the type of the part that the others belong to.
             let root = parts
@@ -189,10 +228,10 @@ fn is_attached(part: &Part) -> bool {
 /// What of the item is missing, in words for the user.
 fn incomplete(item: &Item, bodies: &Bodies) -> Vec<String> {
     let broken = item.attachments.iter().filter_map(|attachment| match &attachment.content {
-        Content::Broken(why) => Some(format!("attachment: {}", part::without_place(why))),
+        Content::Broken(why) => Some(format!("attachment: {}", without_place(why))),
         _ => None,
     });
-    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).map(|why| part::without_place(why)).chain(broken).collect();
+    let mut reasons: Vec<String> = item.damage.iter().chain(&bodies.damage).map(|why| without_place(why)).chain(broken).collect();
     let flagged = item.props.int(tags::MESSAGE_FLAGS).unwrap_or_default() & HAS_ATTACHMENTS != 0;
     let waiting = item.props.int(tags::MESSAGE_STATUS).unwrap_or_default() & TO_DOWNLOAD != 0;
     if reasons.is_empty() && bodies.is_empty() && item.attachments.is_empty() && (flagged || waiting) {
@@ -377,6 +416,53 @@ mod tests {
     fn node_and_block_ids_leave_no_trace() {
         let item = |nid: u32| Item { node: NodeRef { nid: Nid(nid), ..NodeRef::default() }, ..mail(both("<p>"), vec![image("a@b")]) };
         assert_eq!(written(&item(0x20)), written(&item(0x40)));
+    }
+
+    #[test]
+    fn mail_encrypted_with_pgp_stands_as_it_was_sent() {
+        let control = Attachment {
+            props: Props::from_values([text(tags::ATTACH_MIME_TAG, "application/pgp-encrypted")]),
+            content: Content::Bytes(b"Version: 1\r\n".to_vec()),
+            ..Attachment::default()
+        };
+        let armour = "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA+/=\r\n-----END PGP MESSAGE-----\r\n";
+        let data = attachment("encrypted.asc", Content::Bytes(armour.as_bytes().to_vec()));
+        let written = |values| String::from_utf8(written(&mail(values, vec![control.clone(), data.clone()]))).unwrap();
+        let bytes = written(vec![text(tags::SUBJECT, "..."), text(tags::BODY, " \r\n")]);
+        assert!(bytes.contains("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\n boundary="), "{bytes}");
+        assert!(bytes.contains(&format!("\n\n{armour}\n--")) && bytes.contains("\n\nVersion: 1\r\n\n--"), "{bytes}");
+        assert_eq!(kinds(&parsed(bytes.as_bytes())), ["multipart/encrypted", "application/pgp-encrypted", "application/octet-stream"]);
+        assert!(written(vec![text(tags::BODY, "see there")]).contains("multipart/mixed"));
+    }
+
+    #[test]
+    fn text_encrypted_with_pgp_is_untouched() {
+        let armour = "-----BEGIN PGP MESSAGE-----\n\nhQEMA+/=\n=abcd\n-----END PGP MESSAGE-----\n";
+        assert!(String::from_utf8(written(&mail(vec![text(tags::BODY, armour)], vec![]))).unwrap().ends_with(&format!("\n\n{armour}")));
+    }
+
+    #[test]
+    fn a_protected_message_is_the_attachment_that_came() {
+        let header = text(tags::TRANSPORT_MESSAGE_HEADERS, "Content-Class: rpmsg.message\r\nSubject: x\r\n");
+        let item =
+            mail(vec![header, text(tags::BODY, "protected")], vec![attachment("message.rpmsg", Content::Bytes(vec![0x76, 0xe8, 4, 0x60]))]);
+        let bytes = written(&item);
+        let message = parsed(&bytes);
+        assert_eq!(message.header("Content-Class").and_then(|value| value.as_text()), Some("rpmsg.message"));
+        let part = message.attachment(0).unwrap();
+        assert_eq!(part.content_type().unwrap().subtype(), Some("x-microsoft-rpmsg-message"));
+        assert_eq!((part.attachment_name(), part.contents()), (Some("message.rpmsg"), &[0x76, 0xe8, 4, 0x60][..]));
+    }
+
+    #[test]
+    fn rtf_stands_beside_its_text() {
+        let rtf = br"{\rtf1 {\b x}}";
+        let stored = [&(rtf.len() as u32 + 12).to_le_bytes()[..], &(rtf.len() as u32).to_le_bytes(), b"MELA", &[0; 4], rtf].concat();
+        let bytes = written(&mail(vec![(tags::RTF_COMPRESSED, Value::Binary(stored))], vec![image("a@b")]));
+        let message = parsed(&bytes);
+        assert_eq!(kinds(&message), ["multipart/mixed", "text/plain", "application/rtf", "image/png"]);
+        assert_eq!((message.body_text(0).unwrap().trim_end(), message.attachment(0).unwrap().contents()), ("x", &rtf[..]));
+        assert_eq!(message.attachment(0).unwrap().attachment_name(), Some("body.rtf"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use super::address::{self, Address, NOWHERE};
 use super::encode::base64;
-use super::header::{self, Fields, KEPT, clean};
+use super::header::{self, Fields, KEPT};
+use super::marks;
 use super::people::{self, Resolver};
 use super::transport;
 use crate::format::property::FileTime;
@@ -18,15 +19,6 @@ use crate::store::tags;
 /// How far the header's date may be from the properties', in seconds: clocks of servers differ.
 const DATE_SLACK_S: u64 = 120;
 
-/// PidTagMessageFlags: the message was read.
-const READ: i32 = 0x1;
-/// PidTagMessageFlags: the message is a draft.
-const UNSENT: i32 = 0x8;
-/// PidTagFlagStatus: marked for follow-up.
-const FLAGGED: i32 = 2;
-/// PidTagLastVerbExecuted: replied, to the sender or to all.
-const REPLIED: std::ops::RangeInclusive<i32> = 102..=103;
-
 /// The header of an item, without MIME's own fields. `digest` names its content, `incomplete` says what of it is missing.
 pub fn fields(item: &Item, digest: &str, incomplete: &[String]) -> Fields {
     let mut fields = transport::parse(&item.props.text(tags::TRANSPORT_MESSAGE_HEADERS).unwrap_or_default());
@@ -34,9 +26,12 @@ pub fn fields(item: &Item, digest: &str, incomplete: &[String]) -> Fields {
     add_people(&mut fields, item);
     add_subject(&mut fields, item);
     add_ids(&mut fields, &item.props, digest);
-    add_marks(&mut fields, &item.props);
+    marks::add(&mut fields, &item.props);
     if !incomplete.is_empty() {
         fields.push(header::text("X-Pstfs-Incomplete", &incomplete.join("; ")));
+    }
+    if let Some(origin) = &item.origin {
+        fields.push(header::text("X-Pstfs-Origin", origin));
     }
     fields
 }
@@ -86,12 +81,20 @@ fn add_people(fields: &mut Fields, item: &Item) {
         replace(fields, address::field("Sender", &[sender]));
     }
     add_recipients(fields, item, &resolver);
-    add_reply_to(fields, item, author.as_ref());
-    for (wanted, name) in
-        [(tags::READ_RECEIPT_REQUESTED, "Disposition-Notification-To"), (tags::ORIGINATOR_DELIVERY_REPORT_REQUESTED, "Return-Receipt-To")]
-    {
-        let author = author.as_ref().filter(|author| author.is_real() && item.props.flag(wanted) == Some(true));
-        author.into_iter().for_each(|author| fields.add(address::field(name, std::slice::from_ref(author))));
+    add_reply_to(fields, item, author.as_ref(), &resolver);
+    add_receipts(fields, item, &resolver);
+}
+
+/// Who wants to know of delivery and reading ([MS-OXCMAIL] 2.1.3.1.5, 2.1.3.1.6).
+fn add_receipts(fields: &mut Fields, item: &Item, resolver: &Resolver) {
+    let props = &item.props;
+    let asked = |wanted: Key| props.flag(wanted) == Some(true);
+    let (read, from, sender) = (resolver.read_receipt(props), resolver.from(props), resolver.sender(props));
+    let first = |people: [&Option<Address>; 3]| people.into_iter().flatten().find(|person| person.is_real()).cloned();
+    let on_reading = first([&read, &from, &sender]).filter(|_| asked(tags::READ_RECEIPT_REQUESTED));
+    let on_delivery = first([&read, &sender, &from]).filter(|_| asked(tags::ORIGINATOR_DELIVERY_REPORT_REQUESTED));
+    for (name, person) in [("Disposition-Notification-To", on_reading), ("Return-Receipt-To", on_delivery)] {
+        fields.add(address::field(name, person.as_slice()));
     }
 }
 
@@ -153,17 +156,21 @@ fn recipients(item: &Item, resolver: &Resolver) -> Vec<(&'static str, Vec<Addres
     lists
 }
 
-fn add_reply_to(fields: &mut Fields, item: &Item, author: Option<&Address>) {
-    let mut list = item
-        .props
-        .bytes(tags::REPLY_RECIPIENT_ENTRIES)
-        .map(|list| people::flat_entry_list(&list, item.props.codepage()))
-        .unwrap_or_default();
+fn add_reply_to(fields: &mut Fields, item: &Item, author: Option<&Address>, resolver: &Resolver) {
+    let entries = item.props.bytes(tags::REPLY_RECIPIENT_ENTRIES).unwrap_or_default();
+    let names = item.props.text(tags::REPLY_RECIPIENT_NAMES).unwrap_or_default();
+    let mut list = resolver.entry_list(&entries, &names, item.props.codepage());
     if list.is_empty() {
-        list = people::display_list(&item.props.text(tags::REPLY_RECIPIENT_NAMES).unwrap_or_default());
+        list = people::display_list(&names);
     }
-    list.retain(|address| address.is_real() && author.is_none_or(|author| !author.email.eq_ignore_ascii_case(&address.email)));
-    fields.add(address::field("Reply-To", &list));
+    list.retain(|address| author.is_none_or(|author| !author.email.eq_ignore_ascii_case(&address.email)));
+    let (real, others): (Vec<_>, Vec<_>) = list.into_iter().partition(Address::is_real);
+    fields.add(address::field("Reply-To", &real));
+    // A reply to an address that nothing resolves would come back: it is told, but not asked for.
+    let lost = address::field("Reply-To", &others);
+    if !lost.value.is_empty() {
+        fields.push(header::text(KEPT, &format!("Reply-To: {}", lost.unfolded())));
+    }
 }
 
 fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {
@@ -172,6 +179,8 @@ fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {
     let id = told.into_iter().chain(stored(tags::INTERNET_MESSAGE_ID)).next();
     fields.set(header::tokens("Message-ID", [id.unwrap_or_else(|| format!("<{digest}@{NOWHERE}>"))]));
     fields.add(header::tokens("In-Reply-To", stored(tags::IN_REPLY_TO_ID)));
+    // A report answers the message that it is about.
+    fields.add(header::tokens("In-Reply-To", stored(tags::ORIGINAL_MESSAGE_ID)));
     fields.add(header::tokens("References", stored(tags::INTERNET_REFERENCES)));
     fields.add(header::text("Thread-Topic", &props.text(tags::CONVERSATION_TOPIC).unwrap_or_default()));
     let index = base64(&props.bytes(tags::CONVERSATION_INDEX).unwrap_or_default());
@@ -188,47 +197,6 @@ fn pieces(text: &str) -> Vec<String> {
         .map(|piece| String::from_utf8_lossy(piece).into_owned())
         .filter(|piece| !piece.is_empty())
         .collect()
-}
-
-/// What the user, or the sender, marked the message with.
-fn add_marks(fields: &mut Fields, props: &Props) {
-    let token = |fields: &mut Fields, name: &str, value: &str| fields.add(header::tokens(name, [value.to_owned()]));
-    match props.int(tags::IMPORTANCE) {
-        Some(0) => [("Importance", "low"), ("X-Priority", "5")].into_iter().for_each(|(name, value)| token(fields, name, value)),
-        Some(2) => [("Importance", "high"), ("X-Priority", "1")].into_iter().for_each(|(name, value)| token(fields, name, value)),
-        _ => {}
-    }
-    match props.int(tags::SENSITIVITY) {
-        Some(1) => token(fields, "Sensitivity", "Personal"),
-        Some(2) => token(fields, "Sensitivity", "Private"),
-        Some(3) => token(fields, "Sensitivity", "Company-Confidential"),
-        _ => {}
-    }
-    fields.add(keywords(&props.texts(tags::KEYWORDS)));
-    let flags = props.int(tags::MESSAGE_FLAGS).unwrap_or_default();
-    token(fields, "Status", if flags & READ == 0 { "O" } else { "RO" });
-    let replied = props.int(tags::LAST_VERB_EXECUTED).is_some_and(|verb| REPLIED.contains(&verb));
-    let flagged = props.int(tags::FLAG_STATUS) == Some(FLAGGED);
-    let draft = flags & UNSENT != 0;
-    let marks: String = [(replied, 'A'), (flagged, 'F'), (draft, 'T')].into_iter().filter_map(|(is, mark)| is.then_some(mark)).collect();
-    token(fields, "X-Status", &marks);
-    if draft {
-        token(fields, "X-Unsent", "1");
-    }
-}
-
-fn keywords(words: &[String]) -> header::Field {
-    let phrases: Vec<Vec<String>> = words.iter().filter(|word| !clean(word).is_empty()).map(|word| header::phrase(word)).collect();
-    let last = phrases.len().saturating_sub(1);
-    let tokens = phrases.into_iter().enumerate().flat_map(|(number, mut phrase)| {
-        match phrase.last_mut().filter(|_| number != last) {
-            Some(token) if token.ends_with("?=") => phrase.push(",".to_owned()),
-            Some(token) => token.push(','),
-            None => {}
-        }
-        phrase
-    });
-    header::tokens("Keywords", tokens)
 }
 
 #[cfg(test)]
@@ -300,20 +268,6 @@ mod tests {
     fn a_sender_without_an_address_is_still_named() {
         let lines = lines(vec![text(tags::SENDER_NAME, "Jane Doe")], vec![]);
         assert!(lines.contains("From: Jane Doe <IMCEAUNKNOWN-Jane+20Doe@pstfs.invalid>\n"), "{lines}");
-    }
-
-    #[test]
-    fn marks_are_told() {
-        let values = vec![
-            (tags::IMPORTANCE, Value::I32(2)),
-            (tags::SENSITIVITY, Value::I32(2)),
-            (tags::MESSAGE_FLAGS, Value::I32(9)),
-            (tags::FLAG_STATUS, Value::I32(2)),
-            (tags::KEYWORDS, Value::Multi(vec![Value::Unicode("Red, blue".into()), Value::Unicode("Grün".into())])),
-        ];
-        let lines = lines(values, vec![]);
-        let wanted = "Importance: high\nX-Priority: 1\nSensitivity: Private\nKeywords: \"Red, blue\", =?utf-8?Q?Gr=C3=BCn?=\nStatus: RO\nX-Status: FT\nX-Unsent: 1\n";
-        assert!(lines.ends_with(wanted), "{lines}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::digest::Digest;
 use super::document::{Fetch, Segment, Source};
-use super::encode::{LINE_END, Transfer, fits_lines};
+use super::encode::{BOUNDARY_MARK, LINE_END, Transfer, fits_lines};
+use super::file::{self, Shown};
 use super::header::{self, Fields, clean};
 use crate::damage::Result;
-use crate::store::item::{Attachment, Content, NodeRef};
+use crate::store::item::{Attachment, NodeRef};
 use crate::store::tags;
 
 /// The largest attached message that goes out as a message; larger ones are plain attachments.
@@ -48,11 +50,10 @@ impl Part {
         Self { fields, body: vec![Step::Write(Segment::Bytes(transfer.apply(text)))], inline: false }
     }
 
-    /// A note to the user in the place of something that is not there.
+    /// A note to the user in the place of something that is not there, as a text file of this name.
     pub fn note(name: &str, text: String) -> Self {
         let mut part = Self::text("text/plain", text);
-        let name = header::file_name(&format!("{name}.txt"));
-        part.fields.push(disposition("inline", &name));
+        part.fields.push(disposition("inline", name));
         part
     }
 
@@ -62,6 +63,12 @@ impl Part {
         fields.push(header::tokens("Content-Transfer-Encoding", ["base64".to_owned()]));
         fields.push(disposition("attachment", name));
         Self { fields, body: vec![Step::Write(Segment::Base64(source))], inline: false }
+    }
+
+    /// Whether it is an attached message.
+    pub fn is_message(&self) -> bool {
+        let is_rfc822 = |field: &header::Field| field.value.starts_with("message/rfc822");
+        self.fields.get("Content-Type").is_some_and(is_rfc822) || matches!(self.body.first(), Some(Step::Embedded(..)))
     }
 
     /// A message that stands in the part as it is.
@@ -81,7 +88,8 @@ fn typed(kind: &str, name: &str) -> Fields {
     fields
 }
 
-fn disposition(how: &str, name: &str) -> header::Field {
+/// Whether a part is shown or listed, and its name.
+pub(super) fn disposition(how: &str, name: &str) -> header::Field {
     let mut tokens = vec![format!("{how};")];
     tokens.extend(header::filename_parameter(name));
     header::tokens("Content-Disposition", tokens)
@@ -89,37 +97,53 @@ fn disposition(how: &str, name: &str) -> header::Field {
 
 /// The part for an attachment; `number` counts from 1, `cited` is what the HTML body shows.
 pub fn of(attachment: &Attachment, number: usize, cited: &Cited, fetch: Fetch<'_>) -> Result<Part> {
-    let kind = kind(attachment);
-    let name = name(attachment, number, &kind);
-    let source = match &attachment.content {
-        Content::None => Vec::new().into(),
-        Content::Bytes(bytes) => bytes.clone().into(),
-        Content::Stream(stream) | Content::Ole(stream) => (*stream).into(),
-        Content::Message(node) => return Ok(Part { body: vec![Step::Embedded(*node, message_name(&name))], ..Part::default() }),
-        Content::Reference(target) => {
-            return Ok(Part::note(&name, format!("{name} is not in the store. It was attached as a link to:\n{}\n", clean(target))));
-        }
-        Content::Broken(why) => return Ok(Part::note(&name, format!("The attachment {name} cannot be read: {}\n", without_place(why)))),
+    let file = match file::shown(attachment, number, fetch)? {
+        Shown::File(file) => file,
+        Shown::Message(node, name) => return Ok(Part { body: vec![Step::Embedded(node, name)], ..Part::default() }),
+        Shown::Note(name, text) => return Ok(Part::note(&name, text)),
     };
-    if kind == "message/rfc822" && stands_as_message(&source, fetch)? {
-        return Ok(Part::message(&name, vec![Step::Write(Segment::Raw(source))]));
+    if file.kind == "message/rfc822" && stands_as_message(&file.bytes, fetch)? {
+        return Ok(Part::message(&file.name, vec![Step::Write(Segment::Raw(file.bytes))]));
     }
     // MIME allows no base64 in these (RFC 2045 6.4).
-    let composite = ["message/", "multipart/"].iter().any(|composite| kind.starts_with(composite));
-    let part = Part::base64(if composite { "application/octet-stream" } else { &kind }, &name, source);
-    Ok(with_ids(part, attachment, &name, cited))
+    let composite = ["message/", "multipart/"].iter().any(|composite| file.kind.starts_with(composite));
+    let part = Part::base64(if composite { "application/octet-stream" } else { &file.kind }, &file.name, file.bytes);
+    let part = match file.resources {
+        Some(resources) => apple_double(part, number, &file.name, resources),
+        None => part,
+    };
+    Ok(with_ids(part, attachment, &file.name, cited))
 }
 
-/// Why something cannot be read, without the ids and offsets at its end: they differ in a repaired store, documents do not.
-pub fn without_place(why: &str) -> String {
-    let why = clean(why);
-    let place = why.rfind(" (").filter(|at| why.get(*at..).is_some_and(|place| place.contains("0x")));
-    why.get(..place.unwrap_or(why.len())).unwrap_or_default().to_owned()
+/// A Mac's file: what Finder knew and the resource fork, then the data ([MS-OXCMAIL] 2.1.3.4.3, RFC 1740).
+fn apple_double(data: Part, number: usize, name: &str, resources: Source) -> Part {
+    let mut digest = Digest::default();
+    digest.add(name.as_bytes());
+    // All other boundaries have a number where this has a word.
+    let boundary = format!("{BOUNDARY_MARK}mac{number}_{}", digest.hex());
+    let mut fields = Fields::default();
+    let tokens = std::iter::once("multipart/appledouble;".to_owned()).chain(header::name_parameter(name));
+    let mut tokens: Vec<String> = tokens.collect();
+    if let Some(last) = tokens.last_mut() {
+        last.push(';');
+    }
+    tokens.push(format!("boundary=\"{boundary}\""));
+    fields.push(header::tokens("Content-Type", tokens));
+    fields.push(disposition("attachment", name));
+    let mut about = typed("application/applefile", name);
+    about.push(header::tokens("Content-Transfer-Encoding", ["base64".to_owned()]));
+    let bytes = |text: String| Step::Write(Segment::Bytes(text.into_bytes()));
+    let mut body = vec![bytes(format!("--{boundary}{LINE_END}{}{LINE_END}", about.lines()))];
+    body.push(Step::Write(Segment::Base64(resources)));
+    body.push(bytes(format!("{LINE_END}--{boundary}{LINE_END}{}{LINE_END}", data.fields.lines())));
+    body.extend(data.body);
+    body.push(bytes(format!("{LINE_END}--{boundary}--{LINE_END}")));
+    Part { fields, body, inline: false }
 }
 
 /// Adds what ties a part to the HTML body that shows it.
 fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) -> Part {
-    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| header::message_ids(&id).into_iter().next());
+    let id = attachment.props.text(tags::ATTACH_CONTENT_ID).and_then(|id| content_id(&id));
     let flags = attachment.props.int(tags::ATTACH_FLAGS).unwrap_or_default();
     let location = attachment.props.text(tags::ATTACH_CONTENT_LOCATION).map(|location| clean(&location));
     let by_id = id.as_ref().is_some_and(|id| cited.has_id(id) || flags & RENDERED_IN_BODY != 0);
@@ -134,6 +158,15 @@ fn with_ids(mut part: Part, attachment: &Attachment, name: &str, cited: &Cited) 
         part.fields.set(disposition("inline", name));
     }
     part
+}
+
+/// A Content-ID in its brackets. Mailers write and cite ids without an `@` too.
+fn content_id(id: &str) -> Option<String> {
+    let plain = clean(id);
+    let fits = !plain.is_empty()
+        && plain.len() < header::WORD_MAX
+        && plain.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"<>".contains(&byte));
+    if fits { Some(format!("<{plain}>")) } else { header::message_ids(id).into_iter().next() }
 }
 
 /// What a HTML body shows of the message's other parts.
@@ -187,91 +220,6 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The stored type where it is one, else what the extension stands for.
-fn kind(attachment: &Attachment) -> String {
-    let stored = attachment.props.text(tags::ATTACH_MIME_TAG).unwrap_or_default().to_ascii_lowercase();
-    let stored = stored.split(';').next().unwrap_or_default().trim().to_owned();
-    if is_kind(&stored) {
-        return stored;
-    }
-    let extension = stored_name(attachment)
-        .as_deref()
-        .and_then(|name| name.rsplit_once('.'))
-        .map(|(_, extension)| extension.to_ascii_lowercase())
-        .or_else(|| {
-            attachment.props.text(tags::ATTACH_EXTENSION).map(|extension| clean(&extension).trim_start_matches('.').to_ascii_lowercase())
-        });
-    let known = extension.and_then(|extension| KINDS.iter().find(|(known, _)| *known == extension)).map(|(_, kind)| *kind);
-    known.unwrap_or("application/octet-stream").to_owned()
-}
-
-/// `type/subtype`, both tokens (RFC 2045 5.1).
-fn is_kind(kind: &str) -> bool {
-    let token = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte));
-    kind.len() < 128 && kind.split_once('/').is_some_and(|(main, sub)| token(main) && token(sub))
-}
-
-/// The types that attachments without one most often have. The first extension of a type names what has no name.
-const KINDS: &[(&str, &str)] = &[
-    ("txt", "text/plain"),
-    ("log", "text/plain"),
-    ("csv", "text/csv"),
-    ("htm", "text/html"),
-    ("html", "text/html"),
-    ("xml", "text/xml"),
-    ("ics", "text/calendar"),
-    ("vcf", "text/vcard"),
-    ("jpg", "image/jpeg"),
-    ("jpeg", "image/jpeg"),
-    ("png", "image/png"),
-    ("gif", "image/gif"),
-    ("bmp", "image/bmp"),
-    ("tif", "image/tiff"),
-    ("tiff", "image/tiff"),
-    ("svg", "image/svg+xml"),
-    ("emf", "image/emf"),
-    ("wmf", "image/wmf"),
-    ("pdf", "application/pdf"),
-    ("rtf", "application/rtf"),
-    ("zip", "application/zip"),
-    ("gz", "application/gzip"),
-    ("7z", "application/x-7z-compressed"),
-    ("json", "application/json"),
-    ("doc", "application/msword"),
-    ("xls", "application/vnd.ms-excel"),
-    ("ppt", "application/vnd.ms-powerpoint"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
-    ("odt", "application/vnd.oasis.opendocument.text"),
-    ("ods", "application/vnd.oasis.opendocument.spreadsheet"),
-    ("msg", "application/vnd.ms-outlook"),
-    ("p7m", "application/pkcs7-mime"),
-    ("p7s", "application/pkcs7-signature"),
-    ("eml", "message/rfc822"),
-    ("mp3", "audio/mpeg"),
-    ("wav", "audio/wav"),
-    ("mp4", "video/mp4"),
-    ("avi", "video/x-msvideo"),
-];
-
-/// The name that the attachment has in the store.
-fn stored_name(attachment: &Attachment) -> Option<String> {
-    let names = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
-    names.into_iter().filter_map(|key| attachment.props.text(key)).map(|name| header::file_name(&name)).find(|name| !name.is_empty())
-}
-
-fn name(attachment: &Attachment, number: usize, kind: &str) -> String {
-    stored_name(attachment).unwrap_or_else(|| {
-        let extension = KINDS.iter().find(|(_, known)| *known == kind).map_or(String::new(), |(extension, _)| format!(".{extension}"));
-        format!("attachment-{number}{extension}")
-    })
-}
-
-fn message_name(name: &str) -> String {
-    if name.to_ascii_lowercase().ends_with(".eml") { name.to_owned() } else { header::file_name(&format!("{name}.eml")) }
-}
-
 /// Whether attached bytes can stand in a document as a message: small enough, of lines that mail may have, with a header
 /// that is one, and if of several parts with both its borders.
 fn stands_as_message(source: &Source, fetch: Fetch<'_>) -> Result<bool> {
@@ -284,7 +232,8 @@ fn stands_as_message(source: &Source, fetch: Fetch<'_>) -> Result<bool> {
 
 fn is_message(text: &str) -> bool {
     let text = super::encode::with_line_ends(text);
-    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    // Without the blank line, readers take the border that follows for a part of the header.
+    let Some((head, body)) = text.split_once("\n\n") else { return false };
     let is_field =
         |line: &str| line.split_once(':').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'!'..=b'~')));
     let is_continued = |line: &str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
@@ -312,6 +261,7 @@ pub fn boundary(head: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::ltp::value::Value;
+    use crate::store::item::Content;
     use crate::store::props::{Key, Props};
 
     fn attachment(values: &[(Key, &str)], content: Content) -> Attachment {
@@ -350,18 +300,20 @@ mod tests {
     }
 
     #[test]
+    fn an_id_without_a_domain_is_cited_too() {
+        let image = attachment(&[(tags::ATTACH_CONTENT_ID, "pic2"), (tags::ATTACH_FILENAME, "i.png")], Content::None);
+        let cited = fields(&image, Some("<img src='cid:pic2'>"));
+        assert!(cited.contains("Content-Disposition: inline;") && cited.contains("Content-ID: <pic2>\n"), "{cited}");
+        assert_eq!(content_id("a\nBcc: b"), None);
+        assert_eq!(content_id("<a@b>").as_deref(), Some("<a@b>"));
+    }
+
+    #[test]
     fn what_the_html_shows_by_its_address_is_inline() {
         let values = [(tags::ATTACH_CONTENT_LOCATION, "http://host/dir/Icons.gif"), (tags::ATTACH_FILENAME, "icons.gif")];
         let image = attachment(&values, Content::None);
         assert!(fields(&image, Some("<img src=\"icons.gif\">")).contains("Content-Disposition: inline;"));
         assert!(fields(&image, Some("<img src=other.gif>")).contains("Content-Disposition: attachment;"));
-    }
-
-    #[test]
-    fn a_reason_names_no_ids() {
-        let error = crate::damage::Error::Damaged(crate::damage::Code::Attachment, crate::damage::Place::node(0x8025).at(0x4400));
-        assert_eq!(without_place(&error.to_string()), "M18: an attachment's content cannot be read");
-        assert_eq!(without_place("gone (sadly)"), "gone (sadly)");
     }
 
     #[test]
@@ -381,6 +333,7 @@ mod tests {
     #[test]
     fn an_attached_message_that_would_break_the_outer_one_is_not() {
         assert!(!is_message("no header\n\n"));
+        assert!(!is_message("Subject: the header has no end"));
         assert!(!is_message("Content-Type: multipart/mixed\n\nx"));
         assert!(!is_message("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n"));
         assert!(is_message("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--a--\n"));

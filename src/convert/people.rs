@@ -4,10 +4,12 @@
 //! properties, other rows, entry ids, search keys, transport headers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::address::{Address, NOWHERE, email, unquoted};
 use super::header::clean;
 use crate::ltp::value::utf16;
+use crate::store::addresses::Addresses;
 use crate::store::codepage;
 use crate::store::item::Item;
 use crate::store::props::{Key, Props};
@@ -50,17 +52,29 @@ const RECIPIENT: Person = Person {
     search_key: tags::SEARCH_KEY,
 };
 
+/// Whom a receipt goes to, where it is not the sender ([MS-OXCMAIL] 2.6.1).
+const READ_RECEIPT: Person = Person {
+    name: tags::READ_RECEIPT_NAME,
+    kind: tags::READ_RECEIPT_ADDRESS_TYPE,
+    address: tags::READ_RECEIPT_EMAIL_ADDRESS,
+    smtp: tags::READ_RECEIPT_SMTP_ADDRESS,
+    entry_id: tags::READ_RECEIPT_ENTRY_ID,
+    search_key: tags::READ_RECEIPT_SEARCH_KEY,
+};
+
 /// What an item tells about whose X.500 name is which mail address.
 #[derive(Clone, Debug, Default)]
 pub struct Resolver {
     by_x500: HashMap<String, String>,
     by_name: HashMap<String, String>,
+    /// What the whole store tells, if the user asked for that.
+    addresses: Arc<Addresses>,
 }
 
 impl Resolver {
     /// Collects from the item's properties, its recipients and the addresses of its transport header.
     pub fn new(item: &Item, transport: &[Address]) -> Self {
-        let mut resolver = Self::default();
+        let mut resolver = Self { addresses: Arc::clone(&item.addresses), ..Self::default() };
         resolver.learn(&item.props, &FROM);
         resolver.learn(&item.props, &SENDER);
         for row in &item.recipients {
@@ -73,8 +87,8 @@ impl Resolver {
     }
 
     fn learn(&mut self, props: &Props, person: &Person) {
-        if let (Some(x500), Some(smtp)) = (props.text(person.address), smtp(props, person)) {
-            self.by_x500.entry(x500.to_lowercase()).or_insert(smtp);
+        if let Some((x500, smtp)) = pair(props, person) {
+            self.by_x500.entry(x500).or_insert(smtp);
         }
     }
 
@@ -86,6 +100,11 @@ impl Resolver {
     /// Who sent it for them.
     pub fn sender(&self, props: &Props) -> Option<Address> {
         self.person(props, &SENDER)
+    }
+
+    /// Whom a receipt shall reach.
+    pub fn read_receipt(&self, props: &Props) -> Option<Address> {
+        self.person(props, &READ_RECEIPT)
     }
 
     /// The person of a recipient row.
@@ -105,15 +124,51 @@ impl Resolver {
         (!address.name.is_empty() || !address.email.is_empty()).then_some(address)
     }
 
+    /// The mailboxes in a list of entry ids ([MS-OXCDATA] 2.3.3): whom replies should reach. `names` is the list beside it.
+    pub fn entry_list(&self, list: &[u8], names: &str, page: u16) -> Vec<Address> {
+        let ids = entry_ids(list);
+        let names: Vec<&str> = names.split(';').map(str::trim).collect();
+        // A name may hold a semicolon: then the lists do not match, and no name is better than a wrong one.
+        let name = |number: usize| names.get(number).filter(|_| names.len() == ids.len()).copied().unwrap_or_default();
+        let address = |(number, id): (usize, &&[u8])| {
+            if let Some((own, kind, address)) = one_off(id, page) {
+                return Some(Address::new(&own, email(&kind, &address)));
+            }
+            let x500 = address_book(id, page)?;
+            let known = self.known(&x500, name(number));
+            Some(Address::new(name(number), known.unwrap_or_else(|| email("EX", &x500))))
+        };
+        ids.iter().enumerate().filter_map(address).collect()
+    }
+
+    /// Whose X.500 name this is, as far as the item or its store tells; `name` helps where the header names somebody so.
+    fn known(&self, x500: &str, name: &str) -> Option<String> {
+        let lower = x500.to_lowercase();
+        let by_name = || self.by_name.get(&unquoted(&clean(name)).to_lowercase());
+        self.by_x500.get(&lower).or_else(by_name).cloned().or_else(|| self.addresses.get(&lower).map(str::to_owned))
+    }
+
     /// An address that the person's own properties do not tell as one of mail.
     fn resolved(&self, props: &Props, person: &Person, name: &str) -> Option<String> {
-        let Some(stored) = props.text(person.address).filter(|stored| !clean(stored).is_empty()) else {
+        let by_entry_id = || address_book(&props.bytes(person.entry_id)?, props.codepage());
+        let Some(stored) = props.text(person.address).filter(|stored| !clean(stored).is_empty()).or_else(by_entry_id) else {
             return name.contains('@').then(|| email("SMTP", name)).filter(|email| !email.ends_with(NOWHERE));
         };
-        let known = self.by_x500.get(&stored.to_lowercase()).or_else(|| self.by_name.get(&unquoted(&clean(name)).to_lowercase()));
         let kind = props.text(person.kind).unwrap_or_default();
-        Some(known.cloned().unwrap_or_else(|| email(if stored.starts_with('/') { "EX" } else { &kind }, &stored)))
+        Some(self.known(&stored, name).unwrap_or_else(|| email(if stored.starts_with('/') { "EX" } else { &kind }, &stored)))
     }
+}
+
+/// The X.500 names and mail addresses that an item tells of the same people.
+pub fn pairs(item: &Item) -> impl Iterator<Item = (String, String)> {
+    let own = [&FROM, &SENDER, &READ_RECEIPT].into_iter().filter_map(|person| pair(&item.props, person));
+    own.chain(item.recipients.iter().filter_map(|row| pair(row, &RECIPIENT)))
+}
+
+/// The X.500 name of a person in lower case, and the mail address.
+fn pair(props: &Props, person: &Person) -> Option<(String, String)> {
+    let x500 = props.text(person.address).filter(|stored| stored.starts_with('/'))?;
+    Some((x500.to_lowercase(), smtp(props, person)?))
 }
 
 /// The mail address that a person's own properties tell.
@@ -157,20 +212,28 @@ pub fn one_off(entry_id: &[u8], page: u16) -> Option<(String, String, String)> {
     Some((parts.next()?, parts.next()?, parts.next()?))
 }
 
-/// The mailboxes in a list of entry ids ([MS-OXCDATA] 2.3.3): whom replies should reach.
-pub fn flat_entry_list(list: &[u8], page: u16) -> Vec<Address> {
-    let mut addresses = Vec::new();
+/// The X.500 name in an entry id of Exchange's address book ([MS-OXCDATA] 2.2.5.2).
+fn address_book(entry_id: &[u8], page: u16) -> Option<String> {
+    const PROVIDER: [u8; 16] = [0xdc, 0xa7, 0x40, 0xc8, 0xc0, 0x42, 0x10, 0x1a, 0xb4, 0xb9, 0x08, 0x00, 0x2b, 0x2f, 0xe1, 0x82];
+    let (provider, rest) = entry_id.get(4..)?.split_at_checked(16)?;
+    // Version and kind of object, four bytes each, stand before the name.
+    let name = rest.get(8..)?.split(|byte| *byte == 0).next()?;
+    let name = codepage::decode(page, name);
+    (provider == PROVIDER && name.starts_with('/')).then_some(name)
+}
+
+/// The entry ids in a list of them ([MS-OXCDATA] 2.3.3).
+fn entry_ids(list: &[u8]) -> Vec<&[u8]> {
+    let mut ids = Vec::new();
     let mut rest = list.get(8..).unwrap_or_default();
     while let Some((size, tail)) = rest.split_first_chunk::<4>() {
         let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
-        let Some((entry_id, tail)) = tail.split_at_checked(size) else { break };
-        if let Some((name, kind, address)) = one_off(entry_id, page) {
-            addresses.push(Address::new(&name, email(&kind, &address)));
-        }
+        let Some((id, tail)) = tail.split_at_checked(size) else { break };
+        ids.push(id);
         let padding = size.next_multiple_of(4).saturating_sub(size);
         rest = tail.get(padding..).unwrap_or_default();
     }
-    addresses
+    ids
 }
 
 /// The names in a list such as PidTagDisplayTo, for items whose recipients were not kept.

@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 
 use super::body::Bodies;
-use super::document::{Segment, Source, fetch};
-use super::part::without_place;
+use super::document::{Segment, fetch};
+use super::file::{self, Shown};
 use super::{Document, Format, Given, calendar, contact, eml};
 use crate::damage::{Code, Error, Place, Result};
-use crate::store::Store;
-use crate::store::item::{Attachment, Content, Item};
-use crate::store::tags;
+use crate::store::item::{Attachment, Item};
+use crate::store::{Store, Summary};
 
 /// The longest attachment that becomes part of an event or contact; mail holds larger ones without reading them.
 const INLINE_MAX: u64 = 16 << 20;
@@ -28,33 +27,35 @@ pub fn render(store: &Store, item: &Item, format: Format) -> Result<Document> {
 }
 
 /// The content of an attachment as a document of its own; an embedded message is mail.
-pub fn render_attachment(store: &Store, attachment: &Attachment) -> Result<Document> {
-    match &attachment.content {
-        Content::Message(node) => eml::render(store, &store.item(*node)?),
-        Content::Stream(stream) | Content::Ole(stream) => {
+pub fn render_attachment(store: &Store, attachment: &Attachment, index: u32) -> Result<Document> {
+    match shown(store, attachment, index)? {
+        Shown::Message(node, _) => match store.item(node) {
+            Err(error) if !error.is_io() => {
+                store.ndb().notes().survived(&error, Code::EmbeddedMessage, Place::node(node.nid.0));
+                eml::render(store, &Item::from_row(&Summary::default(), &error))
+            }
+            item => eml::render(store, &item?),
+        },
+        Shown::Note(_, text) => Ok(of_bytes(text.into_bytes())),
+        Shown::File(file) => {
             let mut document = Document::default();
-            document.push(Segment::Raw(Source::from(*stream)));
+            document.push(Segment::Raw(file.bytes));
             Ok(document)
         }
-        Content::Bytes(bytes) => Ok(of_bytes(bytes.clone())),
-        Content::Reference(to) => Ok(of_bytes(format!("{to}\n").into_bytes())),
-        Content::None => Ok(Document::default()),
-        Content::Broken(why) => Ok(of_bytes(format!("This attachment cannot be read: {}\n", without_place(why)).into_bytes())),
     }
 }
 
 /// What an attachment's file is called; `index` counts from 0.
-pub fn attachment_name(attachment: &Attachment, index: u32) -> String {
-    let props = &attachment.props;
-    let names = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
-    let stored = names.into_iter().find_map(|key| props.text(key)).filter(|name| !name.trim().is_empty());
-    let name = stored.unwrap_or_else(|| format!("attachment-{}", index.saturating_add(1)));
-    match &attachment.content {
-        Content::Message(_) if !name.to_lowercase().ends_with(".eml") => format!("{name}.eml"),
-        // What says why is no photo, whatever the attachment was called.
-        Content::Broken(_) => format!("{name}.unreadable.txt"),
-        _ => name,
-    }
+pub fn attachment_name(store: &Store, attachment: &Attachment, index: u32) -> Result<String> {
+    Ok(match shown(store, attachment, index)? {
+        Shown::Message(_, name) | Shown::Note(name, _) => name,
+        Shown::File(file) => file.name,
+    })
+}
+
+fn shown(store: &Store, attachment: &Attachment, index: u32) -> Result<Shown> {
+    let number = usize::try_from(index).unwrap_or(usize::MAX).saturating_add(1);
+    file::shown(attachment, number, &|stream, offset, len| fetch(store, stream, offset, len))
 }
 
 /// Renders what may hold other items: these are read from the store, and an I/O error on the way is the result.
@@ -79,7 +80,7 @@ fn with_given(store: &Store, item: &Item, render: impl Fn(&Item, &Given<'_>) -> 
 
 /// The bytes of an attachment, where they are few enough.
 fn contents(store: &Store, attachment: &Attachment) -> Result<Option<Vec<u8>>> {
-    let document = render_attachment(store, attachment)?;
+    let document = render_attachment(store, attachment, 0)?;
     if document.len() > INLINE_MAX {
         return Ok(None);
     }

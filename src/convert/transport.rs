@@ -74,8 +74,12 @@ fn split<'a>(lines: &[&'a str]) -> Option<(&'a str, Vec<&'a str>)> {
 }
 
 /// What a document's own header tells, and no stored one may.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    // What a message is about, such as rights: no part of the structure, though its name begins so.
+    if name == "content-class" {
+        return false;
+    }
     ["content-", "x-pstfs-"].iter().any(|prefix| name.starts_with(prefix))
         || ["mime-version", "status", "x-status"].contains(&name.as_str())
 }

@@ -4,8 +4,10 @@
 //! permanent and never reused. A [`Place`] says where, in hex; [`Notes`] collects what readers met on their way.
 
 mod codes;
+mod verdict;
 
 pub use codes::{Code, Severity};
+pub use verdict::Verdict;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -135,6 +137,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Finding {
     /// What is wrong.
     pub code: Code,
+    /// How bad it is here: as the code says, or less where what stands around shows that it does no harm.
+    pub severity: Severity,
     /// Where.
     pub place: Place,
     /// The numbers; may be empty.
@@ -143,9 +147,22 @@ pub struct Finding {
     pub victim: String,
 }
 
+impl Finding {
+    /// A finding as bad as its code says, with no victim known.
+    pub fn new(code: Code, place: Place, detail: impl Into<String>) -> Self {
+        Self { code, severity: code.severity(), place, detail: detail.into(), victim: String::new() }
+    }
+
+    /// The same finding, no worse than this.
+    #[must_use]
+    pub fn at_most(self, severity: Severity) -> Self {
+        Self { severity: self.severity.min(severity), ..self }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}: {}", self.code.severity().mark(), self.code.id(), self.place, self.code.title())?;
+        write!(f, "{} {} {}: {}", self.severity.mark(), self.code.id(), self.place, self.code.title())?;
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;
         }
@@ -174,7 +191,9 @@ impl Notes {
     /// Notes a finding, unless the same code stands for the same place already.
     pub fn add(&self, code: Code, place: Place, detail: impl Into<String>) {
         let mut inner = self.lock();
-        if inner.seen.contains(&(code, place)) {
+        // One damaged page or block is one line, however many nodes ask for it.
+        let key = (code, if code.is_of_blocks() { Place { nid: None, ..place } } else { place });
+        if inner.seen.contains(&key) {
             return;
         }
         inner.changed = Some(SystemTime::now());
@@ -182,9 +201,9 @@ impl Notes {
             inner.folded = inner.folded.saturating_add(1);
             return;
         }
-        let finding = Finding { code, place, detail: detail.into(), victim: String::new() };
+        let finding = Finding::new(code, if code.is_of_pages() { key.1 } else { place }, detail);
         tracing::debug!("{finding}");
-        inner.seen.insert((code, place));
+        inner.seen.insert(key);
         inner.findings.push(finding);
     }
 
@@ -241,6 +260,20 @@ mod tests {
         notes.add(Code::PageCrc, Place::offset(1), "");
         notes.add(Code::PageCrc, Place::offset(2), "");
         assert_eq!(notes.count(), 2);
+    }
+
+    #[test]
+    fn one_damaged_page_or_block_is_one_line_whoever_asks_for_it() {
+        let notes = Notes::default();
+        for nid in [0x21, 0x24, 0x44] {
+            notes.add(Code::PageCrc, Place::offset(0x4400).of_node(nid), "");
+            notes.add(Code::BlockCrc, Place::block(8).of_node(nid), "");
+            notes.add(Code::HeapId, Place::node(nid), "");
+        }
+        let places: Vec<Place> = notes.findings().iter().map(|finding| finding.place).collect();
+        // A page belongs to nobody, a block to the first who asked for it.
+        let nodes = [0x21, 0x24, 0x44].map(Place::node);
+        assert_eq!(places, [Place::offset(0x4400), Place::block(8).of_node(0x21), nodes[0], nodes[1], nodes[2]]);
     }
 
     #[test]

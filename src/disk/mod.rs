@@ -7,13 +7,17 @@
 //! safe under all of these: an answer is bytes that stood in the file, or an error, never a crash and never made-up
 //! zeros. [`Opened::changed`] tells what happened to the file since.
 
+mod copy;
 mod file;
+mod lock;
 mod mapped;
 mod open;
 mod sigbus;
 mod sync;
 
+pub use copy::{copy_bytes, free_bytes, share_storage};
 pub use file::{Identity, PreadFile};
+pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, open};
 pub use sync::sync_file_system;

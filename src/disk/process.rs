@@ -62,6 +62,27 @@ pub fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// The most bytes of a command to a mount.
+pub const COMMAND_BYTES: usize = 512;
+
+/// The number of the call by which [`command`] reaches a mount: `_IOW('p', 1, char[512])` of ioctl(2).
+pub const COMMAND: u32 = 1 << 30 | 512 << 16 | 0x70 << 8 | 1;
+
+/// Sends a command to a mount by its open `.control`, and gives the number of the job that it concerns.
+///
+/// Unlike a write it works on a handle opened for reading, as it must on a mount without writing.
+pub fn command(control: &File, text: &str) -> io::Result<i32> {
+    let mut bytes = [0_u8; COMMAND_BYTES];
+    // A zero ends the text, so one must be left.
+    let room = bytes.get_mut(..text.len()).filter(|room| room.len() < COMMAND_BYTES);
+    room.ok_or(io::ErrorKind::InvalidInput)?.clone_from_slice(text.as_bytes());
+    // SAFETY: the number says that the call reads 512 bytes, which `bytes` has.
+    match unsafe { libc::ioctl(control.as_raw_fd(), libc::Ioctl::from(COMMAND), bytes.as_ptr()) } {
+        -1 => Err(io::Error::last_os_error()),
+        number => Ok(number),
+    }
+}
+
 /// The signals that ask a program to end: interrupt, terminate and hang-up.
 ///
 /// While they are blocked they end nothing by themselves; whoever calls [`wait`](Self::wait) hears of them.

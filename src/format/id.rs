@@ -32,6 +32,8 @@ impl NodeType {
     pub const SEARCH_CRITERIA: Self = Self(0x07);
     /// An associated message: views, rules, settings.
     pub const ASSOCIATED_MESSAGE: Self = Self(0x08);
+    /// The messages that wait to be sent.
+    pub const OUTGOING_QUEUE_TABLE: Self = Self(0x0c);
     /// The table of folders in a folder.
     pub const HIERARCHY_TABLE: Self = Self(0x0d);
     /// The table of messages in a folder.

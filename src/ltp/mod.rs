@@ -13,4 +13,4 @@ pub mod write;
 
 pub use heap::{Heap, HeapItem, Room};
 pub use properties::Properties;
-pub use table::{Row, Table};
+pub use table::{COLUMN_HEAPS, Row, Table};

@@ -38,11 +38,18 @@ pub struct Row {
     bytes: Vec<u8>,
 }
 
+impl Row {
+    /// The row as it stands in the table.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Contents tables of 4K stores keep the values of these columns in heaps of their own, in subnodes of these ids.
 ///
 /// Not in the specification: in both real 4K stores seen, the cells read from the table's own heap are garbage, from
 /// these heaps they equal the messages' properties.
-const COLUMN_HEAPS: [(u16, Nid); 2] = [(0x0042, Nid(0x541)), (0x3013, Nid(0x521))];
+pub const COLUMN_HEAPS: [(u16, Nid); 2] = [(0x0042, Nid(0x541)), (0x3013, Nid(0x521))];
 
 impl<'a> Table<'a> {
     /// Reads a table's header; the rows stay where they are.
@@ -100,6 +107,20 @@ impl<'a> Table<'a> {
         &self.heap
     }
 
+    /// How many rows there is room for.
+    pub fn rows_max(&self) -> u32 {
+        let rows = match &self.rows {
+            Rows::None => Some(0),
+            Rows::Heap(item) => item.len().checked_div(self.info.row_bytes()),
+            Rows::Subnode { data, per_block } => {
+                // The last block may be shorter than the others.
+                let bytes = usize::try_from(data.len()).unwrap_or(usize::MAX);
+                bytes.checked_div(self.info.row_bytes()).map(|rows| rows.min(data.leaves().len().saturating_mul(*per_block)))
+            }
+        };
+        u32::try_from(rows.unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
     /// The ids and numbers of the rows, in the order of the ids.
     ///
     /// Where the row index cannot be read, the rows themselves tell their ids.
@@ -137,20 +158,6 @@ impl<'a> Table<'a> {
         numbers.sort_unstable();
         numbers.dedup_by_key(|(id, _)| *id);
         Ok(numbers)
-    }
-
-    /// How many rows there is room for.
-    fn rows_max(&self) -> u32 {
-        let rows = match &self.rows {
-            Rows::None => Some(0),
-            Rows::Heap(item) => item.len().checked_div(self.info.row_bytes()),
-            Rows::Subnode { data, per_block } => {
-                // The last block may be shorter than the others.
-                let bytes = usize::try_from(data.len()).unwrap_or(usize::MAX);
-                bytes.checked_div(self.info.row_bytes()).map(|rows| rows.min(data.leaves().len().saturating_mul(*per_block)))
-            }
-        };
-        u32::try_from(rows.unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
     /// The row with this number.

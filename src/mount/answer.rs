@@ -12,7 +12,7 @@ use super::attr::Owner;
 use super::errno;
 use super::handles::{Folder, Handles, Open};
 use super::session::Settings;
-use crate::control::Control;
+use crate::control::{Awaited, Control};
 use crate::damage;
 use crate::tree::{Attributes, Ino, Kind, Tree};
 
@@ -148,13 +148,23 @@ impl Pstfs {
     }
 
     /// One write is one command; where in the file it is written does not matter.
-    pub(super) fn write_file(&self, handle: FileHandle, data: &[u8]) -> Answer<u32> {
+    pub(super) fn write_file(&self, handle: FileHandle, data: &[u8]) -> Answer<Awaited> {
+        match &*self.handles.find(handle).ok_or(Errno::EBADF)? {
+            Open::Control(_) => self.control.command(data).map_err(errno::of_refusal),
+            Open::Document(_) | Open::Log | Open::Folder(_) => Err(Errno::EROFS),
+        }
+    }
+
+    /// A command of `pstfs ctl`, which needs no writable mount; the number of its job.
+    pub(super) fn command(&self, handle: FileHandle, data: &[u8]) -> Answer<i32> {
         match &*self.handles.find(handle).ok_or(Errno::EBADF)? {
             Open::Control(_) => {
-                self.control.command(data).map_err(errno::of_refusal)?;
-                u32::try_from(data.len()).map_err(|_| Errno::EINVAL)
+                let text = data.split(|byte| *byte == 0).next().unwrap_or_default();
+                let job = self.control.command(text).map_err(errno::of_refusal)?;
+                // The number is a call's result, which has 31 bits.
+                Ok(i32::try_from(job.number).unwrap_or(i32::MAX))
             }
-            Open::Document(_) | Open::Log | Open::Folder(_) => Err(Errno::EROFS),
+            Open::Document(_) | Open::Log | Open::Folder(_) => Err(Errno::ENOTTY),
         }
     }
 

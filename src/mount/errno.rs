@@ -22,6 +22,9 @@ pub(super) fn of(error: &Error) -> Errno {
 pub(super) fn of_refusal(refusal: Refusal) -> Errno {
     match refusal {
         Refusal::Unknown | Refusal::TooLong | Refusal::Idle => Errno::EINVAL,
+        Refusal::Busy => Errno::EBUSY,
+        Refusal::NoThread => Errno::EAGAIN,
+        Refusal::Failed => Errno::EIO,
     }
 }
 

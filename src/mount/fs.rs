@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::SystemTime;
 
 use fuser::{
@@ -14,6 +15,9 @@ use fuser::{
 
 use super::answer::{Answer, NAME_MAX_BYTES, Pstfs, answer};
 use super::attr::BLOCK_BYTES;
+use super::errno;
+use crate::control::Awaited;
+use crate::disk::process;
 use crate::tree::Kind;
 
 /// Inode numbers are never used for another thing.
@@ -111,7 +115,7 @@ impl Filesystem for Pstfs {
         reply: ReplyWrite,
     ) {
         match answer("write", ino, || self.write_file(fh, data)) {
-            Ok(written) => reply.written(written),
+            Ok(job) => reply_when_done(job, data.len(), reply),
             Err(errno) => reply.error(errno),
         }
     }
@@ -238,15 +242,19 @@ impl Filesystem for Pstfs {
     fn ioctl(
         &self,
         _req: &Request,
-        _ino: INodeNo,
-        _fh: FileHandle,
+        ino: INodeNo,
+        fh: FileHandle,
         _flags: IoctlFlags,
-        _cmd: u32,
-        _in_data: &[u8],
+        cmd: u32,
+        in_data: &[u8],
         _out_size: u32,
         reply: ReplyIoctl,
     ) {
-        reply.error(Errno::ENOTTY);
+        let command = || if cmd == process::COMMAND { self.command(fh, in_data) } else { Err(Errno::ENOTTY) };
+        match answer("ioctl", ino, command) {
+            Ok(number) => reply.ioctl(number, &[]),
+            Err(errno) => reply.error(errno),
+        }
     }
 
     fn readlink(&self, _req: &Request, _ino: INodeNo, reply: ReplyData) {
@@ -306,6 +314,21 @@ impl Filesystem for Pstfs {
 
     fn fallocate(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _offset: u64, _length: u64, _mode: i32, reply: ReplyEmpty) {
         reply.error(Errno::EROFS);
+    }
+}
+
+/// Answers a write when the job it asked for has ended, or has taken long enough.
+///
+/// On a thread of its own, since the threads that serve the kernel must not wait.
+fn reply_when_done(job: Awaited, written: usize, reply: ReplyWrite) {
+    let written = u32::try_from(written).unwrap_or(u32::MAX);
+    let wait = move || match job.patiently() {
+        Ok(()) => reply.written(written),
+        Err(refusal) => reply.error(errno::of_refusal(refusal)),
+    };
+    if let Err(error) = thread::Builder::new().name("reply".into()).spawn(wait) {
+        // The reply went with the closure, which answers EIO when it is dropped; the job runs.
+        tracing::error!("cannot wait for a job: {error}");
     }
 }
 

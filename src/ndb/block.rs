@@ -26,12 +26,25 @@ impl Ndb {
             return Ok(block);
         }
         let entry = self.block_entry(bid)?;
-        let mut data = self.verified_block(&entry)?;
+        let mut data = match self.verified_block(&entry) {
+            Ok(data) => data,
+            Err(error) => self.copied_block(&entry, error)?,
+        };
         if !key.is_internal() {
             self.cipher.decode(&mut data, entry.block.bid);
         }
         let bytes = data.len();
         Ok(self.blocks.put(key, Block { data }, bytes))
+    }
+
+    /// The data of a block that is not where its entry says: ids are never given out twice, so a copy that stands
+    /// elsewhere is as good. The error given where there is none.
+    fn copied_block(&self, entry: &BlockEntry, error: Error) -> Result<Vec<u8>> {
+        let place = self.rescued_after(&error)?.and_then(|maps| maps.block(entry.block.bid));
+        match place.filter(|place| place.ib != entry.block.ib) {
+            Some(place) => self.verified_block(&place.into()),
+            None => Err(error),
+        }
     }
 
     /// The data of a block as its entry names it, checked against its trailer and inflated, still encoded.
@@ -85,12 +98,10 @@ impl Ndb {
         Ok(())
     }
 
-    /// Inflates a block of a 4K file: zlib, or raw deflate. What comes before damage is kept, the rest is zeros.
+    /// Inflates a block of a 4K file. What comes before damage is kept, the rest is zeros.
     fn inflate(&self, bytes: &[u8], entry: &BlockEntry, place: Place) -> Result<Vec<u8>> {
         let wanted = usize::from(entry.inflated);
-        // In which order encoded blocks are compressed nobody has seen: no such file is known. Encoding comes last here.
-        let with_zlib = inflated(flate2::read::ZlibDecoder::new(bytes), wanted);
-        let mut data = if with_zlib.is_empty() { inflated(flate2::read::DeflateDecoder::new(bytes), wanted) } else { with_zlib };
+        let mut data = inflate(bytes, wanted);
         if data.is_empty() {
             return Err(Error::Damaged(Code::BlockInflate, place));
         }
@@ -100,6 +111,13 @@ impl Ndb {
         }
         Ok(data)
     }
+}
+
+/// The compressed data of a block of a 4K file, zlib or raw deflate: what comes before damage, at most `wanted` bytes.
+pub fn inflate(bytes: &[u8], wanted: usize) -> Vec<u8> {
+    // In which order encoded blocks are compressed nobody has seen: no such file is known. Encoding comes last here.
+    let with_zlib = inflated(flate2::read::ZlibDecoder::new(bytes), wanted);
+    if with_zlib.is_empty() { inflated(flate2::read::DeflateDecoder::new(bytes), wanted) } else { with_zlib }
 }
 
 /// What a decoder yields before it ends or fails, at most `max` bytes.

@@ -71,6 +71,13 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         value
     }
 
+    /// Forgets all that is kept.
+    pub fn clear(&self) {
+        let mut inner = self.lock();
+        inner.entries.clear();
+        inner.bytes = 0;
+    }
+
     /// The most bytes that are kept.
     pub const fn budget(&self) -> usize {
         self.budget

@@ -4,18 +4,23 @@
 //! bytes are the leaves of a tree of blocks, and its subnodes the leaves of a second one. Readers are tolerant: a CRC or
 //! signature that does not match is noted in [`Notes`], and the bytes are used if they still make sense. Nothing is read
 //! before it is asked for, and what was read stays in caches with byte budgets.
+//!
+//! A database opens by its header ([`Ndb::open`]) or from maps that it is given ([`Ndb::from_maps`]). One that opened by
+//! its header and meets a damaged page asks for maps too, where it was told whom to ask ([`Ndb::rescue_with`]).
 
 mod block;
 pub mod cache;
 mod data;
+mod maps;
 mod open;
 mod page;
+mod rescue;
 mod subnode;
 pub mod write;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
@@ -26,9 +31,12 @@ use crate::format::id::{Bid, BlockRef, Ib};
 
 use cache::Cache;
 
-pub use block::Block;
+pub use block::{Block, inflate};
 pub use data::{Data, Leaf};
+pub use maps::{BlockPlace, Maps};
+pub use open::Parts;
 pub use page::BTree;
+pub use rescue::{Part, Rescue};
 
 /// A store's nodes and blocks.
 #[derive(Debug)]
@@ -43,6 +51,10 @@ pub struct Ndb {
     trees: Cache<Bid, Data>,
     notes: Notes,
     io_failures: AtomicU64,
+    /// What answers in place of the trees, once they turned out damaged.
+    maps: OnceLock<Maps>,
+    rescue: Option<Rescue>,
+    rescuing: Mutex<()>,
 }
 
 impl Ndb {

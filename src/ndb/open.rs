@@ -1,10 +1,11 @@
 //! Opening: from the first bytes of a file to a database that answers.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::Ndb;
 use super::cache::Cache;
+use super::maps::Maps;
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
@@ -19,6 +20,17 @@ const CRYPT_EDP: u8 = 0x10;
 
 /// Nodes whose data begin with a heap in every store: what a cipher is tried on.
 const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
+
+/// What a header tells, or what was found where it does not.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The variant of the format.
+    pub format: Format,
+    /// The header; one made up where there is none.
+    pub header: Header,
+    /// How data blocks are encoded.
+    pub cipher: Cipher,
+}
 
 impl Ndb {
     /// Opens a store by its header. Reads the header and a handful of pages, whatever the size.
@@ -41,21 +53,37 @@ impl Ndb {
             }
             method => Cipher::of_method(method).unwrap_or(Cipher::Permute),
         };
-        let mut ndb = Self {
+        let mut ndb = Self::assemble(source, file_bytes, Parts { format, header, cipher }, cache_bytes);
+        ndb.notes = notes;
+        ndb.settle_cipher();
+        Ok(ndb)
+    }
+
+    /// Opens a store from maps of its blocks and nodes, whatever its header and trees say.
+    pub fn from_maps(source: Arc<dyn ReadAt>, parts: Parts, maps: Maps, cache_bytes: usize) -> Result<Self> {
+        let file_bytes = source.len()?;
+        let ndb = Self::assemble(source, file_bytes, parts, cache_bytes);
+        ndb.maps.get_or_init(|| maps);
+        Ok(ndb)
+    }
+
+    fn assemble(source: Arc<dyn ReadAt>, file_bytes: u64, parts: Parts, cache_bytes: usize) -> Self {
+        Self {
             source,
-            format,
-            header,
-            cipher,
+            format: parts.format,
+            header: parts.header,
+            cipher: parts.cipher,
             file_bytes,
             pages: Cache::new(cache_bytes >> 2),
             blocks: Cache::new(cache_bytes >> 1),
             // The index of a tree of gigabytes is large, and each read of it asks for it again.
             trees: Cache::keeping_newest(cache_bytes >> 2),
-            notes,
+            notes: Notes::default(),
             io_failures: AtomicU64::new(0),
-        };
-        ndb.settle_cipher();
-        Ok(ndb)
+            maps: OnceLock::new(),
+            rescue: None,
+            rescuing: Mutex::default(),
+        }
     }
 
     /// Chooses the cipher that the data show: some writers encode blocks and say that they did not.

@@ -36,6 +36,10 @@ pub(super) const LEVEL_MAX: u8 = 8;
 pub(super) struct TreePage {
     tree: BTree,
     level: u8,
+    /// The id in its trailer.
+    bid: Bid,
+    /// What makes it doubtful that it still says what was written.
+    doubt: Option<Code>,
     entries: Entries,
 }
 
@@ -90,7 +94,13 @@ enum Entries {
 impl Ndb {
     /// The node with this id.
     pub fn node(&self, nid: Nid) -> Result<Option<NodeEntry>> {
-        let page = self.leaf_page(BTree::Nodes, u64::from(nid.0))?;
+        if let Some(maps) = self.maps() {
+            return Ok(maps.node(nid));
+        }
+        let page = match self.leaf_page(BTree::Nodes, u64::from(nid.0)) {
+            Ok(page) => page,
+            Err(error) => return Ok(self.rescued(error)?.node(nid)),
+        };
         Ok(page.and_then(|page| match &page.entries {
             Entries::Nodes(entries) => found(entries, nid, |entry| entry.nid.nid),
             Entries::Branch(_) | Entries::Blocks(_) => None,
@@ -104,13 +114,24 @@ impl Ndb {
 
     /// Where the block with this id stands; `Damaged` where no entry names it.
     pub fn block_entry(&self, bid: Bid) -> Result<BlockEntry> {
-        let key = bid.key();
+        let missing = || Error::Damaged(Code::BlockMissing, Place::block(bid.0));
+        let maps = match self.maps() {
+            Some(maps) => maps,
+            None => match self.tree_entry(bid.key()) {
+                Ok(Some(entry)) => return Ok(entry),
+                Ok(None) => self.rescued(missing())?,
+                Err(error) => self.rescued(error)?,
+            },
+        };
+        maps.block(bid).map(BlockEntry::from).ok_or_else(missing)
+    }
+
+    fn tree_entry(&self, key: Bid) -> Result<Option<BlockEntry>> {
         let page = self.leaf_page(BTree::Blocks, key.0)?;
-        let entry = page.and_then(|page| match &page.entries {
+        Ok(page.and_then(|page| match &page.entries {
             Entries::Blocks(entries) => found(entries, key, |entry| entry.block.bid.key()),
             Entries::Branch(_) | Entries::Nodes(_) => None,
-        });
-        entry.ok_or(Error::Damaged(Code::BlockMissing, Place::block(bid.0)))
+        }))
     }
 
     /// The largest id in the block B-tree; `None` where there is no block.
@@ -121,18 +142,48 @@ impl Ndb {
 
     /// Shows every node to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
     pub fn visit_nodes(&self, visit: &mut dyn FnMut(&NodeEntry) -> bool) -> Result<()> {
-        self.visit_leaves(BTree::Nodes, &mut |page| match &page.entries {
-            Entries::Nodes(entries) => entries.iter().all(&mut *visit),
-            Entries::Branch(_) | Entries::Blocks(_) => true,
-        })
+        let mut last = None;
+        let maps = match self.maps() {
+            Some(maps) => maps,
+            None => {
+                let walked = self.visit_leaves(BTree::Nodes, &mut |page| {
+                    page.nodes().iter().all(|node| {
+                        last = Some(node.nid.nid);
+                        visit(node)
+                    })
+                });
+                match walked {
+                    Err(error) => self.rescued(error)?,
+                    Ok(()) => return Ok(()),
+                }
+            }
+        };
+        let after = maps.nodes().iter().filter(|node| last.is_none_or(|last| node.nid.nid > last));
+        after.take_while(|node| visit(node)).for_each(drop);
+        Ok(())
     }
 
     /// Shows every block entry to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
     pub fn visit_blocks(&self, visit: &mut dyn FnMut(&BlockEntry) -> bool) -> Result<()> {
-        self.visit_leaves(BTree::Blocks, &mut |page| match &page.entries {
-            Entries::Blocks(entries) => entries.iter().all(&mut *visit),
-            Entries::Branch(_) | Entries::Nodes(_) => true,
-        })
+        let mut last = None;
+        let maps = match self.maps() {
+            Some(maps) => maps,
+            None => {
+                let walked = self.visit_leaves(BTree::Blocks, &mut |page| {
+                    page.blocks().iter().all(|entry| {
+                        last = Some(entry.block.bid.key());
+                        visit(entry)
+                    })
+                });
+                match walked {
+                    Err(error) => self.rescued(error)?,
+                    Ok(()) => return Ok(()),
+                }
+            }
+        };
+        let after = maps.blocks().iter().filter(|place| last.is_none_or(|last| place.bid.key() > last));
+        after.take_while(|place| visit(&BlockEntry::from(**place))).for_each(drop);
+        Ok(())
     }
 
     /// The leaf that holds `key`, if any does.
@@ -160,6 +211,9 @@ impl Ndb {
                 Err(error) if error.is_io() => return Err(error),
                 Err(error) => {
                     self.notes().survived(&error, Code::PageUnreadable, Place::offset(place.ib.0));
+                    if self.rescue.is_some() {
+                        return Err(error);
+                    }
                     continue;
                 }
             };
@@ -176,7 +230,19 @@ impl Ndb {
     }
 
     /// The page of a tree at this place, which must be of this level where one is told.
+    ///
+    /// A page that is doubtful counts as damaged where there is a way to find what it should say.
     pub(super) fn tree_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<Arc<TreePage>> {
+        match self.standing_page(tree, place, level)? {
+            (page, doubt) => match doubt {
+                Some(code) if self.rescue.is_some() => Err(Error::Damaged(code, Place::offset(place.ib.0))),
+                _ => Ok(page),
+            },
+        }
+    }
+
+    /// The page as it stands, and what makes it doubtful: written for another place or time, or changed since.
+    pub(super) fn standing_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<(Arc<TreePage>, Option<Code>)> {
         let page = match self.pages.get(&place.ib) {
             Some(page) => page,
             None => {
@@ -192,7 +258,8 @@ impl Ndb {
         if page.level > LEVEL_MAX || level.is_some_and(|level| level != page.level) {
             return Err(Error::Damaged(Code::PageLevel, here));
         }
-        Ok(page)
+        let doubt = page.doubt.or((page.bid != place.bid).then_some(Code::PageBid));
+        Ok((page, doubt))
     }
 
     fn read_tree_page(&self, tree: BTree, place: BlockRef) -> Result<TreePage> {
@@ -225,7 +292,9 @@ impl Ndb {
             (BTree::Nodes, 0) => Entries::Nodes(self.entries_of(&body, here, |entry: &NodeEntry| u64::from(entry.nid.nid.0))?),
             (BTree::Blocks, 0) => Entries::Blocks(self.entries_of(&body, here, |entry: &BlockEntry| entry.block.bid.key().0)?),
         };
-        Ok(TreePage { tree, level: body.info.level, entries })
+        // Some writers leave the CRC 0.
+        let doubt = faults.crc.filter(|_| page.trailer.crc != 0 || faults.signature.is_some()).map(|_| Code::PageCrc);
+        Ok(TreePage { tree, level: body.info.level, bid: page.trailer.bid, doubt, entries })
     }
 
     fn read_page(&self, ib: Ib) -> Result<Vec<u8>> {

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::damage::{Error, Result};
-use crate::disk::{self, Access};
-use crate::format::id::Nid;
+use crate::damage::{Code, Error, Result};
+use crate::disk::{self, Access, ReadAt};
 use crate::ndb::Ndb;
 use crate::store::Store;
+
+use super::salvage;
 
 /// How to open a store.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +27,49 @@ impl Default for Options {
 
 /// Opens the store in a file, for reading only.
 ///
-/// An error where the file cannot be read, is no store, is of an unknown kind, or has no root folder that can be found.
+/// Where header or trees are damaged, the whole file is searched for what they named. An error where the file cannot be
+/// read, is no store and holds no part of one, or is of an unknown kind.
 pub fn open(path: &Path, options: Options) -> Result<Arc<Store>> {
     let source = disk::open(path, Access { mmap: options.mmap })?;
-    let ndb = Arc::new(Ndb::open(Arc::from(source), options.cache_bytes)?);
-    let open = || {
-        let store = Store::from_ndb(Arc::clone(&ndb))?;
-        // Without a root folder nothing can be shown: say so now rather than show an empty tree.
-        store.ndb().required_node(Nid::ROOT_FOLDER)?;
-        Ok(Arc::new(store))
+    open_source(Arc::from(source), options.cache_bytes)
+}
+
+/// Opens the store in these bytes, as [`open`] does.
+pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<Store>> {
+    let error = match Ndb::open(Arc::clone(&source), cache_bytes) {
+        Ok(mut ndb) => {
+            ndb.rescue_with(salvage::rescue);
+            match ndb.check_beginning() {
+                Ok(()) => return store(ndb),
+                // The search for what is missing has been made, and format and cipher fit what it found.
+                Err(Error::Damaged(code, _)) if code != Code::HeapHeader && ndb.maps().is_some_and(|maps| !maps.nodes().is_empty()) => {
+                    return store(ndb);
+                }
+                Err(error) => cut_short(&ndb, error),
+            }
+        }
+        Err(error) => error,
     };
-    open().map_err(|error| cut_short(&ndb, error))
+    if !is_damage(&*source, &error)? {
+        return Err(error);
+    }
+    match salvage::open(&source, cache_bytes)? {
+        Some(ndb) => store(ndb),
+        None => Err(error),
+    }
+}
+
+fn store(ndb: Ndb) -> Result<Arc<Store>> {
+    Ok(Arc::new(Store::from_ndb(Arc::new(ndb))?))
+}
+
+/// Whether an error may be one of the bytes rather than of the file or of what the user has.
+fn is_damage(source: &dyn ReadAt, error: &Error) -> Result<bool> {
+    Ok(match error {
+        Error::Io(_) | Error::Cancelled => false,
+        // Without a header the rest may still be there.
+        Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => !source.is_empty()?,
+    })
 }
 
 /// The error of a store that is shorter than it says, in words that tell so.

@@ -1,17 +1,30 @@
-//! Orphans: folders and messages of the node B-tree that no folder's table reaches.
+//! Orphans: folders and messages of the node B-tree that no folder's table reaches, in the tree that can still be told.
+//!
+//! A node names the folder that holds it, also where that folder's table has forgotten it. So an orphan is shown under
+//! stand-ins for the folders that once led to it: of their names, but holding nothing else.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::damage::{Code, Place, Result};
 use crate::format::id::{Nid, NodeType};
 use crate::store::{Store, Which};
 
-/// What no folder reaches, by the live trees alone.
+/// What no folder reaches, by the live trees alone, by the folder that held it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Orphans {
-    /// Folders whose parents do not list them, the topmost of each lost branch; ascending.
-    pub folders: Vec<Nid>,
-    /// Messages that no table lists, neither of a reached folder nor of a lost one; ascending.
+    shelves: BTreeMap<Nid, FolderOrphans>,
+}
+
+/// The orphans of one folder; all ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderOrphans {
+    /// The folder above it; the root folder for what stands at the top.
+    pub above: Nid,
+    /// Folders below that are only named here, because they lead to orphans.
+    pub stand_ins: BTreeSet<Nid>,
+    /// Lost folders, the topmost of each lost branch.
+    pub folders: BTreeSet<Nid>,
+    /// Messages that no table lists, neither of a reached folder nor of a lost one.
     pub messages: Vec<Nid>,
 }
 
@@ -44,49 +57,183 @@ impl Orphans {
     pub fn find(store: &Store) -> Result<Self> {
         let mut reached = Reached::default();
         reached.walk(store, Nid::ROOT_FOLDER)?;
-        let (mut lost, mut messages) = (Vec::new(), Vec::new());
+        let mut lost = Lost::default();
         store.ndb().visit_nodes(&mut |node| {
-            let nid = node.nid.nid;
-            match nid.kind() {
-                NodeType::FOLDER if !reached.folders.contains(&nid) => lost.push(nid),
-                NodeType::MESSAGE if !reached.messages.contains(&nid) => messages.push(nid),
-                _ => {}
-            }
+            lost.take(node.nid.nid, node.parent, &reached);
             true
         })?;
-        let folders = topmost(store, &lost, &mut reached)?;
-        messages.retain(|nid| !reached.messages.contains(nid));
-        messages.sort_unstable();
-        messages.dedup();
-        let orphans = Self { folders, messages };
-        for nid in orphans.folders.iter().chain(&orphans.messages) {
+        lost.add_bodiless(store, &reached)?;
+        let topmost = lost.topmost(store, &mut reached)?;
+        lost.messages.retain(|nid, _| !reached.messages.contains(nid));
+        for nid in topmost.keys().chain(lost.messages.keys()) {
             store.ndb().notes().add(Code::Orphan, Place::node(nid.0), "");
         }
+        let mut orphans = Self::default();
+        for (folder, parent) in &topmost {
+            orphans.shelf(*parent).folders.insert(*folder);
+        }
+        for (message, parent) in &lost.messages {
+            orphans.shelf(*parent).messages.push(*message);
+        }
+        orphans.add_stand_ins(store, &lost)?;
         Ok(orphans)
+    }
+
+    /// What stands at the top: what lay in the root folder, or nobody knows where.
+    pub fn top(&self) -> FolderOrphans {
+        self.of(Nid::ROOT_FOLDER)
+    }
+
+    /// The orphans of a folder.
+    pub fn of(&self, folder: Nid) -> FolderOrphans {
+        self.shelves.get(&folder).cloned().unwrap_or_default()
+    }
+
+    /// The lost folders, the topmost of each lost branch.
+    pub fn folders(&self) -> impl Iterator<Item = Nid> {
+        self.shelves.values().flat_map(|shelf| shelf.folders.iter().copied())
+    }
+
+    /// The messages that no table lists.
+    pub fn messages(&self) -> impl Iterator<Item = Nid> {
+        self.shelves.values().flat_map(|shelf| shelf.messages.iter().copied())
+    }
+
+    fn shelf(&mut self, folder: Nid) -> &mut FolderOrphans {
+        self.shelves.entry(folder).or_default()
+    }
+
+    /// Leads from the top to each shelf by stand-ins for the folders between; a lost folder leads to its own shelf.
+    fn add_stand_ins(&mut self, store: &Store, lost: &Lost) -> Result<()> {
+        let top = [Nid::ROOT_FOLDER, store.ipm_subtree()];
+        // What lay in the folder that users see as the root stands at the top too.
+        if let Some(shelf) = self.shelves.remove(&store.ipm_subtree()) {
+            let root = self.shelf(Nid::ROOT_FOLDER);
+            root.folders.extend(shelf.folders);
+            root.messages.extend(shelf.messages);
+            root.messages.sort_unstable();
+        }
+        let mut waiting: Vec<Nid> = self.shelves.keys().copied().collect();
+        let mut seen: HashSet<Nid> = waiting.iter().copied().collect();
+        while let Some(folder) = waiting.pop() {
+            if top.contains(&folder) || lost.branches.contains_key(&folder) {
+                continue;
+            }
+            let above = store.ndb().node(folder)?.map(|node| node.parent).filter(|parent| is_folder(*parent, folder));
+            let above = above.filter(|parent| !top.contains(parent)).unwrap_or(Nid::ROOT_FOLDER);
+            self.shelf(folder).above = above;
+            self.shelf(above).stand_ins.insert(folder);
+            if seen.insert(above) {
+                waiting.push(above);
+            }
+        }
+        self.break_circles();
+        Ok(())
+    }
+
+    /// Stand-ins that lead round in a circle stand at the top.
+    fn break_circles(&mut self) {
+        let folders: Vec<Nid> = self.shelves.keys().copied().collect();
+        for folder in folders {
+            let (mut above, mut seen) = (folder, HashSet::new());
+            while above != Nid::ROOT_FOLDER && seen.insert(above) {
+                above = self.shelves.get(&above).map_or(Nid::ROOT_FOLDER, |shelf| shelf.above);
+                if above == Nid::default() {
+                    above = Nid::ROOT_FOLDER;
+                }
+            }
+            if above == folder {
+                let old = std::mem::replace(&mut self.shelf(folder).above, Nid::ROOT_FOLDER);
+                self.shelf(old).stand_ins.remove(&folder);
+                self.shelf(Nid::ROOT_FOLDER).stand_ins.insert(folder);
+            }
+        }
     }
 }
 
-/// The lost folders that no other lost folder lists; they and all below them are reached then.
-///
-/// Folders that list each other in a circle have no topmost one: the first of each circle stands for it.
-fn topmost(store: &Store, lost: &[Nid], reached: &mut Reached) -> Result<Vec<Nid>> {
-    let mut inside = HashSet::new();
-    for folder in lost {
-        inside.extend(store.subfolders(*folder)?);
-    }
-    let mut top: Vec<Nid> = lost.iter().filter(|folder| !inside.contains(*folder)).copied().collect();
-    for folder in &top {
-        reached.walk(store, *folder)?;
-    }
-    for folder in lost {
-        if !reached.folders.contains(folder) {
-            top.push(*folder);
-            reached.walk(store, *folder)?;
+/// Whether a node can be the folder that holds another.
+fn is_folder(parent: Nid, child: Nid) -> bool {
+    parent.kind() == NodeType::FOLDER && parent != child
+}
+
+/// What the walk from the root folder did not reach, each with the parent that its node names.
+#[derive(Debug, Default)]
+struct Lost {
+    folders: BTreeMap<Nid, Nid>,
+    messages: BTreeMap<Nid, Nid>,
+    /// Tables of contents of folders that were not reached.
+    tables: Vec<Nid>,
+    /// Every lost folder with the topmost one of its branch.
+    branches: HashMap<Nid, Nid>,
+}
+
+impl Lost {
+    fn take(&mut self, nid: Nid, parent: Nid, reached: &Reached) {
+        let parent = if is_folder(parent, nid) { parent } else { Nid::ROOT_FOLDER };
+        let as_folder = nid.with_kind(NodeType::FOLDER);
+        match nid.kind() {
+            NodeType::FOLDER if !reached.folders.contains(&nid) => {
+                self.folders.insert(nid, parent);
+            }
+            NodeType::MESSAGE if !reached.messages.contains(&nid) => {
+                self.messages.insert(nid, parent);
+            }
+            NodeType::CONTENTS_TABLE if !reached.folders.contains(&as_folder) => self.tables.push(as_folder),
+            _ => {}
         }
     }
-    top.sort_unstable();
-    top.dedup();
-    Ok(top)
+
+    /// Folders whose own nodes are gone but whose tables still list something: the store's templates list nothing.
+    fn add_bodiless(&mut self, store: &Store, reached: &Reached) -> Result<()> {
+        for folder in std::mem::take(&mut self.tables) {
+            let bodiless = !self.folders.contains_key(&folder) && !reached.folders.contains(&folder);
+            if bodiless && !store.row_ids(folder, Which::Normal)?.is_empty() {
+                self.folders.insert(folder, Nid::ROOT_FOLDER);
+            }
+        }
+        Ok(())
+    }
+
+    /// The lost folders that no other lost folder lists, with the folders that held them; they and all below them are
+    /// reached then.
+    ///
+    /// Folders that list each other in a circle have no topmost one: the first of each circle stands for it.
+    fn topmost(&mut self, store: &Store, reached: &mut Reached) -> Result<BTreeMap<Nid, Nid>> {
+        let mut inside = HashSet::new();
+        for folder in self.folders.keys() {
+            inside.extend(store.subfolders(*folder)?);
+        }
+        let (first, then): (Vec<Nid>, Vec<Nid>) = self.folders.keys().partition(|folder| !inside.contains(*folder));
+        let mut top = BTreeMap::new();
+        for folder in first.into_iter().chain(then) {
+            if reached.folders.contains(&folder) {
+                continue;
+            }
+            for below in reached.walk(store, folder)? {
+                self.branches.insert(below, folder);
+            }
+            top.insert(folder, Nid::ROOT_FOLDER);
+        }
+        for folder in top.keys().copied().collect::<Vec<_>>() {
+            let parent = self.folders.get(&folder).copied().unwrap_or(Nid::ROOT_FOLDER);
+            if !self.leads_to(parent, folder, &top) {
+                top.insert(folder, parent);
+            }
+        }
+        Ok(top)
+    }
+
+    /// Whether a folder lies below a topmost one, as far as those have their places.
+    fn leads_to(&self, folder: Nid, topmost: Nid, top: &BTreeMap<Nid, Nid>) -> bool {
+        let (mut folder, mut seen) = (folder, HashSet::new());
+        while let Some(branch) = self.branches.get(&folder).filter(|branch| seen.insert(**branch)) {
+            if *branch == topmost {
+                return true;
+            }
+            folder = top.get(branch).copied().unwrap_or(Nid::ROOT_FOLDER);
+        }
+        false
+    }
 }
 
 /// What folders reach: folders, and the messages that their tables list.
@@ -97,11 +244,15 @@ struct Reached {
 }
 
 impl Reached {
-    fn walk(&mut self, store: &Store, root: Nid) -> Result<()> {
+    /// Adds a folder and all below it that were not reached yet; returns these.
+    fn walk(&mut self, store: &Store, root: Nid) -> Result<Vec<Nid>> {
         let messages = &mut self.messages;
+        let mut new = Vec::new();
         walk(store, root, &mut self.folders, &mut |folder| {
+            new.push(folder);
             messages.extend(store.row_ids(folder, Which::Normal)?);
             Ok(())
-        })
+        })?;
+        Ok(new)
     }
 }

@@ -1,16 +1,33 @@
 //! What is wrong with a store: numbered passes that yield findings.
 //!
-//! A pass only reads. It gets a [`Context`], reports to the context's [`Report`] and counts what it has read in its
-//! [`Progress`]. A damaged thing never ends a pass; only a failing disk and the user do.
+//! [`scan`] runs them all. The first ones ([`low`]) know no more than the bytes of the file, walk header, maps, trees and
+//! blocks by themselves and go on wherever a reader would give up. The others look at what stands in the nodes: they get
+//! a [`Context`] with the store as it was opened. A pass only reads; it reports to a [`Report`] and counts what it has
+//! read in a [`Progress`]. A damaged thing never ends a pass; only a failing disk and the user do.
 
+mod bits;
+mod case;
+mod folders;
+mod low;
+mod object;
+mod others;
+mod pool;
 mod report;
+mod special;
+mod victim;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::damage::{Code, Error, Place, Result, Severity, Verdict};
+use crate::disk::ReadAt;
+use crate::format::id::Nid;
 use crate::progress::Progress;
 use crate::store::Store;
+use victim::Victims;
 
-pub use report::{Event, Report};
+pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
 
-/// What every pass has at hand.
+/// What every pass over the store's objects has at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The store as it was opened.
@@ -19,4 +36,88 @@ pub struct Context<'a> {
     pub progress: &'a Progress,
     /// Where findings go.
     pub report: &'a Report<'a>,
+}
+
+/// The passes over the store's objects, in the order in which they run.
+const OBJECT_PASSES: &[fn(&Context<'_>) -> Result<()>] = &[special::run, folders::run, others::run];
+
+/// How a scan ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// In a word.
+    pub verdict: Verdict,
+    /// How many findings of each code.
+    pub counts: Counts,
+    /// What was looked at.
+    pub tally: Tally,
+    /// Why it did not come to its end.
+    pub error: Option<Error>,
+}
+
+/// Finds all that is wrong with a store, and tells it to `listener` as it is found.
+///
+/// `file` are the bytes; `store` is what could be opened of them, or why not: then only the low passes run. Two scans of the
+/// same bytes tell the same in the same order.
+pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, listener: impl FnMut(Event<'_>) + Send) -> Outcome {
+    let listener = Mutex::new(listener);
+    let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    let victims = store.ok().map(Victims::of);
+    let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
+    let report = Report::new(&tell).naming(&namer);
+    let result = passes(file, store, progress, &report);
+    Outcome::of(&report, result)
+}
+
+fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
+    low::run(&**file, progress, report)?;
+    match store {
+        Ok(store) => {
+            let context = Context { store, progress, report };
+            OBJECT_PASSES.iter().try_for_each(|pass| pass(&context))?;
+            row_versions(&context);
+        }
+        Err(error) => not_opened(error, report)?,
+    }
+    if file.was_changed()? {
+        report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
+    }
+    Ok(())
+}
+
+/// The header's counter is where versions of rows come from ([MS-PST] 2.2.2.6): none is above it.
+fn row_versions(context: &Context<'_>) {
+    let (unique, highest) = (context.store.ndb().header().unique, context.report.row_version());
+    if highest > unique {
+        context.report.add(Code::HeaderUnique, Place::FILE, format!("it is {unique:#x}, the highest version of a row is {highest:#x}"));
+    }
+}
+
+/// Tells why there is nothing about folders and items, unless the low passes did.
+fn not_opened(error: &Error, report: &Report<'_>) -> Result<()> {
+    let errors = report.counts().keys().any(|(_, severity)| *severity >= Severity::Error);
+    match error {
+        _ if errors => Ok(()),
+        Error::Damaged(code, place) => {
+            report.add(*code, *place, "the store cannot be opened; its folders and items were not looked at");
+            Ok(())
+        }
+        Error::Io(error) => Err(Error::Io(std::io::Error::new(error.kind(), error.to_string()))),
+        Error::Unsupported(why) | Error::NotFound(why) => Err(Error::Unsupported(why.clone())),
+        Error::Cancelled => Err(Error::Cancelled),
+    }
+}
+
+impl Outcome {
+    fn of(report: &Report<'_>, result: Result<()>) -> Self {
+        let (counts, tally) = (report.counts(), report.tally());
+        let worst = counts.keys().map(|(_, severity)| *severity).max();
+        let verdict = match (&result, worst) {
+            (Err(Error::Cancelled), _) => Verdict::Cancelled,
+            (Err(_), _) => Verdict::Failed,
+            (Ok(()), None | Some(Severity::Note)) => Verdict::NoErrors,
+            (Ok(()), Some(Severity::Warning)) => Verdict::Minor,
+            (Ok(()), Some(Severity::Error | Severity::Fatal)) => Verdict::Errors,
+        };
+        Self { verdict, counts, tally, error: result.err() }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::damage::{Code, Finding, Place};
+use crate::damage::{Code, Finding, Place, Severity};
 
 /// What a listener of a scan gets to hear, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,55 +13,168 @@ pub enum Event<'a> {
     Phase(&'static str),
     /// Something is wrong.
     Finding(&'a Finding),
+    /// What a piece of the file is used for.
+    Space(Space),
+}
+
+/// A piece of the file: how much of it the allocation maps have as in use, and how much of that nothing uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Marked as in use.
+    pub used_bytes: u64,
+    /// Marked, and used by nothing.
+    pub leaked_bytes: u64,
+}
+
+/// How many findings there are of each code and how bad they are there.
+pub type Counts = BTreeMap<(Code, Severity), u64>;
+
+/// How many folders and items were looked at, and how many of them have no error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Folders seen.
+    pub folders: u64,
+    /// Folders without an error.
+    pub folders_healthy: u64,
+    /// Items seen.
+    pub items: u64,
+    /// Items without an error.
+    pub items_healthy: u64,
 }
 
 /// The findings of one scan: counted by code, and handed on one by one as they come.
+///
+/// It borrows what it calls, and only that: so a longer-lived report passes for a shorter-lived one.
 pub struct Report<'a> {
-    inner: Mutex<Inner<'a>>,
+    listener: &'a Listener<'a>,
+    namer: Option<&'a Namer<'a>>,
+    inner: Mutex<Inner>,
 }
 
-struct Inner<'a> {
-    counts: BTreeMap<Code, u64>,
-    listener: Box<dyn FnMut(Event<'_>) + Send + 'a>,
+/// Hears each event, one at a time.
+pub type Listener<'a> = dyn Fn(Event<'_>) + Sync + 'a;
+
+/// Tells whom a node is, in the user's words; nothing where nobody knows.
+pub type Namer<'a> = dyn Fn(u32) -> String + Sync + 'a;
+
+#[derive(Default)]
+struct Inner {
+    counts: Counts,
+    tally: Tally,
+    /// The highest version of a table's row.
+    row_version: u32,
+    /// The victim named last: findings about one node come together.
+    named: Option<(u32, String)>,
 }
 
 impl fmt::Debug for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Report").field("counts", &self.lock().counts).finish()
+        f.debug_struct("Report").field("counts", &self.lock().counts).finish_non_exhaustive()
     }
 }
 
 impl<'a> Report<'a> {
     /// A report that tells `listener` each event as it comes.
-    pub fn new(listener: impl FnMut(Event<'_>) + Send + 'a) -> Self {
-        Self { inner: Mutex::new(Inner { counts: BTreeMap::new(), listener: Box::new(listener) }) }
+    pub fn new(listener: &'a Listener<'a>) -> Self {
+        Self { listener, namer: None, inner: Mutex::default() }
+    }
+
+    /// The same report, with victims that `namer` tells where a finding has a node and no victim.
+    #[must_use]
+    pub fn naming(self, namer: &'a Namer<'a>) -> Self {
+        Self { namer: Some(namer), ..self }
     }
 
     /// A phase begins.
     pub fn phase(&self, name: &'static str) {
-        (self.lock().listener)(Event::Phase(name));
+        self.tell(Event::Phase(name));
+    }
+
+    /// Tells an event that is no finding.
+    pub fn tell(&self, event: Event<'_>) {
+        (self.listener)(event);
     }
 
     /// Something is wrong at a place.
     pub fn add(&self, code: Code, place: Place, detail: impl Into<String>) {
-        self.add_of(code, place, detail, String::new());
+        self.finding(Finding::new(code, place, detail));
     }
 
     /// Something is wrong at a place, and this is whom it hits.
     pub fn add_of(&self, code: Code, place: Place, detail: impl Into<String>, victim: impl Into<String>) {
-        let finding = Finding { code, place, detail: detail.into(), victim: victim.into() };
-        let mut inner = self.lock();
-        let count = inner.counts.entry(code).or_default();
-        *count = count.saturating_add(1);
-        (inner.listener)(Event::Finding(&finding));
+        self.finding(Finding { victim: victim.into(), ..Finding::new(code, place, detail) });
     }
 
-    /// How many findings of each code there are so far.
-    pub fn counts(&self) -> BTreeMap<Code, u64> {
+    /// Something is wrong, as bad as the finding says.
+    pub fn finding(&self, mut finding: Finding) {
+        if finding.victim.is_empty()
+            && let Some(nid) = finding.place.nid
+        {
+            finding.victim = self.victim(nid);
+        }
+        let mut inner = self.lock();
+        let count = inner.counts.entry((finding.code, finding.severity)).or_default();
+        *count = count.saturating_add(1);
+        // Under the lock: events come one at a time.
+        (self.listener)(Event::Finding(&finding));
+    }
+
+    /// A folder was looked at.
+    pub fn saw_folder(&self, healthy: bool) {
+        let tally = &mut self.lock().tally;
+        tally.folders = tally.folders.saturating_add(1);
+        tally.folders_healthy = tally.folders_healthy.saturating_add(healthy.into());
+    }
+
+    /// An item was looked at.
+    pub fn saw_item(&self, healthy: bool) {
+        let tally = &mut self.lock().tally;
+        tally.items = tally.items.saturating_add(1);
+        tally.items_healthy = tally.items_healthy.saturating_add(healthy.into());
+    }
+
+    /// Whether there is a finding of this code so far.
+    pub fn has(&self, code: Code) -> bool {
+        self.lock().counts.keys().any(|(found, _)| *found == code)
+    }
+
+    /// A table's row has this version: PidTagLtpRowVer ([MS-PST] 2.3.4.4.1).
+    pub fn saw_row_version(&self, version: u32) {
+        let highest = &mut self.lock().row_version;
+        *highest = (*highest).max(version);
+    }
+
+    /// The highest version of a row seen so far.
+    pub fn row_version(&self) -> u32 {
+        self.lock().row_version
+    }
+
+    /// How many findings there are so far.
+    pub fn counts(&self) -> Counts {
         self.lock().counts.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<'a>> {
+    /// What was looked at so far.
+    pub fn tally(&self) -> Tally {
+        self.lock().tally
+    }
+
+    fn victim(&self, nid: u32) -> String {
+        let Some(namer) = &self.namer else { return String::new() };
+        if let Some((_, name)) = self.lock().named.as_ref().filter(|(named, _)| *named == nid) {
+            return name.clone();
+        }
+        // Not under the lock: naming reads the store, which may have much to say of itself.
+        let name = namer(nid);
+        self.lock().named = Some((nid, name.clone()));
+        name
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,14 +186,29 @@ mod tests {
     #[test]
     fn events_come_in_order_and_are_counted() {
         let heard = Mutex::new(Vec::new());
-        let report = Report::new(|event| heard.lock().unwrap().push(format!("{event:?}")));
+        let listener = |event: Event<'_>| heard.lock().unwrap().push(format!("{event:?}"));
+        let report = Report::new(&listener);
         report.phase("Validating BBT");
         report.add(Code::PageCrc, Place::offset(0x4400), "");
         report.add_of(Code::PageCrc, Place::offset(0x4600), "", "Inbox: Hello");
-        assert_eq!(report.counts(), BTreeMap::from([(Code::PageCrc, 2)]));
-        drop(report);
-        let heard = heard.into_inner().unwrap();
+        assert_eq!(report.counts(), BTreeMap::from([((Code::PageCrc, Severity::Error), 2)]));
+        let heard = heard.lock().unwrap();
         assert_eq!(heard.len(), 3);
         assert!(heard[0].contains("Phase") && heard[2].contains("Inbox: Hello"));
+    }
+
+    #[test]
+    fn a_finding_with_a_node_is_given_its_victim() {
+        let heard = Mutex::new(Vec::new());
+        let listener = |event: Event<'_>| {
+            if let Event::Finding(finding) = event {
+                heard.lock().unwrap().push(finding.victim.clone());
+            }
+        };
+        let report = Report::new(&listener).naming(&|nid| format!("item {nid}"));
+        report.add(Code::BlockCrc, Place::block(4).of_node(36), "");
+        report.add(Code::BlockCrc, Place::block(4), "");
+        report.add_of(Code::BlockCrc, Place::node(36), "", "known");
+        assert_eq!(*heard.lock().unwrap(), ["item 36", "", "known"]);
     }
 }

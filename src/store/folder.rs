@@ -1,6 +1,6 @@
 //! Folders: what lies in them, by their tables ([MS-PST] 2.4.4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 
 use super::props::{Key, Props};
@@ -114,6 +114,18 @@ impl Store {
     pub fn folder(&self, nid: Nid) -> Result<Folder> {
         let props = self.survive(self.node_props(nid), Code::NodeBlocks, nid)?.unwrap_or_default();
         Ok(Folder { nid, name: props.text_start(tags::DISPLAY_NAME).unwrap_or_default(), props })
+    }
+
+    /// The names that a folder's table tells of the folders in it: all that is left of those whose own nodes are gone.
+    pub fn names_below(&self, parent: Nid) -> Result<BTreeMap<Nid, String>> {
+        let Some(table) = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? else { return Ok(BTreeMap::new()) };
+        let mut names = BTreeMap::new();
+        table.visit_rows(&mut |row| {
+            let cells = table.cells(&row).unwrap_or_default().into_iter().collect();
+            let name = self.props_of(Nid(row.id), cells).text_start(tags::DISPLAY_NAME);
+            names.extend(name.map(|name| (Nid(row.id), name)));
+        })?;
+        Ok(names)
     }
 
     /// The folders in a folder, search folders left out, ascending by node id.

@@ -1,9 +1,12 @@
 //! Messages, appointments, contacts: the items of a folder, with their recipients and attachments.
 
+use std::sync::Arc;
+
 use crate::damage::Error;
 use crate::format::id::{Bid, Nid};
 use crate::ltp::value::{Stream, Value};
 
+use super::addresses::Addresses;
 use super::folder::Summary;
 use super::props::Props;
 use super::tags;
@@ -32,6 +35,10 @@ pub struct Item {
     pub attachments: Vec<Attachment>,
     /// What could not be read, in words for the user; empty for a whole item.
     pub damage: Vec<String>,
+    /// How it was come by, in words for the user, where no folder holds it: `orphaned`, `deleted; complete`.
+    pub origin: Option<String>,
+    /// What the whole store tells of mail addresses; empty unless the user asked for it.
+    pub addresses: Arc<Addresses>,
 }
 
 /// An attachment.

@@ -4,6 +4,7 @@
 //! lies in which. Folders are found by entry id, never by their names, which are in the language of whoever made the
 //! store. Where a table cannot be read, the parents that the node B-tree names take its place.
 
+pub mod addresses;
 pub mod codepage;
 mod folder;
 pub mod item;
@@ -11,10 +12,11 @@ pub mod names;
 pub mod props;
 mod read;
 mod special;
+mod tag_names;
 pub mod tags;
 pub mod write;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
@@ -23,11 +25,13 @@ use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 
+use addresses::Addresses;
 use names::NameMap;
 use props::Props;
 
 pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
 pub use special::Role;
+pub use tag_names::tag_name;
 
 /// A store: its folders and items.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct Store {
     special: special::Special,
     /// Found when a table cannot be read.
     children: Mutex<Option<folder::Children>>,
+    /// Found when the user asked for it, before anything is rendered.
+    addresses: OnceLock<Arc<Addresses>>,
 }
 
 impl Store {
@@ -54,11 +60,19 @@ impl Store {
 
     fn read(ndb: Arc<Ndb>) -> Result<Self> {
         let names = Arc::new(read_names(&ndb)?);
-        let mut store = Self { ndb, names, props: Props::default(), special: special::Special::default(), children: Mutex::default() };
+        let (props, special) = (Props::default(), special::Special::default());
+        let mut store = Self { ndb, names, props, special, children: Mutex::default(), addresses: OnceLock::new() };
         // Without its own properties a store can still be browsed from the root folder.
         store.props = store.survive(store.node_props(Nid::MESSAGE_STORE), Code::NodeSpecial, Nid::MESSAGE_STORE)?.unwrap_or_default();
         store.special = store.find_special()?;
         Ok(store)
+    }
+
+    /// The same store as another database of its file shows it: names and special folders stay.
+    #[must_use]
+    pub fn over(&self, ndb: Arc<Ndb>) -> Self {
+        let (names, props, special) = (Arc::clone(&self.names), self.props.clone(), self.special.clone());
+        Self { ndb, names, props, special, children: Mutex::default(), addresses: self.addresses.clone() }
     }
 
     /// The node database below.
@@ -76,6 +90,11 @@ impl Store {
         &self.names
     }
 
+    /// What the whole store tells of mail addresses, for items that are read from now on; told once.
+    pub fn set_addresses(&self, addresses: Addresses) {
+        self.addresses.get_or_init(|| Arc::new(addresses));
+    }
+
     /// The checksum of the store's password; `None` where there is none. It protects nothing: data are not encrypted by it.
     pub fn password_crc(&self) -> Option<u32> {
         let stored = self.props.int(tags::PST_PASSWORD)?;
@@ -88,6 +107,12 @@ impl Store {
         let node = self.ndb.required_node(nid)?;
         let values = Properties::open(&self.ndb, nid, node.data, node.subnodes)?.values()?;
         Ok(self.props_of(nid, values))
+    }
+
+    /// The properties of a node that lies here.
+    pub fn props_at(&self, node: item::NodeRef) -> Result<Props> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        Ok(self.props_of(node.nid, values))
     }
 
     /// Properties from values that belong to a node.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::codepage;
 use super::names::NameMap;
+use super::tags;
 use crate::damage::{Code, Place, Result};
 use crate::format::id::Nid;
 use crate::format::property::{FileTime, Guid};
@@ -244,10 +245,31 @@ impl Props {
     }
 
     fn own_codepage(&self) -> Option<u16> {
-        // PidTagMessageCodepage, then PidTagInternetCodepage: see the order in which Outlook asks, [MS-OXCMSG] 2.2.1.20.
-        [0x3ffd, 0x3fde].into_iter().find_map(|id| match self.values.get(&id)? {
-            Value::I32(page) => u16::try_from(*page).ok().filter(|page| codepage::is_known(*page)),
-            _ => None,
-        })
+        codepage_told(|key| self.int(key))
+    }
+}
+
+/// The code page that an object's own numbers tell, in the order in which Outlook asks ([MS-OXCMSG] 2.2.1.20); the
+/// language tells where no page is named or known.
+pub(super) fn codepage_told(int: impl Fn(Key) -> Option<i32>) -> Option<u16> {
+    let page = |key| int(key).and_then(|page| u16::try_from(page).ok()).filter(|page| codepage::is_known(*page));
+    let language = || codepage::by_lcid(u32::from_le_bytes(int(tags::MESSAGE_LOCALE_ID)?.to_le_bytes()));
+    page(tags::MESSAGE_CODEPAGE).or_else(|| page(tags::INTERNET_CODEPAGE)).or_else(language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(values: &[(Key, i32)]) -> u16 {
+        Props::from_values(values.iter().map(|(key, value)| (*key, Value::I32(*value)))).codepage()
+    }
+
+    #[test]
+    fn the_language_tells_the_code_page_where_none_is_named() {
+        assert_eq!(page(&[(tags::MESSAGE_LOCALE_ID, 0x0411)]), 932);
+        assert_eq!(page(&[(tags::MESSAGE_LOCALE_ID, 0x0411), (tags::INTERNET_CODEPAGE, 1251)]), 1251);
+        assert_eq!(page(&[(tags::MESSAGE_CODEPAGE, 1255), (tags::INTERNET_CODEPAGE, 1251)]), 1255);
+        assert_eq!(page(&[(tags::MESSAGE_CODEPAGE, 7), (tags::MESSAGE_LOCALE_ID, -1)]), codepage::WINDOWS_1252);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::item::{Attachment, Content, Item, NodeRef};
 use super::props::Props;
-use super::{Store, tags};
+use super::{Store, codepage, tags};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -16,8 +16,12 @@ use crate::ndb::Ndb;
 mod method {
     pub(super) const NONE: i32 = 0;
     pub(super) const BY_VALUE: i32 = 1;
+    pub(super) const BY_REFERENCE: i32 = 2;
+    pub(super) const BY_REFERENCE_RESOLVE: i32 = 3;
+    pub(super) const BY_REFERENCE_ONLY: i32 = 4;
     pub(super) const EMBEDDED: i32 = 5;
     pub(super) const OLE: i32 = 6;
+    pub(super) const BY_WEB_REFERENCE: i32 = 7;
 }
 
 impl Store {
@@ -31,10 +35,31 @@ impl Store {
     ///
     /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
     pub fn item(&self, node: NodeRef) -> Result<Item> {
-        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
-        let mut item = Item { node, props: self.props_of(node.nid, values), ..Item::default() };
+        let mut item = self.envelope(node)?;
+        item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
+    }
+
+    /// What lies beside the properties of an item whose properties are lost.
+    pub fn item_without_props(&self, node: NodeRef) -> Result<Item> {
+        let mut item = Item { node, damage: vec!["the message itself is lost".into()], ..Item::default() };
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        Ok(item)
+    }
+
+    /// An attachment whose message is lost.
+    pub fn attachment_alone(&self, node: NodeRef) -> Result<Attachment> {
+        let subnode = SubnodeEntry { data: node.data, subnodes: node.subnodes, ..SubnodeEntry::default() };
+        self.attachment(node, &subnode, codepage::WINDOWS_1252)
+    }
+
+    /// An item without its attachments.
+    pub fn envelope(&self, node: NodeRef) -> Result<Item> {
+        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let addresses = self.addresses.get().cloned().unwrap_or_default();
+        let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
     }
 
@@ -155,11 +180,15 @@ fn content_of(ndb: &Ndb, props: &Props, subnodes: Bid) -> Result<Content> {
         Some(Value::Stream(stream)) => Ok(Content::Stream(*stream)),
         Some(Value::Binary(bytes) | Value::String8(bytes)) => Ok(Content::Bytes(bytes.clone())),
         _ => {
-            let path = props.text(tags::ATTACH_LONG_PATHNAME).or_else(|| props.text(tags::ATTACH_PATHNAME));
+            let paths = [tags::ATTACH_LONG_PATHNAME, tags::ATTACH_PATHNAME];
+            let path = paths.into_iter().filter_map(|key| props.text(key)).find(|path| !path.trim().is_empty());
             match (kind, path) {
                 (method::NONE, _) => Ok(Content::None),
                 (method::BY_VALUE | method::EMBEDDED | method::OLE, _) => Err(Error::Damaged(Code::Attachment, Place::node(props.nid().0))),
                 (_, Some(path)) => Ok(Content::Reference(path)),
+                (method::BY_REFERENCE | method::BY_REFERENCE_RESOLVE | method::BY_REFERENCE_ONLY | method::BY_WEB_REFERENCE, None) => {
+                    Ok(Content::Broken("it was attached as a link, and the link is not there".into()))
+                }
                 (_, None) => Ok(Content::None),
             }
         }

@@ -14,7 +14,7 @@ use crate::ltp::value::Value;
 pub struct Role(pub &'static str);
 
 /// The special folders of a store.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Special {
     subtree: Option<Nid>,
     roles: BTreeMap<Nid, Role>,

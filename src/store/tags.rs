@@ -51,6 +51,7 @@ pub const LAST_MODIFICATION_TIME: Key = Key::Id(0x3008);
 
 // Attachments.
 pub const ATTACH_DATA: Key = Key::Id(0x3701);
+pub const ATTACH_ENCODING: Key = Key::Id(0x3702);
 pub const ATTACH_FILENAME: Key = Key::Id(0x3704);
 pub const ATTACH_METHOD: Key = Key::Id(0x3705);
 pub const ATTACH_LONG_FILENAME: Key = Key::Id(0x3707);
@@ -110,10 +111,12 @@ pub const ATTACH_CONTENT_ID: Key = Key::Id(0x3712);
 pub const ATTACH_CONTENT_LOCATION: Key = Key::Id(0x3713);
 pub const ATTACH_FLAGS: Key = Key::Id(0x3714);
 pub const SMTP_ADDRESS: Key = Key::Id(0x39fe);
+pub const MESSAGE_LOCALE_ID: Key = Key::Id(0x3ff1);
 pub const INTERNET_CODEPAGE: Key = Key::Id(0x3fde);
 pub const SENDER_SMTP_ADDRESS: Key = Key::Id(0x5d01);
 pub const SENT_REPRESENTING_SMTP_ADDRESS: Key = Key::Id(0x5d02);
 pub const RECIPIENT_DISPLAY_NAME: Key = Key::Id(0x5ff6);
+pub const CONTENT_CLASS: Key = Key::Name(PS_INTERNET_HEADERS, "Content-Class");
 pub const KEYWORDS: Key = Key::Name(PS_PUBLIC_STRINGS, "Keywords");
 
 // Calendar items, contacts, tasks, journal entries ([MS-OXOCAL], [MS-OXOCNTC], [MS-OXOTASK], [MS-OXOJRNL]).
@@ -130,6 +133,9 @@ pub const LID_OWNER_CRITICAL_CHANGE: Key = Key::Lid(PSETID_MEETING, 0x001a);
 pub const LID_CLEAN_GLOBAL_OBJECT_ID: Key = Key::Lid(PSETID_MEETING, 0x0023);
 
 pub const LID_APPOINTMENT_SEQUENCE: Key = Key::Lid(PSETID_APPOINTMENT, 0x8201);
+pub const OWNER_APPOINTMENT_ID: Key = Key::Id(0x0062);
+pub const LID_INTENDED_BUSY_STATUS: Key = Key::Lid(PSETID_APPOINTMENT, 0x8224);
+pub const LID_APPOINTMENT_NOT_ALLOW_PROPOSE: Key = Key::Lid(PSETID_APPOINTMENT, 0x825a);
 pub const LID_BUSY_STATUS: Key = Key::Lid(PSETID_APPOINTMENT, 0x8205);
 pub const LID_LOCATION: Key = Key::Lid(PSETID_APPOINTMENT, 0x8208);
 pub const LID_APPOINTMENT_START_WHOLE: Key = Key::Lid(PSETID_APPOINTMENT, 0x820d);
@@ -157,6 +163,12 @@ pub const LID_TASK_DATE_COMPLETED: Key = Key::Lid(PSETID_TASK, 0x810f);
 pub const LID_TASK_RECURRENCE: Key = Key::Lid(PSETID_TASK, 0x8116);
 pub const LID_TASK_COMPLETE: Key = Key::Lid(PSETID_TASK, 0x811c);
 pub const LID_TASK_OWNER: Key = Key::Lid(PSETID_TASK, 0x811f);
+
+pub const LID_TASK_ACTUAL_EFFORT: Key = Key::Lid(PSETID_TASK, 0x8110);
+pub const LID_TASK_ESTIMATED_EFFORT: Key = Key::Lid(PSETID_TASK, 0x8111);
+pub const LID_TASK_ASSIGNER: Key = Key::Lid(PSETID_TASK, 0x8121);
+pub const LID_TASK_OWNERSHIP: Key = Key::Lid(PSETID_TASK, 0x8129);
+pub const LID_TASK_ACCEPTANCE_STATE: Key = Key::Lid(PSETID_TASK, 0x812a);
 
 pub const LID_LOG_TYPE: Key = Key::Lid(PSETID_LOG, 0x8700);
 pub const LID_LOG_START: Key = Key::Lid(PSETID_LOG, 0x8706);
@@ -225,6 +237,23 @@ pub const OTHER_STATE: Key = Key::Id(0x3a62);
 pub const OTHER_STREET: Key = Key::Id(0x3a63);
 pub const OTHER_POST_OFFICE_BOX: Key = Key::Id(0x3a64);
 
+pub const LANGUAGE: Key = Key::Id(0x3a0c);
+pub const INITIALS: Key = Key::Id(0x3a0a);
+pub const ACCOUNT: Key = Key::Id(0x3a00);
+pub const GOVERNMENT_ID_NUMBER: Key = Key::Id(0x3a07);
+pub const CUSTOMER_ID: Key = Key::Id(0x3a4a);
+pub const REFERRED_BY: Key = Key::Id(0x3a47);
+pub const COMPUTER_NETWORK_NAME: Key = Key::Id(0x3a49);
+pub const USER_X509_CERTIFICATE: Key = Key::Id(0x3a70);
+pub const LID_CONTACT_USER_FIELD1: Key = Key::Lid(PSETID_ADDRESS, 0x804f);
+pub const LID_CONTACT_USER_FIELD2: Key = Key::Lid(PSETID_ADDRESS, 0x8050);
+pub const LID_CONTACT_USER_FIELD3: Key = Key::Lid(PSETID_ADDRESS, 0x8051);
+pub const LID_CONTACT_USER_FIELD4: Key = Key::Lid(PSETID_ADDRESS, 0x8052);
+pub const LID_EMAIL1_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8080);
+pub const LID_EMAIL2_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x8090);
+pub const LID_EMAIL3_DISPLAY_NAME: Key = Key::Lid(PSETID_ADDRESS, 0x80a0);
+pub const LID_FAX1_EMAIL_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x80b3);
+
 pub const LID_FILE_UNDER: Key = Key::Lid(PSETID_ADDRESS, 0x8005);
 pub const LID_HOME_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x801a);
 pub const LID_WORK_ADDRESS: Key = Key::Lid(PSETID_ADDRESS, 0x801b);
@@ -259,7 +288,10 @@ pub const LID_WEDDING_ANNIVERSARY_LOCAL: Key = Key::Lid(PSETID_ADDRESS, 0x80df);
 
 // What readers do not ask for and writers must give.
 pub const MESSAGE_SIZE: Key = Key::Id(0x0e08);
+pub const SUBMIT_FLAGS: Key = Key::Id(0x0e14);
 pub const ATTACH_SIZE: Key = Key::Id(0x0e20);
+pub const CHANGE_KEY: Key = Key::Id(0x65e2);
+pub const PREDECESSOR_CHANGE_LIST: Key = Key::Id(0x65e3);
 pub const COMMON_VIEWS_ENTRY_ID: Key = Key::Id(0x35e6);
 pub const VALID_FOLDER_MASK: Key = Key::Id(0x35df);
 pub const COMMENT: Key = Key::Id(0x3004);
@@ -270,3 +302,52 @@ pub const HIDDEN_UNREAD_COUNT: Key = Key::Id(0x6636);
 pub const SEARCH_FLAGS: Key = Key::Id(0x660b);
 pub const NAME_MAP_BUCKETS: Key = Key::Id(0x0001);
 pub const MESSAGE_CODEPAGE: Key = Key::Id(0x3ffd);
+
+// Reports, receipts, lists, voice mail, feeds: what their mail tells more ([MS-OXOMSG], [MS-OXCMAIL] 2.1.3).
+pub const DELIVER_TIME: Key = Key::Id(0x0010);
+pub const PARENT_KEY: Key = Key::Id(0x0025);
+pub const PRIORITY: Key = Key::Id(0x0026);
+pub const REPORT_TIME: Key = Key::Id(0x0032);
+pub const READ_RECEIPT_ENTRY_ID: Key = Key::Id(0x0046);
+pub const ORIGINAL_SUBJECT: Key = Key::Id(0x0049);
+pub const ORIGINAL_SUBMIT_TIME: Key = Key::Id(0x004e);
+pub const READ_RECEIPT_SEARCH_KEY: Key = Key::Id(0x0053);
+pub const ORIGINAL_DISPLAY_TO: Key = Key::Id(0x0074);
+pub const REPORT_DISPOSITION: Key = Key::Id(0x0080);
+pub const REPORT_DISPOSITION_MODE: Key = Key::Id(0x0081);
+pub const NON_DELIVERY_REPORT_REASON_CODE: Key = Key::Id(0x0c04);
+pub const NON_DELIVERY_REPORT_DIAG_CODE: Key = Key::Id(0x0c05);
+pub const SUPPLEMENTARY_INFO: Key = Key::Id(0x0c1b);
+pub const NON_DELIVERY_REPORT_STATUS_CODE: Key = Key::Id(0x0c20);
+pub const REMOTE_MESSAGE_TRANSFER_AGENT: Key = Key::Id(0x0c21);
+pub const LIST_HELP: Key = Key::Id(0x1043);
+pub const LIST_SUBSCRIBE: Key = Key::Id(0x1044);
+pub const LIST_UNSUBSCRIBE: Key = Key::Id(0x1045);
+pub const ORIGINAL_MESSAGE_ID: Key = Key::Id(0x1046);
+pub const AUTO_RESPONSE_SUPPRESS: Key = Key::Id(0x3fdf);
+pub const READ_RECEIPT_ADDRESS_TYPE: Key = Key::Id(0x4029);
+pub const READ_RECEIPT_EMAIL_ADDRESS: Key = Key::Id(0x402a);
+pub const READ_RECEIPT_NAME: Key = Key::Id(0x402b);
+pub const READ_RECEIPT_SMTP_ADDRESS: Key = Key::Id(0x5d05);
+pub const VOICE_MESSAGE_DURATION: Key = Key::Id(0x6801);
+pub const SENDER_TELEPHONE_NUMBER: Key = Key::Id(0x6802);
+pub const VOICE_MESSAGE_SENDER_NAME: Key = Key::Id(0x6803);
+pub const FAX_NUMBER_OF_PAGES: Key = Key::Id(0x6804);
+pub const VOICE_MESSAGE_ATTACHMENT_ORDER: Key = Key::Id(0x6805);
+pub const CALL_ID: Key = Key::Id(0x6806);
+pub const REPORTING_MESSAGE_TRANSFER_AGENT: Key = Key::Id(0x6820);
+pub const PSETID_POST_RSS: Guid = Guid::mapi(0x0006_2041);
+pub const LID_POST_RSS_CHANNEL_LINK: Key = Key::Lid(PSETID_POST_RSS, 0x8900);
+pub const LID_POST_RSS_ITEM_LINK: Key = Key::Lid(PSETID_POST_RSS, 0x8901);
+pub const LID_POST_RSS_ITEM_GUID: Key = Key::Lid(PSETID_POST_RSS, 0x8903);
+pub const LID_POST_RSS_CHANNEL: Key = Key::Lid(PSETID_POST_RSS, 0x8904);
+
+// Free/busy items ([MS-OXOPFFB]).
+pub const FREE_BUSY_PUBLISH_START: Key = Key::Id(0x6847);
+pub const FREE_BUSY_PUBLISH_END: Key = Key::Id(0x6848);
+pub const SCHEDULE_INFO_MONTHS_TENTATIVE: Key = Key::Id(0x6851);
+pub const SCHEDULE_INFO_FREE_BUSY_TENTATIVE: Key = Key::Id(0x6852);
+pub const SCHEDULE_INFO_MONTHS_BUSY: Key = Key::Id(0x6853);
+pub const SCHEDULE_INFO_FREE_BUSY_BUSY: Key = Key::Id(0x6854);
+pub const SCHEDULE_INFO_MONTHS_AWAY: Key = Key::Id(0x6855);
+pub const SCHEDULE_INFO_FREE_BUSY_AWAY: Key = Key::Id(0x6856);

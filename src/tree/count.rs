@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::Tree;
+use super::{Recovered, Tree};
 use crate::convert::Format;
 use crate::damage::Result;
 use crate::format::id::Nid;
@@ -102,8 +102,8 @@ impl Tree {
                 self.count_part(Part { folder: *folder, which, shown: is_shown }, &mut count)?;
             }
         }
-        if !self.view.no_recovered {
-            count.orphans = u64::try_from(self.orphans()?.messages.len()).unwrap_or(u64::MAX);
+        if self.view.recovered != Recovered::None {
+            count.orphans = u64::try_from(self.orphans()?.messages().count()).unwrap_or(u64::MAX);
         }
         Ok(count)
     }
@@ -120,9 +120,9 @@ impl Tree {
                 }
             }
         }
-        if !self.view.no_recovered {
-            for folder in &self.orphans()?.folders {
-                shown.extend(folders_below(&self.store, *folder)?);
+        if self.view.recovered != Recovered::None {
+            for folder in self.orphans()?.folders() {
+                shown.extend(folders_below(&self.store, folder)?);
             }
         }
         Ok(shown)

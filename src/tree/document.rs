@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::ino::{Ino, Object, Slot};
-use super::{Known, Rendered, Tree, object};
-use crate::convert::{self, Document, Format};
+use super::recovered::ORPHAN_ORIGIN;
+use super::{Rendered, Tree, object};
+use crate::convert::{self, Format};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::id::Nid;
 use crate::format::property::FileTime;
 use crate::store::item::Item;
-use crate::store::{Summary, Which};
+use crate::store::{Store, Summary, Which};
 
 impl Tree {
     /// The document behind an inode, with its size and time.
@@ -17,32 +18,37 @@ impl Tree {
         if let Some(document) = self.documents.get(&ino) {
             return Ok(document);
         }
-        let (document, time) = self.store.ndb().without_io_failure(|| match object(ino)? {
+        self.resolve_addresses()?;
+        let rendered = self.store.ndb().without_io_failure(|| match object(ino)? {
             Object::Document(slot) => self.render(slot),
             Object::Attachment(nid, index) => self.render_attachment(nid, index),
+            Object::Found(index) => self.render_found(index),
+            Object::FoundAttachment(index, attachment) => self.render_found_attachment(index, attachment),
             _ => Err(Error::NotFound("a document of this number".into())),
         })?;
-        let bytes = document.memory_bytes();
-        let known = Known { size: document.len(), mtime: time.and_then(FileTime::unix) };
-        Ok(self.documents.put(ino, Rendered { document, known }, bytes))
+        let bytes = rendered.document.memory_bytes();
+        Ok(self.documents.put(ino, rendered, bytes))
     }
 
     /// Renders an item; one that cannot be read becomes a document that says so and holds what its row tells.
-    fn render(&self, slot: Slot) -> Result<(Document, Option<FileTime>)> {
+    fn render(&self, slot: Slot) -> Result<Rendered> {
+        let origin = slot.orphaned.then(|| ORPHAN_ORIGIN.to_owned());
         let item = self.store.locate(slot.nid).and_then(|node| self.store.item(node));
-        match item {
+        let (item, format, time) = match item {
             Ok(item) => {
                 let summary = Summary::of(slot.nid, &item.props);
-                Ok((convert::render(&self.store, &item, Format::of(&item.props))?, summary.time()))
+                let format = Format::of(&item.props);
+                (item, format, summary.time())
             }
-            Err(error) if error.is_io() => Err(error),
+            Err(error) if error.is_io() => return Err(error),
             Err(error) => {
                 self.store.ndb().notes().survived(&error, Code::MessageRow, Place::node(slot.nid.0));
                 let row = self.row_of(slot)?;
-                let item = Item::from_row(&row, &error);
-                Ok((convert::render(&self.store, &item, Format::Eml)?, row.time()))
+                (Item::from_row(&row, &error), Format::Eml, row.time())
             }
-        }
+        };
+        let document = convert::render(&self.store, &Item { origin, ..item }, format)?;
+        Ok(Rendered::new(&self.store, document, time))
     }
 
     /// What the folder's table tells of an item.
@@ -56,10 +62,15 @@ impl Tree {
         Err(Error::NotFound(format!("item {} in folder {folder}", slot.nid)))
     }
 
-    fn render_attachment(&self, nid: Nid, index: u32) -> Result<(Document, Option<FileTime>)> {
+    fn render_attachment(&self, nid: Nid, index: u32) -> Result<Rendered> {
         let item = self.store.item(self.store.locate(nid)?)?;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let attachment = item.attachments.get(index).ok_or_else(|| Error::NotFound(format!("attachment {index} of {nid}")))?;
-        Ok((convert::render_attachment(&self.store, attachment)?, Summary::of(nid, &item.props).time()))
+        attachment(&self.store, &item, index, Summary::of(nid, &item.props).time())
     }
+}
+
+/// An attachment of an item, as a document of its own.
+pub(super) fn attachment(store: &Arc<Store>, item: &Item, index: u32, time: Option<FileTime>) -> Result<Rendered> {
+    let at = usize::try_from(index).unwrap_or(usize::MAX);
+    let attachment = item.attachments.get(at).ok_or_else(|| Error::NotFound(format!("attachment {index} of {}", item.node.nid)))?;
+    Ok(Rendered::new(store, convert::render_attachment(store, attachment, index)?, time))
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::ino::{Ino, Object, Slot};
 use super::name::{Name, Unique};
-use super::{Names, Tree, object};
+use super::{Names, Recovered, Tree, object};
 use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
+use crate::recover::Shelf;
 use crate::store::item::Item;
-use crate::store::{FLAG_HAS_ATTACHMENTS, Summary, Which, tags};
+use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary, Which, tags};
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +46,13 @@ pub struct Listing {
 /// The folder of folders outside the IPM subtree.
 pub(super) const OTHER_FOLDERS: &str = "Other folders";
 const RECOVERED: &str = "Recovered";
-const ORPHANED: &str = "Orphaned";
 /// What stands at the root beside the store's folders.
 const RESERVED_AT_ROOT: [&str; 4] = [OTHER_FOLDERS, RECOVERED, ".control", ".scanlog"];
 /// What the folder of a message's attachments appends to the message's name.
 const ATTACHMENTS_SUFFIX: &str = ".attachments";
 
 impl Listing {
-    fn new(parent: Ino, mut entries: Vec<Entry>, failed: u64) -> Self {
+    pub(super) fn new(parent: Ino, mut entries: Vec<Entry>, failed: u64) -> Self {
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         entries.shrink_to_fit();
         Self { parent, entries, failed }
@@ -78,6 +78,10 @@ impl Tree {
         }
         let listing = self.store.ndb().without_io_failure(|| self.make_listing(object(ino)?))?;
         let bytes = listing.memory_bytes();
+        // What a search found appears as soon as it has ended.
+        if ino == Object::Recovered.into() {
+            return Ok(Arc::new(listing));
+        }
         Ok(self.listings.put(ino, listing, bytes))
     }
 
@@ -85,14 +89,18 @@ impl Tree {
         match object {
             Object::Root => self.list_root(),
             Object::OtherFolders => self.list_folders(Ino::ROOT, self.other_folders()?.below(Nid::ROOT_FOLDER)),
-            Object::Recovered => {
-                let orphaned = Entry { name: ORPHANED.into(), ino: Object::Orphaned.into(), kind: Kind::Directory };
-                Ok(Listing::new(Ino::ROOT, vec![orphaned], 0))
-            }
-            Object::Orphaned => self.list_orphans(),
+            Object::Recovered => Ok(self.list_recovered()),
+            Object::Orphaned => self.list_shelf(Nid::ROOT_FOLDER),
+            Object::StandIn(nid) => self.list_shelf(nid),
             Object::Folder(nid) => self.list_folder(nid),
+            Object::Lost(nid) => self.list_lost(nid),
             Object::Attachments(slot) => self.list_attachments(slot),
-            Object::Document(_) | Object::Attachment(..) => Err(Error::NotFound("a folder of this number".into())),
+            Object::Category(category) => self.list_found(Shelf::Category(category)),
+            Object::FoundFolder(index) => self.list_found(Shelf::Folder(index)),
+            Object::FoundAttachments(index) => self.list_found_attachments(index),
+            Object::Document(_) | Object::Attachment(..) | Object::Found(_) | Object::FoundAttachment(..) => {
+                Err(Error::NotFound("a folder of this number".into()))
+            }
         }
     }
 
@@ -107,7 +115,7 @@ impl Tree {
         if !self.view.all_folders && !self.other_folders()?.is_empty() {
             add(OTHER_FOLDERS, Object::OtherFolders);
         }
-        if !self.view.no_recovered {
+        if self.view.recovered != Recovered::None {
             add(RECOVERED, Object::Recovered);
         }
         Ok(Listing::new(Ino::ROOT, entries, failed))
@@ -132,23 +140,8 @@ impl Tree {
 
     fn list_folders(&self, parent: Ino, folders: Vec<Nid>) -> Result<Listing> {
         let mut unique = Unique::default();
-        let entries = folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
+        let entries = self.folder_entries(Nid::ROOT_FOLDER, &folders, Object::Folder, &mut unique)?;
         Ok(Listing::new(parent, entries, 0))
-    }
-
-    fn list_orphans(&self) -> Result<Listing> {
-        let orphans = self.orphans()?;
-        let mut unique = Unique::default();
-        let mut entries: Vec<Entry> = orphans.folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
-        for nid in &orphans.messages {
-            let summary = match self.store.node_props(*nid) {
-                Ok(props) => Summary::of(*nid, &props),
-                Err(error) if error.is_io() => return Err(error),
-                Err(_) => Summary { nid: *nid, ..Summary::default() },
-            };
-            self.push_document(&mut entries, None, &summary, &mut unique, true)?;
-        }
-        Ok(Listing::new(Object::Recovered.into(), entries, 0))
     }
 
     /// The entries for a folder's folders and items.
@@ -156,49 +149,98 @@ impl Tree {
     /// Names are given to folders first, then to all items by ascending id, hidden ones too: which item keeps a name
     /// plain does not depend on what the user asked to see.
     fn entries_of(&self, folder: Nid, folders: &[Nid], mut unique: Unique) -> Result<(Vec<Entry>, u64)> {
-        let mut entries: Vec<Entry> = folders.iter().map(|nid| self.folder_entry(*nid, &mut unique)).collect::<Result<_>>()?;
+        let mut entries = self.folder_entries(folder, folders, Object::Folder, &mut unique)?;
+        let failed = self.push_documents(&mut entries, folder, false, &mut unique)?;
+        Ok((entries, failed))
+    }
+
+    /// Adds the entries for a folder's items.
+    pub(super) fn push_documents(&self, entries: &mut Vec<Entry>, folder: Nid, orphaned: bool, unique: &mut Unique) -> Result<u64> {
+        let slot = |row: &Summary| Slot { folder: Some(folder), nid: row.nid, orphaned };
         // The associated items are few; the others are named one by one as they come, each after those of lower ids.
         let mut hidden = self.store.contents(folder, Which::Associated)?.into_iter().peekable();
         let failed = self.store.visit_contents(folder, Which::Normal, &mut |row| {
             while let Some(before) = hidden.next_if(|hidden| hidden.nid < row.nid) {
-                self.push_document(&mut entries, Some(folder), &before, &mut unique, self.view.hidden)?;
+                self.push_document(entries, slot(&before), &before, unique, self.view.hidden)?;
             }
-            self.push_document(&mut entries, Some(folder), &row, &mut unique, true)
+            self.push_document(entries, slot(&row), &row, unique, true)
         })?;
-        hidden.try_for_each(|row| self.push_document(&mut entries, Some(folder), &row, &mut unique, self.view.hidden))?;
-        Ok((entries, failed))
+        hidden.try_for_each(|row| self.push_document(entries, slot(&row), &row, unique, self.view.hidden))?;
+        Ok(failed)
     }
 
-    fn folder_entry(&self, nid: Nid, unique: &mut Unique) -> Result<Entry> {
-        let stored = self.store.folder(nid)?.name;
-        Ok(Entry { name: unique.name(&Name::folder(&stored), nid.0), ino: Object::Folder(nid).into(), kind: Kind::Directory })
+    /// The entries for folders of a folder; one whose own node is gone has the name that the folder's table tells.
+    pub(super) fn folder_entries(
+        &self,
+        parent: Nid,
+        folders: &[Nid],
+        object: impl Fn(Nid) -> Object,
+        unique: &mut Unique,
+    ) -> Result<Vec<Entry>> {
+        let mut told = None;
+        let mut entries = Vec::new();
+        for nid in folders {
+            let mut name = self.store.folder(*nid)?.name;
+            if name.is_empty() {
+                let told = match &mut told {
+                    Some(told) => told,
+                    none => none.insert(self.store.names_below(parent)?),
+                };
+                name = told.get(nid).cloned().unwrap_or_default();
+            }
+            entries.push(Entry { name: unique.name(&Name::folder(&name), nid.0), ino: object(*nid).into(), kind: Kind::Directory });
+        }
+        Ok(entries)
     }
 
-    fn push_document(&self, entries: &mut Vec<Entry>, folder: Option<Nid>, row: &Summary, unique: &mut Unique, shown: bool) -> Result<()> {
+    pub(super) fn push_document(
+        &self,
+        entries: &mut Vec<Entry>,
+        slot: Slot,
+        row: &Summary,
+        unique: &mut Unique,
+        shown: bool,
+    ) -> Result<()> {
         let name = unique.name(&self.document_name(row)?, row.nid.0);
         if !shown {
             return Ok(());
         }
-        let slot = Slot { folder, nid: row.nid };
-        let attachments = self.view.attachments && row.flags.is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0);
-        if attachments {
-            let name = unique.name(&Name::given(&format!("{name}{ATTACHMENTS_SUFFIX}")), row.nid.0);
-            entries.push(Entry { name, ino: Object::Attachments(slot).into(), kind: Kind::Directory });
-        }
-        entries.push(Entry { name, ino: Object::Document(slot).into(), kind: Kind::File });
+        let has_attachments = row.flags.is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0);
+        let attachments = has_attachments.then_some(Object::Attachments(slot));
+        self.push_named(entries, name, Object::Document(slot), attachments, row.nid.0, unique);
         Ok(())
+    }
+
+    /// Adds a document, and beside it the folder of its attachments where it has some and the user wants them.
+    pub(super) fn push_named(
+        &self,
+        entries: &mut Vec<Entry>,
+        name: String,
+        document: Object,
+        attachments: Option<Object>,
+        id: u32,
+        unique: &mut Unique,
+    ) {
+        if let Some(attachments) = attachments.filter(|_| self.view.attachments) {
+            let name = unique.name(&Name::given(&format!("{name}{ATTACHMENTS_SUFFIX}")), id);
+            entries.push(Entry { name, ino: attachments.into(), kind: Kind::Directory });
+        }
+        entries.push(Entry { name, ino: document.into(), kind: Kind::File });
     }
 
     fn document_name(&self, row: &Summary) -> Result<Name> {
         let format = self.document_format(row)?;
-        let subject = self.title(row, format)?;
-        let subject = subject.as_str();
-        Ok(match (self.view.names, format) {
+        Ok(self.name_of(row, format, &self.title(row, format)?))
+    }
+
+    /// The name of a document with this title.
+    pub(super) fn name_of(&self, row: &Summary, format: Format, title: &str) -> Name {
+        match (self.view.names, format) {
             (Names::Nid, _) => Name::numbered(row.nid, format.extension()),
             // People have no date.
-            (Names::Subject, _) | (Names::Date, Format::Vcf) => Name::titled(subject, format.extension()),
-            (Names::Date, Format::Eml | Format::Ics) => Name::dated(row.time(), subject, format.extension()),
-        })
+            (Names::Subject, _) | (Names::Date, Format::Vcf) => Name::titled(title, format.extension()),
+            (Names::Date, Format::Eml | Format::Ics) => Name::dated(row.time(), title, format.extension()),
+        }
     }
 
     /// What stands in a document's name: the subject, and of people who have none the name that their card shows.
@@ -226,13 +268,13 @@ impl Tree {
 
     fn list_attachments(&self, slot: Slot) -> Result<Listing> {
         let item = self.store.item(self.store.locate(slot.nid)?)?;
-        let mut unique = Unique::default();
-        let mut entries = Vec::new();
-        for (index, attachment) in (0_u32..).zip(&item.attachments) {
-            let name = unique.name(&Name::given(&convert::attachment_name(attachment, index)), attachment.node.nid.0);
-            entries.push(Entry { name, ino: Object::Attachment(slot.nid, index).into(), kind: Kind::File });
-        }
-        let parent = slot.folder.map_or(Object::Orphaned, |nid| if nid == self.root_folder() { Object::Root } else { Object::Folder(nid) });
+        let entries = attachment_entries(&self.store, &item, |index| Object::Attachment(slot.nid, index))?;
+        let parent = match slot.folder {
+            None => Object::Orphaned,
+            Some(nid) if slot.orphaned => Object::Lost(nid),
+            Some(nid) if nid == self.root_folder() => Object::Root,
+            Some(nid) => Object::Folder(nid),
+        };
         Ok(Listing::new(parent.into(), entries, 0))
     }
 
@@ -242,4 +284,15 @@ impl Tree {
         let time = props.time(tags::LAST_MODIFICATION_TIME).or_else(|| props.time(tags::CREATION_TIME));
         Ok(time.and_then(crate::format::property::FileTime::unix))
     }
+}
+
+/// The entries for an item's attachments.
+pub(super) fn attachment_entries(store: &Store, item: &Item, object: impl Fn(u32) -> Object) -> Result<Vec<Entry>> {
+    let mut unique = Unique::default();
+    let named = (0_u32..).zip(&item.attachments).map(|(index, attachment)| {
+        let name = convert::attachment_name(store, attachment, index)?;
+        let name = unique.name(&Name::given(&name), attachment.node.nid.0);
+        Ok(Entry { name, ino: object(index).into(), kind: Kind::File })
+    });
+    named.collect()
 }

@@ -10,18 +10,20 @@ mod ino;
 mod listing;
 mod name;
 mod other;
+mod recovered;
 mod xattr;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use crate::convert::Document;
 use crate::convert::document::fetch;
+use crate::convert::{self, Document};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
+use crate::format::property::FileTime;
 use crate::ndb::cache::Cache;
-use crate::recover::Orphans;
+use crate::recover::{Findings, Orphans};
 use crate::store::Store;
 
 pub use count::Count;
@@ -62,8 +64,17 @@ impl OpenFile {
 /// A document, with what is remembered of it.
 #[derive(Debug)]
 struct Rendered {
+    /// What reads the document's streams.
+    store: Arc<Store>,
     document: Document,
     known: Known,
+}
+
+impl Rendered {
+    fn new(store: &Arc<Store>, document: Document, time: Option<FileTime>) -> Self {
+        let known = Known { size: document.len(), mtime: time.and_then(FileTime::unix) };
+        Self { store: Arc::clone(store), document, known }
+    }
 }
 
 /// What the user asked to see.
@@ -77,8 +88,22 @@ pub struct View {
     pub attachments: bool,
     /// How documents are named.
     pub names: Names,
-    /// Nothing under `Recovered`.
-    pub no_recovered: bool,
+    /// What is shown under `Recovered`.
+    pub recovered: Recovered,
+    /// X.500 names of people become the mail addresses that any item of the store tells.
+    pub resolve_store: bool,
+}
+
+/// What is shown under `Recovered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovered {
+    /// There is no such folder.
+    None,
+    /// What no folder reaches, and what a search found once one has ended.
+    #[default]
+    Orphaned,
+    /// The same, with a search before anything is shown.
+    All,
 }
 
 /// How documents are named.
@@ -105,6 +130,10 @@ pub struct Tree {
     /// Held while something is searched for in the whole store: once is enough.
     searching: Mutex<()>,
     other: OnceLock<other::OtherFolders>,
+    /// What a search of the whole file found, once one has ended.
+    found: RwLock<Option<Arc<Findings>>>,
+    /// Whether the store was searched for mail addresses.
+    resolved: OnceLock<()>,
 }
 
 /// What is kept of every document that was looked at, instead of the document.
@@ -129,6 +158,8 @@ impl Tree {
             orphans: OnceLock::new(),
             searching: Mutex::default(),
             other: OnceLock::new(),
+            found: RwLock::default(),
+            resolved: OnceLock::new(),
         }
     }
 
@@ -166,12 +197,17 @@ impl Tree {
     pub fn attributes(&self, ino: Ino) -> Result<Attributes> {
         match object(ino)? {
             Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned => Ok(folder(ino, None)),
-            Object::Folder(nid) => Ok(folder(ino, self.folder_time(nid)?)),
+            Object::Category(_) | Object::FoundFolder(_) => self.findings().map(|_| folder(ino, None)),
+            Object::Folder(nid) | Object::Lost(nid) | Object::StandIn(nid) => Ok(folder(ino, self.folder_time(nid)?)),
+            Object::FoundAttachments(index) => {
+                let message = self.known(Ino::from(Object::Found(index)))?;
+                Ok(folder(ino, message.mtime))
+            }
             Object::Attachments(slot) => {
                 let message = self.known(Ino::from(Object::Document(slot)))?;
                 Ok(folder(ino, message.mtime))
             }
-            Object::Document(_) | Object::Attachment(..) => {
+            Object::Document(_) | Object::Attachment(..) | Object::Found(_) | Object::FoundAttachment(..) => {
                 let known = self.known(ino)?;
                 Ok(Attributes { ino, kind: Kind::File, size: known.size, mtime: known.mtime })
             }
@@ -185,7 +221,7 @@ impl Tree {
 
     /// Bytes of an open document from `offset`, at most `len`; fewer only at its end.
     pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
-        file.rendered.document.read(&self.store, offset, len)
+        file.rendered.document.read(&file.rendered.store, offset, len)
     }
 
     /// The same, and whether some of it cannot be read and stands there as zeros.
@@ -226,9 +262,15 @@ impl Tree {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The items that no folder reaches; found when first asked for.
-    fn orphans(&self) -> Result<&Orphans> {
-        self.searched(&self.orphans, || Orphans::find(&self.store))
+    /// Searches the store for mail addresses, if the user wants that and it was not done yet; documents wait for it.
+    pub fn resolve_addresses(&self) -> Result<()> {
+        if self.view.resolve_store {
+            self.searched(&self.resolved, || {
+                self.store.set_addresses(convert::addresses(&self.store)?);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// What a search of the whole store found; made by the first who asks, while others wait.

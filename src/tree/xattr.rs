@@ -1,9 +1,11 @@
 //! Extended attributes: what a document's name cannot hold.
 
 use super::ino::{Ino, Object, Slot};
+use super::recovered::ORPHAN_ORIGIN;
 use super::{Tree, object};
 use crate::damage::Result;
 use crate::format::id::Nid;
+use crate::store::item::Item;
 use crate::store::{Summary, tags};
 
 /// The attributes of one inode, those that are set.
@@ -26,7 +28,13 @@ impl Tree {
 
     fn xattrs(&self, ino: Ino) -> Result<Attributes> {
         match object(ino)? {
-            Object::Folder(nid) => self.folder_xattrs(nid),
+            Object::Folder(nid) | Object::StandIn(nid) => self.folder_xattrs(nid),
+            Object::Lost(nid) => {
+                let mut set = self.folder_xattrs(nid)?;
+                set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
+                Ok(set)
+            }
+            Object::Found(index) => self.found_xattrs(index),
             Object::Root if !self.view.all_folders => self.folder_xattrs(self.root_folder()),
             Object::Document(slot) => self.document_xattrs(slot),
             _ => Ok(Vec::new()),
@@ -50,23 +58,39 @@ impl Tree {
                 return Ok(set);
             }
         };
-        let summary = Summary::of(slot.nid, &item.props);
-        let mut set = self.common_xattrs(slot.nid, summary.class, summary.subject);
-        set.extend(summary.flags.map(|flags| ("user.pst.flags", format!("{flags:#x}"))));
-        if slot.folder.is_none() {
-            set.push(("user.pst.origin", "orphaned".into()));
-        }
-        if !item.damage.is_empty() {
-            set.push(("user.pst.damage", item.damage.join("; ")));
+        let mut set = self.item_xattrs(Some(slot.nid), &item);
+        if slot.orphaned {
+            set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
         }
         Ok(set)
     }
 
+    fn found_xattrs(&self, index: u32) -> Result<Attributes> {
+        let (found, item) = self.found_item(index)?;
+        let nid = Some(found.nid()).filter(|nid| *nid != Nid::default());
+        let mut set = self.item_xattrs(nid, &item);
+        set.push(("user.pst.origin", found.origin.to_string()));
+        set.push(("user.pst.confidence", found.confidence.to_string()));
+        Ok(set)
+    }
+
+    fn item_xattrs(&self, nid: Option<Nid>, item: &Item) -> Attributes {
+        let summary = Summary::of(nid.unwrap_or_default(), &item.props);
+        let mut set = match nid {
+            Some(nid) => self.common_xattrs(nid, summary.class, summary.subject),
+            None => named_xattrs(summary.class, summary.subject),
+        };
+        set.extend(summary.flags.map(|flags| ("user.pst.flags", format!("{flags:#x}"))));
+        if !item.damage.is_empty() {
+            set.push(("user.pst.damage", item.damage.join("; ")));
+        }
+        set
+    }
+
     fn common_xattrs(&self, nid: Nid, class: Option<String>, name: Option<String>) -> Attributes {
         let mut set = vec![("user.pst.nid", format!("{:#x}", nid.0))];
-        set.extend(class.filter(|class| !class.is_empty()).map(|class| ("user.pst.class", class)));
         set.extend(self.entry_id(nid).map(|entry| ("user.pst.entryid", entry)));
-        set.extend(name.filter(|name| !name.is_empty()).map(|name| ("user.pst.name", name)));
+        set.extend(named_xattrs(class, name));
         set
     }
 
@@ -76,4 +100,9 @@ impl Tree {
         let bytes = [0; 4].into_iter().chain(key).chain(nid.0.to_le_bytes());
         Some(bytes.map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+fn named_xattrs(class: Option<String>, name: Option<String>) -> Attributes {
+    let values = [("user.pst.class", class), ("user.pst.name", name)];
+    values.into_iter().filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_empty())?))).collect()
 }

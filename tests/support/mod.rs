@@ -15,4 +15,5 @@ pub mod census;
 pub mod copy;
 pub mod edit;
 pub mod forge;
+pub mod scan;
 pub mod walk;

@@ -30,6 +30,8 @@ use crate::format::id::Nid;
 use crate::ndb::Ndb;
 use report::Report;
 
+pub(super) use value::type_name;
+
 const HELP: &str = "\
 WHAT is one of:
   header             the file's header

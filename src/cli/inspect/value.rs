@@ -111,7 +111,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// What a property's type is called.
-pub(super) fn type_name(kind: PropType) -> String {
+pub(in crate::cli) fn type_name(kind: PropType) -> String {
     if kind.is_multi() {
         return format!("multi {}", type_name(kind.element()));
     }

@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 
 use crate::convert::Given;
+use crate::convert::body::Bodies;
 use crate::convert::lines::{Lines, base64, filename, quoted, utc, zulu};
 use crate::store::item::{Attachment, Content, Item};
 use crate::store::props::{Key, Props};
@@ -39,11 +40,18 @@ pub(super) fn time(props: &Props, key: Key) -> Option<DateTime> {
 pub(super) fn write_texts(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     lines.some_text("SUMMARY", item.subject().as_deref());
     lines.some_text("DESCRIPTION", given.text(item).as_deref());
+    write_html(lines, item);
 }
 
-/// Writes CATEGORIES, CLASS and PRIORITY ([MS-OXCICAL] 2.1.3.1.1.20.3, 2.1.3.1.1.20.4, 2.1.3.1.1.20.17).
+/// Writes the body with its looks as Outlook does ([MS-OXCICAL] 2.1.3.1.1.20.36); it reads this before DESCRIPTION.
+pub(super) fn write_html(lines: &mut Lines, item: &Item) {
+    lines.some_text("X-ALT-DESC;FMTTYPE=text/html", Bodies::of(item).html.as_deref());
+}
+
+/// Writes CATEGORIES, CONTACT, CLASS and PRIORITY ([MS-OXCICAL] 2.1.3.1.1.20.3, .6, .4, .17).
 pub(super) fn write_marks(lines: &mut Lines, props: &Props) {
     lines.texts("CATEGORIES", ",", &props.texts(tags::KEYWORDS));
+    props.texts(tags::LID_CONTACTS).iter().for_each(|contact| lines.some_text("CONTACT", Some(contact)));
     let class = match props.int(tags::SENSITIVITY) {
         Some(0) => Some("PUBLIC"),
         Some(1) => Some("X-PERSONAL"),

@@ -27,8 +27,9 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) -> Option
     match &series {
         Some(series) => {
             let when = |minutes: u32| zones.start().minutes(minutes, master.is_all_day);
-            let deleted = series.deleted();
-            recurrence::write(lines, &series.pattern, series.last().and_then(when), deleted.into_iter().filter_map(when));
+            let deleted: Vec<_> = series.deleted().into_iter().filter_map(when).collect();
+            let on = |date| series.at(date).and_then(when);
+            recurrence::write(lines, &series.pattern, series.last().and_then(when), &deleted, on);
         }
         None if blob.is_some() => lines.text("X-PSTFS-INCOMPLETE", "recurrence"),
         None => {}
@@ -201,6 +202,37 @@ mod tests {
             assert_eq!(lines(&document, "DESCRIPTION"), ["DESCRIPTION:weekly", "DESCRIPTION:just once"], "{at}");
             assert!(!document.contains("X-PSTFS-INCOMPLETE"));
         }
+    }
+
+    #[test]
+    fn an_instance_has_the_looks_of_its_own_message() {
+        let mut series = series(&[(tags::LID_APPOINTMENT_RECUR, Value::Binary(blob()))]);
+        let at = (tags::EXCEPTION_START_TIME, time("2016-08-23T09:00Z"));
+        series.attachments.push(Attachment {
+            props: Props::from_values([at, (tags::ATTACHMENT_FLAGS, Value::I32(2))]),
+            content: Content::Message(NodeRef::default()),
+            ..Attachment::default()
+        });
+        let own = item("IPM.OLE.CLASS", &[(tags::HTML, Value::Binary(b"<p>only <b>here</b></p>".to_vec()))]);
+        let document = unfolded(&render(&series, &Given { message: &|_| Some(own.clone()), ..Given::default() }).unwrap());
+        assert_eq!(lines(&document, "DESCRIPTION"), ["DESCRIPTION:weekly", "DESCRIPTION:only here"]);
+        assert_eq!(lines(&document, "X-ALT-DESC"), ["X-ALT-DESC;FMTTYPE=text/html:<p>only <b>here</b></p>"]);
+    }
+
+    #[test]
+    fn what_outlook_asks_besides_is_told() {
+        let values = [
+            (START, time("2024-05-06T00:00Z")),
+            (END, time("2024-05-07T00:00Z")),
+            (tags::LID_APPOINTMENT_SUB_TYPE, Value::Bool(true)),
+            (tags::LID_BUSY_STATUS, Value::I32(4)),
+            (tags::LID_INTENDED_BUSY_STATUS, Value::I32(3)),
+            (tags::LID_APPOINTMENT_NOT_ALLOW_PROPOSE, Value::Bool(true)),
+        ];
+        let document = rendered(&appointment(&values));
+        let expected = "\nTRANSP:TRANSPARENT\nX-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\nX-MICROSOFT-CDO-INTENDEDSTATUS:OOF\n\
+                        X-MICROSOFT-CDO-ALLDAYEVENT:TRUE\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\n";
+        assert!(document.contains(expected), "{document}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What one VEVENT tells: of an appointment, of a series, or of an instance that differs from its series.
 
-use super::common::{time, write_attachments, write_marks, write_stamps};
+use super::common::{time, write_attachments, write_html, write_marks, write_stamps};
 use super::series::{Exception, Series};
 use super::when::{Clock, When, Zones};
 use super::{people, uid};
@@ -95,7 +95,16 @@ impl<'a> Instance<'a> {
         let location = location.or_else(|| self.props().find_map(stored));
         let own_text = self.inner().and_then(|inner| Given::default().text(inner));
         lines.some_text("SUMMARY", subject.as_deref());
-        lines.some_text("DESCRIPTION", own_text.or_else(|| given.text(self.item)).as_deref());
+        match self.inner().filter(|_| own_text.is_some()) {
+            Some(inner) => {
+                lines.some_text("DESCRIPTION", own_text.as_deref());
+                write_html(lines, inner);
+            }
+            None => {
+                lines.some_text("DESCRIPTION", given.text(self.item).as_deref());
+                write_html(lines, self.item);
+            }
+        }
         lines.some_text("LOCATION", location.as_deref());
     }
 
@@ -112,16 +121,27 @@ impl<'a> Instance<'a> {
         } else if busy == Some(1) {
             lines.raw("STATUS", "TENTATIVE");
         }
-        let (transparency, name) = match busy {
-            Some(0) => ("TRANSPARENT", "FREE"),
-            Some(1) => ("OPAQUE", "TENTATIVE"),
-            Some(2) => ("OPAQUE", "BUSY"),
-            Some(3) => ("OPAQUE", "OOF"),
-            Some(4) => ("TRANSPARENT", "WORKINGELSEWHERE"),
-            _ => return,
-        };
-        lines.raw("TRANSP", transparency);
-        lines.raw("X-MICROSOFT-CDO-BUSYSTATUS", name);
+        if let Some(name) = busy.and_then(busy_name) {
+            lines.raw("TRANSP", if matches!(name, "FREE" | "WORKINGELSEWHERE") { "TRANSPARENT" } else { "OPAQUE" });
+            lines.raw("X-MICROSOFT-CDO-BUSYSTATUS", name);
+        }
+        self.write_outlook(lines);
+    }
+
+    /// What only Outlook asks ([MS-OXCICAL] 2.1.3.1.1.20.28 to .36): each says more than the property that all know.
+    fn write_outlook(&self, lines: &mut Lines) {
+        if let Some(name) = self.int(tags::LID_INTENDED_BUSY_STATUS).and_then(busy_name) {
+            lines.raw("X-MICROSOFT-CDO-INTENDEDSTATUS", name);
+        }
+        if self.is_all_day {
+            lines.raw("X-MICROSOFT-CDO-ALLDAYEVENT", "TRUE");
+        }
+        if let Some(id) = self.int(tags::OWNER_APPOINTMENT_ID) {
+            lines.raw("X-MICROSOFT-CDO-OWNERAPPTID", &id.to_string());
+        }
+        if self.props().find_map(|props| props.flag(tags::LID_APPOINTMENT_NOT_ALLOW_PROPOSE)) == Some(true) {
+            lines.raw("X-MICROSOFT-DISALLOW-COUNTER", "TRUE");
+        }
     }
 
     fn write_people(&self, lines: &mut Lines) {
@@ -145,6 +165,18 @@ impl<'a> Instance<'a> {
         if is_set == Some(true) {
             write_alarm(lines, delta.or_else(|| self.int(tags::LID_REMINDER_DELTA)));
         }
+    }
+}
+
+/// What [MS-OXCICAL] 2.1.3.1.1.20.31 calls a PidLidBusyStatus ([MS-OXOCAL] 2.2.1.2).
+const fn busy_name(status: i32) -> Option<&'static str> {
+    match status {
+        0 => Some("FREE"),
+        1 => Some("TENTATIVE"),
+        2 => Some("BUSY"),
+        3 => Some("OOF"),
+        4 => Some("WORKINGELSEWHERE"),
+        _ => None,
     }
 }
 

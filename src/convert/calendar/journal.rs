@@ -19,7 +19,6 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     }
     write_texts(lines, item, given);
     write_marks(lines, props);
-    lines.texts("CONTACT", ",", &props.texts(tags::LID_CONTACTS));
     lines.texts("X-PSTFS-COMPANIES", ",", &props.texts(tags::LID_COMPANIES));
     let kind = [tags::LID_LOG_TYPE_DESC, tags::LID_LOG_TYPE].into_iter().find_map(|key| props.text(key));
     lines.some_text("X-PSTFS-JOURNAL-TYPE", kind.as_deref());

@@ -5,10 +5,12 @@
 //! knows on which clock a time stands. Everything in the blobs is a claim of the file: it is read as far as it goes.
 
 mod common;
+mod dates;
 mod event;
 mod exceptions;
 mod instance;
 mod journal;
+mod months;
 mod pattern;
 mod people;
 mod recurrence;
@@ -63,6 +65,7 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
     if let Some(method) = method(&class) {
         lines.raw("METHOD", method);
     }
+    lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
     match Kind::of(&class)? {
         Kind::Event => event::write(&mut lines, item, given)?,
         Kind::Task => task::write(&mut lines, item, given),

@@ -4,6 +4,7 @@
 
 use jiff::civil::{Date, DateTime};
 
+use super::months::Calendar;
 use crate::convert::lines::local_minutes;
 use crate::format::codec::{Cut, Decoder, Field};
 
@@ -77,6 +78,7 @@ impl Pattern {
         let week_start = from.field().ok()?;
         let deleted = instances(from)?;
         let _modified = instances(from)?;
+        let (start_date, end_date) = (from.field().ok()?, from.field().ok()?);
         Some(Self {
             frequency: Frequency::of(frequency)?,
             // The Hijri kinds of pattern have a calendar of their own, whatever CalendarType says.
@@ -84,22 +86,41 @@ impl Pattern {
             period,
             regenerates: sliding != 0,
             days,
-            end: End::of(end_type, count),
+            end: End::of(end_type, count, end_date),
             week_start,
             deleted,
-            start_date: from.field().ok()?,
-            end_date: from.field().ok()?,
+            start_date,
+            end_date,
         })
     }
 
     /// Whether its months are those of the Gregorian calendar; RRULE knows no other.
     pub(super) fn is_gregorian(&self) -> bool {
-        let by_month = matches!(self.frequency, Frequency::Monthly | Frequency::Yearly);
-        !by_month || matches!(self.calendar, 0..=5 | 7 | 9..=12)
+        let by_month =
+            matches!(self.frequency, Frequency::Monthly | Frequency::Yearly) && !matches!(self.days, Days::Every | Days::OfWeek(_));
+        !by_month || Calendar::of(self.calendar).0 == Calendar::Gregorian
     }
 
-    /// The first date of the series.
-    pub(super) fn first(&self) -> Option<Date> {
+    /// Whether it comes once in so many years, rather than in so many months.
+    pub(super) fn is_yearly(&self) -> bool {
+        self.frequency == Frequency::Yearly && self.period.checked_rem(12) == Some(0) && !matches!(self.days, Days::Every | Days::OfWeek(_))
+    }
+
+    /// How many days, weeks, months or years lie between two of its dates.
+    pub(super) fn interval(&self) -> u32 {
+        let divisor = match (self.days, self.frequency) {
+            // "Every weekday" counts weeks, but a writer may think in days.
+            (Days::OfWeek(_), Frequency::Daily) if self.period.checked_rem(24 * 60) == Some(0) => 24 * 60,
+            (Days::OfWeek(_), _) | (_, Frequency::Weekly) => 1,
+            (_, Frequency::Daily) | (Days::Every, _) => 24 * 60,
+            _ if self.is_yearly() => 12,
+            _ => 1,
+        };
+        self.period.checked_div(divisor).unwrap_or(1).max(1)
+    }
+
+    /// The date on which the series is said to begin.
+    pub(super) fn start(&self) -> Option<Date> {
         local_minutes(self.start_date).map(DateTime::date)
     }
 
@@ -145,12 +166,18 @@ impl Days {
     }
 }
 
+/// From here on EndDate says that there is none: 4500-08-31 23:59, and what lies near it.
+const NO_END: u32 = 0x5ae9_80df;
+
 impl End {
-    const fn of(kind: u32, count: u32) -> Self {
-        match kind {
-            0x2021 => Self::OnDate,
-            0x2022 => Self::After(count),
-            _ => Self::Never,
+    /// The end of this EndType. Aspose writes 0, which says nothing: a date or a count is then what the series means, as its
+    /// text in PidLidRecurrencePattern ("for a maximum of 10 occurrences") shows.
+    const fn of(kind: u32, count: u32, date: u32) -> Self {
+        match (kind, count, date) {
+            (0x2023 | 0xffff_ffff, ..) | (0x2021, _, NO_END..) | (0x2022, 0, NO_END..) | (_, 0, NO_END..) => Self::Never,
+            (0x2021, ..) | (_, 0, _) => Self::OnDate,
+            (0x2022, ..) | (_, _, NO_END..) => Self::After(count),
+            _ => Self::OnDate,
         }
     }
 }

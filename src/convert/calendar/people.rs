@@ -22,8 +22,34 @@ pub(super) fn write(lines: &mut Lines, item: &Item, rows: &[Props]) {
         return;
     }
     write_organizer(lines, item, rows);
+    let rsvp = if item.props.flag(tags::RESPONSE_REQUESTED) == Some(true) { ";RSVP=TRUE" } else { "" };
     for row in attendees {
-        write_attendee(lines, row);
+        write_attendee(lines, row, rsvp);
+    }
+}
+
+/// Writes who assigned a task, and to whom ([MS-OXOTASK] 2.2.2.2.22, .29, .30): the assignee by its row, else by name only.
+pub(super) fn write_assignment(lines: &mut Lines, item: &Item) {
+    let props = &item.props;
+    if !matches!(props.int(tags::LID_TASK_OWNERSHIP), Some(1 | 2)) {
+        return;
+    }
+    let (sender_name, address) = sender(props);
+    let assigner = name(props, tags::LID_TASK_ASSIGNER);
+    // The address belongs to the name that it came with.
+    let address = address.filter(|_| assigner.is_none() || assigner == sender_name);
+    if let Some(assigner) = assigner.or(sender_name) {
+        lines.raw(&format!("ORGANIZER{}", common_name(Some(assigner))), &uri(address));
+    }
+    let status = match props.int(tags::LID_TASK_ACCEPTANCE_STATE) {
+        Some(2) => "ACCEPTED",
+        Some(3) => "DECLINED",
+        _ => "NEEDS-ACTION",
+    };
+    let rows: Vec<_> = item.recipients.iter().map(|row| (row_name(row), row_address(row))).collect();
+    let owner = || name(props, tags::LID_TASK_OWNER).map(|owner| (Some(owner), None));
+    for (name, address) in if rows.is_empty() { owner().into_iter().collect() } else { rows } {
+        lines.raw(&format!("ATTENDEE;PARTSTAT={status}{}", common_name(name)), &uri(address));
     }
 }
 
@@ -47,7 +73,7 @@ fn write_organizer(lines: &mut Lines, item: &Item, rows: &[Props]) {
         None => sender(&item.props),
     };
     if name.is_some() || address.is_some() {
-        lines.raw(&format!("ORGANIZER{}", common_name(name)), &uri(address));
+        lines.raw(&format!("ORGANIZER{}{}", common_name(name), sent_by(&item.props, address.as_ref())), &uri(address));
     }
 }
 
@@ -59,7 +85,16 @@ fn sender(props: &Props) -> (Option<String>, Option<String>) {
     if represented == (None, None) { (name(props, tags::SENDER_NAME), smtp(props, &SENDER)) } else { represented }
 }
 
-fn write_attendee(lines: &mut Lines, row: &Props) {
+/// SENT-BY (RFC 5545 3.2.18): who sent it, where that was somebody on the organizer's behalf.
+fn sent_by(props: &Props, organizer: Option<&String>) -> String {
+    let sender = smtp(props, &[tags::SENDER_SMTP_ADDRESS, tags::SENDER_EMAIL_ADDRESS]);
+    match sender.zip(organizer).filter(|(sender, organizer)| !sender.eq_ignore_ascii_case(organizer)) {
+        Some((sender, _)) => format!(";SENT-BY={}", quoted(&mailto(&sender))),
+        None => String::new(),
+    }
+}
+
+fn write_attendee(lines: &mut Lines, row: &Props, rsvp: &str) {
     let mut parameters = String::from("ATTENDEE");
     // The upper bits say that a message was sent again, or to whom it was not ([MS-OXOMSG] 2.2.3.1).
     parameters.push_str(match row.int(tags::RECIPIENT_TYPE).unwrap_or(1) & 0xf {
@@ -73,6 +108,7 @@ fn write_attendee(lines: &mut Lines, row: &Props) {
         4 => ";PARTSTAT=DECLINED",
         _ => ";PARTSTAT=NEEDS-ACTION",
     });
+    parameters.push_str(rsvp);
     parameters.push_str(&common_name(row_name(row)));
     lines.raw(&parameters, &uri(row_address(row)));
 }
@@ -137,6 +173,41 @@ mod tests {
         let text = written(vec![row("A", "a@x.test", 1, 0, 0), row("Gone", "g@x.test", 1, 0x20, 0)], props);
         assert!(text.starts_with("ORGANIZER;CN=\"S\":mailto:s@x.test\r\nATTENDEE;"), "{text}");
         assert_eq!(text.matches("ATTENDEE").count(), 1);
+    }
+
+    #[test]
+    fn who_sent_it_for_the_organizer_is_told_and_an_answer_is_asked_for() {
+        let values = [
+            (tags::SENDER_EMAIL_ADDRESS, Value::Unicode("aide@x.test".into())),
+            (tags::SENT_REPRESENTING_EMAIL_ADDRESS, Value::Unicode("boss@x.test".into())),
+            (tags::RESPONSE_REQUESTED, Value::Bool(true)),
+        ];
+        let text = written(vec![row("A", "a@x.test", 1, 0, 2)], Props::from_values(values));
+        let expected = "ORGANIZER;SENT-BY=\"mailto:aide@x.test\":mailto:boss@x.test\r\n\
+             ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=TENTATIVE;RSVP=TRUE;CN=\"A\":mailto:a@x.test\r\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn an_assigned_task_has_an_assigner_and_an_assignee() {
+        let assigned = |ownership: i32, state: i32, recipients: Vec<Props>| {
+            let values = [
+                (tags::LID_TASK_OWNERSHIP, Value::I32(ownership)),
+                (tags::LID_TASK_ACCEPTANCE_STATE, Value::I32(state)),
+                (tags::LID_TASK_ASSIGNER, Value::Unicode("Ann".into())),
+                (tags::LID_TASK_OWNER, Value::Unicode("Bob".into())),
+            ];
+            let mut lines = Lines::default();
+            write_assignment(&mut lines, &Item { props: Props::from_values(values), recipients, ..Item::default() });
+            lines.finish().replace("\r\n ", "")
+        };
+        assert_eq!(assigned(0, 0, Vec::new()), "");
+        assert_eq!(
+            assigned(2, 2, Vec::new()),
+            "ORGANIZER;CN=\"Ann\":invalid:nomail\r\nATTENDEE;PARTSTAT=ACCEPTED;CN=\"Bob\":invalid:nomail\r\n"
+        );
+        let rows = vec![row("Bob B", "bob@x.test", 1, 0, 0)];
+        assert!(assigned(1, 3, rows).ends_with("ATTENDEE;PARTSTAT=DECLINED;CN=\"Bob B\":mailto:bob@x.test\r\n"));
     }
 
     #[test]

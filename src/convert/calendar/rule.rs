@@ -1,7 +1,6 @@
 //! RRULE from a recurrence pattern ([MS-OXCICAL] 2.1.3.2.2, RFC 5545 3.3.10).
 
-use jiff::civil::Date;
-
+use super::months::Calendar;
 use super::pattern::{Days, End, Frequency, Pattern};
 
 const WEEKDAYS: [&str; 7] = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];
@@ -9,7 +8,7 @@ const WEEKDAYS: [&str; 7] = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];
 /// The value of RRULE; `until` is the last instance in the form that DTSTART asks for.
 pub(super) fn rule(pattern: &Pattern, until: Option<String>) -> Option<String> {
     let mut parts = vec![format!("FREQ={}", frequency(pattern))];
-    let interval = interval(pattern);
+    let interval = pattern.interval();
     if interval > 1 {
         parts.push(format!("INTERVAL={interval}"));
     }
@@ -30,18 +29,9 @@ fn frequency(pattern: &Pattern) -> &'static str {
     match (pattern.frequency, pattern.days) {
         (_, Days::OfWeek(_)) | (Frequency::Weekly, Days::Every) => "WEEKLY",
         (Frequency::Daily, _) | (_, Days::Every) => "DAILY",
-        (Frequency::Yearly, _) if pattern.period.checked_rem(12) == Some(0) => "YEARLY",
+        _ if pattern.is_yearly() => "YEARLY",
         _ => "MONTHLY",
     }
-}
-
-fn interval(pattern: &Pattern) -> u32 {
-    let divisor = match (pattern.days, frequency(pattern)) {
-        (Days::Every, "DAILY") => 24 * 60,
-        (_, "YEARLY") => 12,
-        _ => 1,
-    };
-    pattern.period.checked_div(divisor).unwrap_or(1).max(1)
 }
 
 /// The BY parts; `None` for days that do not exist.
@@ -54,7 +44,8 @@ fn days(pattern: &Pattern) -> Option<Vec<String>> {
         Days::NthOfMonth(mask, nth) => nth_of_month(mask, nth)?,
     };
     if frequency(pattern) == "YEARLY" {
-        parts.push(format!("BYMONTH={}", pattern.first().map(Date::month)?));
+        // The month's number in the calendar of the series.
+        parts.push(format!("BYMONTH={}", Calendar::of(pattern.calendar).0.month(pattern.start()?)?.number));
     }
     Some(parts)
 }
@@ -134,6 +125,22 @@ mod tests {
         assert_eq!(of(forge(0x2022)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;COUNT=7;WKST=SU"));
         assert_eq!(of(forge(0x2021)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;UNTIL=20251231;WKST=SU"));
         assert_eq!(of(forge(0xffff_ffff)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;WKST=SU"));
+        assert_eq!(of(forge(0x2023)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;WKST=SU"));
+    }
+
+    /// Aspose writes "for a maximum of 10 occurrences" with EndType 0, a count of 10 and no date.
+    #[test]
+    fn a_series_that_does_not_say_how_it_ends_has_its_date_or_count() {
+        let forge = |count, end_date| Forge { end: 0, count, end_date, ..Forge::default() };
+        assert_eq!(of(forge(7, 0x5ae9_80df)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;COUNT=7;WKST=SU"));
+        assert_eq!(of(forge(7, minutes("2025-12-31T00:00"))).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;UNTIL=20251231;WKST=SU"));
+        assert_eq!(of(forge(0, 0x5ae9_80df)).as_deref(), Some("FREQ=WEEKLY;BYDAY=TU;WKST=SU"));
+    }
+
+    #[test]
+    fn every_weekday_may_be_told_in_minutes() {
+        let forge = Forge { frequency: 0x200a, days: vec![0x3e], period: 1440, ..Forge::default() };
+        assert_eq!(of(forge).as_deref(), Some("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;WKST=SU"));
     }
 
     #[test]

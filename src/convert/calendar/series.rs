@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
+
 use super::pattern::{INSTANCES_MAX, Pattern};
+use crate::convert::lines::minutes_of;
 use crate::format::Format;
 use crate::format::codec::{Cut, Decoder};
 use crate::ltp::value::utf16;
@@ -94,8 +97,12 @@ impl Series {
 
     /// The start of the first instance.
     pub(super) fn start(&self) -> Option<u32> {
-        let midnight = self.pattern.start_date.checked_div(DAY_MINUTES)?.checked_mul(DAY_MINUTES)?;
-        midnight.checked_add(self.start_offset)
+        self.at(self.pattern.first()?)
+    }
+
+    /// The start of the instance of a date.
+    pub(super) fn at(&self, date: Date) -> Option<u32> {
+        minutes_of(date)?.checked_add(self.start_offset)
     }
 
     /// The start of the last instance, where there is one.

@@ -2,8 +2,8 @@
 
 use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
 use super::pattern::Pattern;
-use super::recurrence;
 use super::when::{Clock, When};
+use super::{people, recurrence};
 use crate::convert::Given;
 use crate::convert::lines::{Lines, date_near, unique_id, zulu};
 use crate::format::Format;
@@ -28,6 +28,7 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     write_texts(lines, item, given);
     write_marks(lines, props);
     write_progress(lines, props);
+    people::write_assignment(lines, item);
     lines.some_text("X-PSTFS-OWNER", props.text(tags::LID_TASK_OWNER).as_deref());
     write_attachments(lines, item, given);
     write_alarm(lines, props);
@@ -55,8 +56,8 @@ fn write_dates(lines: &mut Lines, props: &Props, pattern: Option<&Pattern>) {
 
 /// The days of a task that were skipped are days too.
 fn write_recurrence(lines: &mut Lines, pattern: &Pattern) {
-    let skipped = pattern.deleted.iter().filter_map(|date| Clock::Floating.minutes(*date, true));
-    recurrence::write(lines, pattern, pattern.last().map(When::Day), skipped);
+    let skipped: Vec<_> = pattern.deleted.iter().filter_map(|date| Clock::Floating.minutes(*date, true)).collect();
+    recurrence::write(lines, pattern, pattern.last().map(When::Day), &skipped, |date| Some(When::Day(date)));
 }
 
 /// STATUS, PERCENT-COMPLETE, COMPLETED ([MS-OXOTASK] 2.2.2.2.2, 2.2.2.2.3, 2.2.2.2.9).
@@ -75,6 +76,13 @@ fn write_progress(lines: &mut Lines, props: &Props) {
     detail.into_iter().for_each(|detail| lines.raw("X-PSTFS-TASK-STATUS", detail));
     if let Some(part) = props.float(tags::LID_PERCENT_COMPLETE).filter(|part| (0.0..=1.0).contains(part)) {
         lines.raw("PERCENT-COMPLETE", &format!("{:.0}", percent(part)));
+    }
+    for (name, key) in
+        [("X-PSTFS-ESTIMATED-EFFORT", tags::LID_TASK_ESTIMATED_EFFORT), ("X-PSTFS-ACTUAL-EFFORT", tags::LID_TASK_ACTUAL_EFFORT)]
+    {
+        if let Some(minutes) = props.int(key).filter(|minutes| *minutes > 0) {
+            lines.raw(name, &format!("PT{minutes}M"));
+        }
     }
     if let Some(completed) = time(props, tags::LID_TASK_DATE_COMPLETED) {
         lines.raw("COMPLETED", &zulu(completed));

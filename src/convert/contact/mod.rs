@@ -36,6 +36,7 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
     if let Some(modified) = item.props.time(tags::LAST_MODIFICATION_TIME).and_then(utc) {
         lines.raw("REV", &zulu(modified));
     }
+    lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
     lines.raw("END", "VCARD");
     Some(lines.finish())
 }

@@ -1,5 +1,7 @@
 //! What a renderer needs beside the item itself.
 
+use super::plain::plain;
+use crate::convert::body::Bodies;
 use crate::store::item::{Attachment, Content, Item, NodeRef};
 use crate::store::tags;
 
@@ -29,10 +31,13 @@ impl std::fmt::Debug for Given<'_> {
 }
 
 impl Given<'_> {
-    /// The item's body as text.
+    /// The item's body as text: as stored, as the caller gave it, else what its RTF or HTML says.
     pub(in crate::convert) fn text(&self, item: &Item) -> Option<String> {
         let stored = item.props.text(tags::BODY).filter(|body| !body.trim().is_empty());
-        stored.or_else(|| self.body.map(str::to_owned))
+        stored.or_else(|| self.body.map(str::to_owned)).or_else(|| {
+            let bodies = Bodies::of(item);
+            bodies.text.or_else(|| bodies.html.as_deref().map(plain))
+        })
     }
 
     /// The bytes of an attachment.

@@ -6,11 +6,12 @@
 mod address;
 mod given;
 mod moment;
+mod plain;
 mod unique;
 
 pub(super) use address::{mailto, smtp};
 pub use given::Given;
-pub(super) use moment::{basic_date, basic_time, date_near, local_minutes, utc, zulu};
+pub(super) use moment::{basic_date, basic_time, date_near, local_minutes, minutes_of, utc, zulu};
 pub(super) use unique::unique_id;
 
 use std::fmt::Write;

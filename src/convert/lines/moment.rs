@@ -33,6 +33,12 @@ pub(in crate::convert) fn local_minutes(minutes: u32) -> Option<DateTime> {
     midnight.checked_add(SignedDuration::from_mins(i64::from(rest))).ok()
 }
 
+/// The midnight of a date as such a count.
+pub(in crate::convert) fn minutes_of(day: Date) -> Option<u32> {
+    let days = day.since((jiff::Unit::Day, date(1601, 1, 1))).ok()?.get_days();
+    u32::try_from(days).ok()?.checked_mul(24 * 60)
+}
+
 /// `20240506`.
 pub(in crate::convert) fn basic_date(date: Date) -> String {
     format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
@@ -73,5 +79,6 @@ mod tests {
     fn every_count_of_minutes_is_a_date() {
         assert_eq!(local_minutes(u32::MAX).map(basic_time).as_deref(), Some("97670216T041500"));
         assert_eq!(local_minutes(0).map(basic_time).as_deref(), Some("16010101T000000"));
+        assert_eq!((minutes_of(date(1601, 1, 2)), minutes_of(date(1600, 1, 1))), (Some(1440), None));
     }
 }

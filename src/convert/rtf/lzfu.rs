@@ -45,6 +45,14 @@ pub struct Decompressed {
     pub flaws: Vec<Flaw>,
 }
 
+impl Decompressed {
+    /// Whether the end of the body is missing, rather than a number wrong.
+    pub fn is_cut(&self) -> bool {
+        let is_short = self.flaws.contains(&Flaw::NoEnd) && self.flaws.contains(&Flaw::RawSize);
+        is_short || self.flaws.contains(&Flaw::TooLong)
+    }
+}
+
 /// Decompresses a stored RTF body, or `None` where it is none at all.
 ///
 /// The bytes decide: sizes and CRC of the header are compared with what is there, and told as flaws.
@@ -229,6 +237,17 @@ mod tests {
             contents.extend(piece);
         }
         assert_eq!(flaws(&with_header(b"LZFu", RTF.len(), bitwise_crc(&contents), &contents)), [Flaw::NoEnd]);
+    }
+
+    #[test]
+    fn a_body_is_cut_where_fewer_bytes_came_out_than_were_told() {
+        let good = encode(RTF, true);
+        assert!(!decompress(&good).unwrap().is_cut());
+        let cut = decompress(&good[..good.len() - 20]).unwrap();
+        assert!(cut.is_cut() && RTF.starts_with(&cut.rtf) && !cut.rtf.is_empty());
+        let mut wrong = good.clone();
+        wrong[5] ^= 1;
+        assert!(!decompress(&wrong).unwrap().is_cut(), "the end is there, the size is wrong");
     }
 
     #[test]

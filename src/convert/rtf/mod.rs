@@ -2,7 +2,9 @@
 //!
 //! Outlook stores an RTF body compressed ([MS-OXRTFCP]); [`decompress`] gives its bytes. What those say is one of three:
 //! HTML that was wrapped in RTF so that both can be had from it, text that was wrapped the same way ([MS-OXRTFEX]), or
-//! RTF that somebody wrote; [`read`] tells which, and gives HTML or text.
+//! RTF that somebody wrote; [`read`] tells which, and gives HTML or text. RTF that somebody wrote stays RTF, beside its
+//! text: rtf-parser and its kin know styles, but neither tables, lists, fields nor code pages of fonts, so that HTML made
+//! with them would lose what the text keeps.
 //!
 //! `lzfu` reads the header of a compressed body, `expand` what follows it.
 //! `token` cuts RTF into tokens, `words` knows what control words mean, `reader` follows groups and destinations, `fonts`
@@ -119,9 +121,20 @@ mod tests {
     #[test]
     fn deep_and_endless_input_ends_and_gives_no_more_than_it_had() {
         let megabyte = 1 << 20;
-        for piece in
-            ["{", "}", "\\'", "{\\*", "\\", "{\\fonttbl", "\\u55357 ", "\\bin9 ", "{\\field{\\fldrslt a", "\\f1\\'81", "\\cell\\row"]
-        {
+        for piece in [
+            "{",
+            "}",
+            "\\'",
+            "{\\*",
+            "\\",
+            "{\\fonttbl",
+            "\\u55357 ",
+            "\\bin9 ",
+            "{\\field{\\fldrslt a",
+            "{\\field{\\*\\fldinst HYPERLINK x}{\\fldrslt a",
+            "\\f1\\'81",
+            "\\cell\\row",
+        ] {
             for head in ["", "{\\rtf1\\fromhtml1 ", "{\\rtf1\\fromtext "] {
                 let rtf = head.to_owned() + &piece.repeat(megabyte / piece.len());
                 let (Body::Html(text) | Body::Text { text, .. }) = read(rtf.as_bytes());
@@ -161,6 +174,8 @@ mod tests {
         "{\\pntext ",
         "{\\field",
         "{\\*\\fldinst x}",
+        "{\\*\\fldinst HYPERLINK \"x\"}",
+        "{\\*\\nesttableprops\\nestrow}",
         "{\\fldrslt ",
         "\\bin3 abc",
         "\\bin99999999999 ",

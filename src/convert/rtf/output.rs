@@ -73,6 +73,18 @@ impl Output {
         self.text.push_str("\r\n");
     }
 
+    /// Where the text ends so far, in bytes.
+    pub(super) fn position(&mut self) -> usize {
+        self.flush();
+        self.text.len()
+    }
+
+    /// The text from a position on.
+    pub(super) fn since(&mut self, position: usize) -> &str {
+        self.flush();
+        self.text.get(position..).unwrap_or_default()
+    }
+
     /// All text.
     pub(super) fn finish(mut self) -> String {
         self.flush();

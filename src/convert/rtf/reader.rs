@@ -11,6 +11,12 @@ use super::words::{self, Destination};
 /// Word nests about ten; tables in tables and quoted mails a few dozen.
 pub const GROUPS_MAX: usize = 1024;
 
+/// The most characters that stand for one of Unicode; a larger `\uc` is a mistake that would swallow text.
+const FALLBACK_MAX: u32 = 64;
+
+/// The most links inside each other: each one's text is looked through when it ends.
+const LINKS_MAX: usize = 4;
+
 /// What a group inherits from the one around it, and what ends with it.
 #[derive(Clone, Copy, Debug)]
 struct Group {
@@ -28,6 +34,10 @@ struct Reader {
     origin: Origin,
     fonts: Fonts,
     output: Output,
+    /// The instruction of the field that is being read.
+    instruction: Output,
+    /// Links whose text is being read.
+    links: Vec<Link>,
     group: Group,
     outer: Vec<Group>,
     /// Groups past [`GROUPS_MAX`] that are open.
@@ -38,11 +48,21 @@ struct Reader {
     skip: u32,
 }
 
+/// A link whose text is being read.
+struct Link {
+    /// How many groups are around the text.
+    depth: usize,
+    /// Where the text begins.
+    position: usize,
+    address: String,
+}
+
 /// The text of a document: its HTML where it was HTML ([MS-OXRTFEX] 2.2.3.2), else what it shows (2.2.3.3).
 pub(super) fn read(rtf: &[u8], origin: Origin) -> String {
     let group = Group { destination: Destination::Body, font: None, fallback: 1, rtf_only: false, hidden: false };
     let (fonts, output) = (Fonts::default(), Output::default());
-    let mut reader = Reader { origin, fonts, output, group, outer: Vec::new(), flattened: 0, starred: false, skip: 0 };
+    let (instruction, links) = (Output::default(), Vec::new());
+    let mut reader = Reader { origin, fonts, output, instruction, links, group, outer: Vec::new(), flattened: 0, starred: false, skip: 0 };
     for token in Tokens::new(rtf) {
         reader.token(token);
     }
@@ -84,7 +104,31 @@ impl Reader {
         self.skip = 0;
         match self.flattened.checked_sub(1) {
             Some(left) => self.flattened = left,
-            None => self.group = self.outer.pop().unwrap_or(self.group),
+            None => {
+                self.end_link();
+                self.group = self.outer.pop().unwrap_or(self.group);
+            }
+        }
+    }
+
+    /// Begins the text of a link, after its instruction.
+    fn begin_link(&mut self) {
+        let instruction = std::mem::take(&mut self.instruction).finish();
+        let depth = self.outer.len();
+        let is_new = self.flattened == 0 && self.links.len() < LINKS_MAX && self.links.last().is_none_or(|link| link.depth < depth);
+        if let Some(address) = address(&instruction).filter(|_| is_new && self.shows()) {
+            self.links.push(Link { depth, position: self.output.position(), address });
+        }
+    }
+
+    /// Ends the text of a link with where it leads, unless it says so itself.
+    fn end_link(&mut self) {
+        let depth = self.outer.len();
+        if let Some(link) = self.links.pop_if(|link| link.depth >= depth) {
+            let shown = link.address.trim_start_matches("mailto:").trim_end_matches('/');
+            if !self.output.since(link.position).contains(shown) {
+                self.output.text(&format!(" <{}>", link.address));
+            }
         }
     }
 
@@ -106,7 +150,7 @@ impl Reader {
             return;
         }
         if let Some(destination) = words::destination(word, self.origin) {
-            self.group.destination = destination;
+            self.enter(word, destination);
             return;
         }
         if starred {
@@ -120,7 +164,10 @@ impl Reader {
         let on = number != Some(0);
         match word {
             b"u" => self.unicode(number.unwrap_or_default()),
-            b"uc" => self.group.fallback = number.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+            b"uc" => {
+                let count = number.and_then(|count| u32::try_from(count).ok());
+                self.group.fallback = count.filter(|count| *count <= FALLBACK_MAX).unwrap_or(1);
+            }
             b"f" => self.group.font = number,
             // Character formatting only: `\pard` is about the paragraph, and writers rely on the font staying.
             b"plain" => {
@@ -130,7 +177,9 @@ impl Reader {
             // Ends with its group as bold does ([MS-OXRTFEX] 2.1.3.1.3).
             b"htmlrtf" => self.group.rtf_only = on,
             b"v" | b"deleted" => self.group.hidden = on,
-            b"row" | b"nestrow" if self.shows() && self.origin != Origin::Html => self.output.end_row(),
+            b"row" | b"nestrow" if self.shows() && self.group.destination != Destination::Instruction && self.origin != Origin::Html => {
+                self.output.end_row()
+            }
             b"mac" | b"pc" | b"pca" | b"ansicpg" | b"deff" => self.fonts.header(word, number),
             _ => {
                 if let Some(text) = words::text(word) {
@@ -138,6 +187,23 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn enter(&mut self, word: &[u8], destination: Destination) {
+        // The result of a field in an instruction is part of it.
+        self.group.destination = match (self.group.destination, destination) {
+            (Destination::Instruction, Destination::Body) => return,
+            (Destination::Instruction, Destination::Instruction) => Destination::Skip,
+            (_, destination) => destination,
+        };
+        if word == b"fldrslt" {
+            self.begin_link();
+        }
+    }
+
+    /// What text at this place goes to.
+    fn target(&mut self) -> &mut Output {
+        if self.group.destination == Destination::Instruction { &mut self.instruction } else { &mut self.output }
     }
 
     fn unicode(&mut self, number: i32) {
@@ -149,8 +215,8 @@ impl Reader {
         let sign = number & 0xffff;
         match (self.fonts.page(self.group.font), self.group.destination) {
             (SYMBOL, Destination::Bullet) => self.output.bullet(1),
-            (SYMBOL, _) if (0xf020..=0xf0ff).contains(&sign) => self.output.unicode(sign & 0xff),
-            _ => self.output.unicode(number),
+            (SYMBOL, _) if (0xf020..=0xf0ff).contains(&sign) => self.target().unicode(sign & 0xff),
+            _ => self.target().unicode(number),
         }
     }
 
@@ -163,24 +229,45 @@ impl Reader {
             // markup and without regard to it.
             (Destination::Markup, _) => self.output.bytes(self.fonts.document(), bytes),
             (Destination::Bullet, SYMBOL) => self.output.bullet(bytes.len()),
-            (_, page) => self.output.bytes(page, bytes),
+            (_, page) => self.target().bytes(page, bytes),
         }
     }
 
     fn text(&mut self, text: &str) {
         if self.shows() {
-            self.output.text(text);
+            self.target().text(text);
         }
     }
 
     /// Whether text at this place is part of the result.
     fn shows(&self) -> bool {
         let shown = match self.group.destination {
-            Destination::Body | Destination::Bullet | Destination::Markup => true,
+            Destination::Body | Destination::Bullet | Destination::Markup | Destination::Instruction => true,
             Destination::Fonts | Destination::Hush | Destination::Skip => false,
         };
         shown && !(self.group.rtf_only && self.origin == Origin::Html) && !(self.group.hidden && self.origin != Origin::Html)
     }
+}
+
+/// The address in a link's instruction: `HYPERLINK "address"`, with switches of a letter and a text around it.
+fn address(instruction: &str) -> Option<String> {
+    let mut rest = instruction.trim_start().strip_prefix("HYPERLINK")?.trim_start();
+    while let Some(switch) = rest.strip_prefix('\\') {
+        // A place in the document, or a window's name; neither is an address.
+        let after = switch.get(1..)?.trim_start();
+        rest = if switch.starts_with(['l', 'o', 't']) { word(after).1 } else { after };
+    }
+    let address: String = word(rest).0.chars().filter(|char| !char.is_whitespace() && !char.is_control()).collect();
+    (!address.is_empty()).then_some(address)
+}
+
+/// The first word, in quotes or not, and what follows it.
+fn word(text: &str) -> (&str, &str) {
+    let (word, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+        None => text.split_once(' ').unwrap_or((text, "")),
+    };
+    (word, rest.trim_start())
 }
 
 #[cfg(test)]
@@ -269,8 +356,34 @@ mod tests {
     }
 
     #[test]
-    fn a_field_shows_its_result() {
-        assert_eq!(written(r#"see {\field{\*\fldinst{HYPERLINK "http://x"}}{\fldrslt{\ul here}}}."#), "see here.");
+    fn a_field_shows_its_result_and_a_link_where_it_leads() {
+        assert_eq!(written(r#"see {\field{\*\fldinst{HYPERLINK "http://x/y"}}{\fldrslt{\ul here}}}."#), "see here <http://x/y>.");
+        assert_eq!(
+            written(
+                r#"{\field{\*\fldinst HYPERLINK http://x/}{\fldrslt http://x}} {\field{\*\fldinst HYPERLINK "mailto:a@b.c"}{\fldrslt a@b.c}}"#
+            ),
+            "http://x a@b.c"
+        );
+        assert_eq!(written(r#"{\field{\*\fldinst HYPERLINK \\l "top" }{\fldrslt up}}{\field{\*\fldinst PAGE}{\fldrslt 7}}"#), "up7");
+        assert_eq!(written(r#"{\field{\*\fldinst HYPERLINK \\t "_blank" "http://x" \\o "tip"}{\fldrslt a}}"#), "a <http://x>");
+        assert_eq!(
+            written(r#"{\field{\*\fldinst HYPERLINK "{\field{\*\fldinst x}{\fldrslt http://in}}"}{\fldrslt a}}b"#),
+            "a <http://in>b"
+        );
+        assert_eq!(written(r#"{\field{\*\fldinst HYPERLINK "http://x"}{\fldrslt a"#), "a <http://x>");
+        assert_eq!(written(r#"{\v{\field{\*\fldinst HYPERLINK "http://x"}{\fldrslt a}}}b"#), "b");
+        assert_eq!(wrapped(r#"{\field{\*\fldinst HYPERLINK "http://x"}{\fldrslt a}}"#), "a");
+    }
+
+    #[test]
+    fn rows_of_inner_tables_end_in_their_properties() {
+        let inner = r"\itap2 x\nestcell y\nestcell{\*\nesttableprops\trowd\nestrow}{\nonesttables\par}";
+        assert_eq!(written(&format!(r"\trowd\intbl a\cell {inner}{inner}b\cell\row c")), "a\tx\ty\r\nx\ty\r\nb\r\nc");
+    }
+
+    #[test]
+    fn a_count_of_what_stands_for_unicode_that_no_writer_means_swallows_nothing() {
+        assert_eq!(written(r"\uc2000000000\u8364?text\uc-1\u8364?x"), "€text€x");
     }
 
     #[test]

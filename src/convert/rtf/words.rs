@@ -13,6 +13,8 @@ pub(super) enum Destination {
     Bullet,
     /// It describes fonts.
     Fonts,
+    /// It says what a field is: the address of a link.
+    Instruction,
     /// It is left out, but groups in it may bring text.
     Hush,
     /// It is left out with all that is in it.
@@ -28,8 +30,11 @@ pub(super) fn destination(word: &[u8], origin: Origin) -> Option<Destination> {
         // Numbers and signs of lists are text in RTF; HTML says them with a tag.
         b"pntext" | b"listtext" if origin != Origin::Html => Destination::Bullet,
         b"pntext" | b"listtext" => Destination::Skip,
-        // A field shows its result.
+        // A field shows its result; what a link leads to stands in its instruction.
         b"fldrslt" => Destination::Body,
+        b"fldinst" if origin == Origin::Rtf => Destination::Instruction,
+        // It holds no text but the end of a row.
+        b"nesttableprops" if origin != Origin::Html => Destination::Body,
         // A shape, an object and text in two writings: their parts say what is shown.
         b"shpinst" | b"object" | b"upr" if origin != Origin::Html => Destination::Hush,
         b"shptxt" | b"result" | b"ud" if origin != Origin::Html => Destination::Body,

@@ -2,7 +2,7 @@
 
 use crate::damage::{Error, Result};
 use crate::format::codec;
-use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader, ITEM_MAX, PageMap, head_bytes};
+use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader, ITEM_MAX, PageMap, fill_level, head_bytes};
 use crate::format::id::Hid;
 use crate::format::{Format, Layout};
 
@@ -84,7 +84,7 @@ impl HeapBuilder {
     /// The data blocks.
     pub fn finish(self) -> Vec<Vec<u8>> {
         let (format, layout) = (self.format, self.format.layout());
-        let levels: Vec<u8> = self.blocks.iter().map(|block| fill_level(format, block)).collect();
+        let levels: Vec<u8> = self.blocks.iter().map(|block| fill_level(format, block.len())).collect();
         let last = self.blocks.len().saturating_sub(1);
         let mut blocks = Vec::new();
         for (number, block) in self.blocks.into_iter().enumerate() {
@@ -143,22 +143,6 @@ impl Block {
 /// Where a page map of so many starts ends.
 const fn map_end(at: usize, starts: usize) -> usize {
     at.saturating_add(4).saturating_add(starts.saturating_mul(2))
-}
-
-/// Free bytes from which on a block has level 0, 1, 2... ([MS-PST] 2.3.1.2, with the bounds that Outlook uses).
-const FREE_BOUNDS: [usize; 15] = [3584, 2560, 2048, 1792, 1536, 1280, 1024, 768, 512, 256, 128, 64, 32, 16, 8];
-
-/// How full a block is, from 0 to 15. In 4K stores the level is linear: 1,468 of 1,468 real blocks have it so.
-fn fill_level(format: Format, block: &Block) -> u8 {
-    let max = format.layout().data_max_bytes;
-    let level = match format {
-        Format::Ansi | Format::Unicode => {
-            let free = max.saturating_sub(block.len());
-            FREE_BOUNDS.iter().position(|bound| free >= *bound).unwrap_or(15)
-        }
-        Format::Unicode4k => block.len().saturating_mul(15).checked_div(max).unwrap_or(15),
-    };
-    u8::try_from(level.min(15)).unwrap_or(15)
 }
 
 /// The levels of the blocks from `first` on, two in a byte, the lower one first; 0 for blocks that are not there.

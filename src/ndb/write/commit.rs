@@ -26,6 +26,9 @@ use crate::ndb::Ndb;
 /// What fAMapValid says of valid maps, in files of Outlook 2003 and before and in later ones ([MS-PST] 2.2.2.5).
 const VALID: [u8; 2] = [1, 2];
 
+/// Room for a journal's headers and lists, and for the log beside the store.
+const JOURNAL_MARGIN_BYTES: u64 = 1 << 20;
+
 /// A transaction, worked out to the last byte.
 #[derive(Debug)]
 pub struct Prepared {
@@ -193,6 +196,15 @@ impl Prepared {
     /// commit to the byte.
     pub const fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()
+    }
+
+    /// How many bytes the file system must have free: what the file grows by, and the journal.
+    pub fn needed_bytes(&self) -> u64 {
+        let Some(journal) = &self.journal else { return 0 };
+        let images = journal.images.iter().map(|image| image.old.len().saturating_add(image.new.len()));
+        let images = images.fold(0, usize::saturating_add);
+        let grown = journal.new_len.saturating_sub(self.old_len);
+        grown.saturating_add(u64::try_from(images).unwrap_or(u64::MAX)).saturating_add(JOURNAL_MARGIN_BYTES)
     }
 
     /// The ranges of the old file's free space that new things take, as offset and length: what could be recovered from

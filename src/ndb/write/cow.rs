@@ -25,6 +25,8 @@ pub(super) trait LeafEntry: Field + Copy {
     fn of(page: &TreePage) -> &[Self];
     /// The key by which they ascend.
     fn key(&self) -> u64;
+    /// Shows all of them to `visit`.
+    fn visit(ndb: &Ndb, visit: &mut dyn FnMut(&Self) -> bool) -> Result<()>;
 }
 
 impl LeafEntry for NodeEntry {
@@ -35,6 +37,9 @@ impl LeafEntry for NodeEntry {
     fn key(&self) -> u64 {
         self.nid.nid.0.into()
     }
+    fn visit(ndb: &Ndb, visit: &mut dyn FnMut(&Self) -> bool) -> Result<()> {
+        ndb.visit_nodes(visit)
+    }
 }
 
 impl LeafEntry for BlockEntry {
@@ -44,6 +49,9 @@ impl LeafEntry for BlockEntry {
     }
     fn key(&self) -> u64 {
         self.block.bid.key().0
+    }
+    fn visit(ndb: &Ndb, visit: &mut dyn FnMut(&Self) -> bool) -> Result<()> {
+        ndb.visit_blocks(visit)
     }
 }
 
@@ -90,6 +98,24 @@ impl<'s, 'a> Pages<'s, 'a> {
             Rewritten::Pages(pages) => pages,
         };
         self.root::<T>(level, pages)
+    }
+
+    /// Writes a tree anew, with all entries that the database tells and these edits; returns its root.
+    pub(super) fn load<T: LeafEntry>(&mut self, edits: &Edits<T>) -> Result<BlockRef> {
+        let mut entries: BTreeMap<u64, T> = BTreeMap::new();
+        T::visit(self.ndb, &mut |entry| {
+            entries.insert(entry.key(), *entry);
+            true
+        })?;
+        for (key, edit) in edits {
+            match edit {
+                Some(entry) => entries.insert(*key, *entry),
+                None => entries.remove(key),
+            };
+        }
+        let entries: Vec<T> = entries.into_values().collect();
+        let leaves = self.leaves(&entries, true)?;
+        self.root::<T>(0, leaves)
     }
 
     /// Builds levels over these pages until one page is left.

@@ -114,6 +114,19 @@ impl Journal {
         Ok(Self::decode(&bytes).ok())
     }
 
+    /// Reads a file that is a journal, or something else: `None` for what does not begin as one.
+    pub fn read_if_one(file: &dyn ReadAt) -> Result<Option<Self>> {
+        let mut magic = [0; MAGIC.len()];
+        if file.len()? < u64::try_from(magic.len()).unwrap_or(u64::MAX) {
+            return Ok(None);
+        }
+        file.read_exact_at(&mut magic, 0)?;
+        if magic != MAGIC {
+            return Ok(None);
+        }
+        Self::read(file)?.map(Some).ok_or_else(|| Error::Unsupported("what was kept for an undo is damaged".into()))
+    }
+
     /// How far the transaction came, by the header that the store has now.
     pub fn stage(&self, store: &dyn ReadAt) -> Result<Stage> {
         let mut now = vec![0; self.headers.old.len()];

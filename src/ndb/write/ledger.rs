@@ -20,6 +20,8 @@ pub(super) struct Fresh {
     pub(super) data: Vec<u8>,
     /// How many entries name it.
     pub(super) references: u16,
+    /// Whether the store has a block of this id, which this one takes the place of.
+    pub(super) rewritten: bool,
 }
 
 /// New and changed blocks.
@@ -31,6 +33,8 @@ pub(super) struct Ledger<'a> {
     /// Blocks of the store whose entries change.
     changed: BTreeMap<Bid, BlockEntry>,
     touched: BTreeSet<Bid>,
+    /// Blocks of the store whose entries go away, whatever names them.
+    forgotten: BTreeSet<Bid>,
 }
 
 /// What becomes of the blocks.
@@ -50,7 +54,14 @@ impl<'a> Ledger<'a> {
     /// Nothing changed yet. The first id is above all that the store has, whatever its header says.
     pub(super) fn new(ndb: &'a Ndb) -> Result<Self> {
         let next = ndb.header().next_block.0.max(ndb.last_block()?.map_or(0, |bid| bid.0.saturating_add(4)));
-        Ok(Self { ndb, next: Bid(next & !3), fresh: BTreeMap::new(), changed: BTreeMap::new(), touched: BTreeSet::new() })
+        Ok(Self {
+            ndb,
+            next: Bid(next & !3),
+            fresh: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+        })
     }
 
     /// The id for the next block.
@@ -63,7 +74,7 @@ impl<'a> Ledger<'a> {
         let bid = Bid(self.next.0 | if internal { 2 } else { 0 });
         let next = self.next.0.checked_add(4).filter(|next| self.ndb.format() != Format::Ansi || u32::try_from(*next).is_ok());
         self.next = next.map(Bid).ok_or_else(|| Error::Unsupported("the store has no block ids left".into()))?;
-        self.fresh.insert(bid, Fresh { data, references: 0 });
+        self.fresh.insert(bid, Fresh { data, references: 0, rewritten: false });
         self.touched.insert(bid);
         Ok(bid)
     }
@@ -119,6 +130,22 @@ impl<'a> Ledger<'a> {
         Ok(&mut entry.references)
     }
 
+    /// Puts a block in place of one of the store, under its id.
+    pub(super) fn rewrite(&mut self, bid: Bid, data: Vec<u8>) -> Result<()> {
+        // A fresh block counts the entries that name it, a stored one has 1 more.
+        let references = self.count(bid)?.saturating_sub(1);
+        let key = bid.key();
+        self.changed.remove(&key);
+        self.fresh.insert(key, Fresh { data, references, rewritten: true });
+        Ok(())
+    }
+
+    /// Takes an entry away, whatever names it.
+    pub(super) fn forget(&mut self, bid: Bid) {
+        self.changed.remove(&bid.key());
+        self.forgotten.insert(bid.key());
+    }
+
     /// Sets the count that a block's entry has: repair writes what it counted.
     pub(super) fn set_count(&mut self, bid: Bid, count: u16) -> Result<()> {
         *self.count(bid)? = count;
@@ -145,13 +172,19 @@ impl<'a> Ledger<'a> {
                 Err(error) if error.is_io() => return Err(error),
                 Err(_) => settled.unreadable.push(bid),
             }
-            if self.fresh.remove(&bid).is_none()
-                && let Some(entry) = self.changed.remove(&bid)
-            {
-                settled.gone.push(entry);
-                settled.edits.insert(bid.0, None);
+            match self.fresh.remove(&bid) {
+                Some(fresh) if !fresh.rewritten => continue,
+                Some(_) => settled.gone.push(self.ndb.block_entry(bid)?),
+                None => settled.gone.extend(self.changed.remove(&bid)),
             }
+            settled.edits.insert(bid.0, None);
         }
+        for (bid, _) in self.fresh.iter().filter(|(_, fresh)| fresh.rewritten) {
+            settled.gone.push(self.ndb.block_entry(*bid)?);
+            // Its new place comes in when it has one; the old one is nobody's from now on.
+            settled.edits.insert(bid.0, None);
+        }
+        settled.edits.extend(self.forgotten.into_iter().map(|bid| (bid.0, None)));
         settled.edits.extend(self.changed.into_iter().map(|(bid, entry)| (bid.0, Some(entry))));
         settled.fresh = self.fresh;
         Ok(settled)

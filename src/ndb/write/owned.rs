@@ -1,5 +1,6 @@
 //! Who owns each unit of the file: computed from the trees, not from what the allocation maps claim.
 
+use super::cow::Edits;
 use super::section::{Bits, offset_of, place_of, sections_to, units_of};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::btree::BlockEntry;
@@ -19,6 +20,21 @@ pub(super) fn owned(ndb: &Ndb, end: u64) -> Result<Vec<Bits>> {
         map.take_tree(tree)?;
     }
     Ok(map.sections)
+}
+
+/// The same where both trees are written anew: their pages own nothing, and of the blocks those do that stay where they are.
+pub(super) fn owned_by_blocks(ndb: &Ndb, end: u64, edits: &Edits<BlockEntry>) -> Result<Vec<Bits>> {
+    let count = sections_to(ndb.format(), end);
+    let mut map = Map { ndb, sections: (0..count).map(|index| Bits::fresh(ndb.format(), index)).collect() };
+    map.close_after(end);
+    let mut taken = Ok(());
+    ndb.visit_blocks(&mut |entry| {
+        if edits.get(&entry.block.bid.key().0).is_none_or(|edit| edit.is_some_and(|edit| edit.block.ib == entry.block.ib)) {
+            taken = map.take_block(entry);
+        }
+        taken.is_ok()
+    })?;
+    taken.map(|()| map.sections)
 }
 
 struct Map<'a> {

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::owned::owned;
+use super::cow::Edits;
+use super::owned::{owned, owned_by_blocks};
 use super::section::{Bits, offset_of, place_of, sections_to, units_of};
 use crate::damage::{Error, Result};
 use crate::format::Format;
 use crate::format::amap;
+use crate::format::btree::BlockEntry;
 use crate::format::id::Ib;
 use crate::ndb::Ndb;
 
@@ -81,6 +83,19 @@ impl<'a> Space<'a> {
         if !trusted {
             (0..space.count()).try_for_each(|index| space.section(index).map(|_| ()))?;
         }
+        if room.reuse {
+            space.open_old()?;
+        }
+        Ok(space)
+    }
+
+    /// The space of a store whose trees are written anew: only blocks own something, those that the database tells but
+    /// for these edits. The file ends where it ends, whatever its header says.
+    pub(super) fn of_entries(ndb: &'a Ndb, room: Room, edits: &Edits<BlockEntry>) -> Result<Self> {
+        let old_end = ndb.file_bytes();
+        let owned = Some(owned_by_blocks(ndb, old_end, edits)?);
+        let mut space = Self { ndb, room, trusted: false, old_end, end: old_end, sections: BTreeMap::new(), owned, all_open: false };
+        (0..space.count()).try_for_each(|index| space.section(index).map(|_| ()))?;
         if room.reuse {
             space.open_old()?;
         }

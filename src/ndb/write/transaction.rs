@@ -27,12 +27,21 @@ use crate::ndb::Ndb;
 /// Not in the specification: in offline stores a folder has two more nodes with its index.
 const OFFLINE_COMPANIONS: [NodeType; 2] = [NodeType(0x14), NodeType(0x15)];
 
+/// What is made anew beside what changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rebuild {
+    Nothing,
+    Maps,
+    /// And the maps.
+    Trees,
+}
+
 /// Changes to a store that become visible all at once. After an error of one of its methods it is only good for dropping.
 #[derive(Debug)]
 pub struct Transaction<'a> {
     pub(super) ndb: &'a Ndb,
     room: Room,
-    rebuild: bool,
+    rebuild: Rebuild,
     pub(super) nodes: Edits<NodeEntry>,
     pub(super) ledger: Ledger<'a>,
     nids: Nids,
@@ -45,7 +54,7 @@ impl<'a> Transaction<'a> {
         let header = ndb.header();
         let (nids, unique) = (Nids::new(header.nids), header.unique);
         let room = Room::grow(ndb.format());
-        Ok(Self { ndb, room, rebuild: false, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, nids, unique })
+        Ok(Self { ndb, room, rebuild: Rebuild::Nothing, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, nids, unique })
     }
 
     /// The same, with another rule for where new things go.
@@ -57,7 +66,13 @@ impl<'a> Transaction<'a> {
 
     /// Also computes all allocation maps anew from the trees, and resets the deprecated maps ([MS-PST] 2.6.1.3.7).
     pub fn rebuild_maps(&mut self) {
-        self.rebuild = true;
+        self.rebuild = self.rebuild.max(Rebuild::Maps);
+    }
+
+    /// Also writes both trees anew, from the entries that the database tells, wherever it has them from, and all maps:
+    /// for a store whose own trees cannot be built on. Whatever no tree names is free afterwards.
+    pub const fn rebuild_trees(&mut self) {
+        self.rebuild = Rebuild::Trees;
     }
 
     /// New blocks with this data, as a tree where it takes more than one; returns the root, which no node names yet.
@@ -121,6 +136,16 @@ impl<'a> Transaction<'a> {
         self.ledger.set_count(bid, count)
     }
 
+    /// Writes a block anew at another place, under its id and with this data: for one whose place or trailer is damaged.
+    pub fn rewrite_block(&mut self, bid: Bid, data: Vec<u8>) -> Result<()> {
+        self.ledger.rewrite(bid, data)
+    }
+
+    /// Takes a block's entry away, whatever names it: for one of which nothing is left.
+    pub fn forget_block(&mut self, bid: Bid) {
+        self.ledger.forget(bid);
+    }
+
     /// An id for a new node of this type; the types that go with it move on too ([MS-PST] 2.4.2).
     pub fn next_nid(&mut self, kind: NodeType) -> Result<Nid> {
         let nid = self.nids.next(kind)?;
@@ -148,26 +173,36 @@ impl<'a> Transaction<'a> {
         if self.nodes.is_empty()
             && settled.edits.is_empty()
             && settled.fresh.is_empty()
-            && !self.rebuild
+            && self.rebuild == Rebuild::Nothing
             && self.unique == ndb.header().unique
         {
             return Ok(prepared);
         }
-        let mut space = Space::new(ndb, self.room, self.rebuild)?;
         let Settled { fresh, mut edits, gone, .. } = settled;
+        let mut space = match self.rebuild {
+            Rebuild::Trees => Space::of_entries(ndb, self.room, &edits)?,
+            Rebuild::Nothing | Rebuild::Maps => Space::new(ndb, self.room, self.rebuild == Rebuild::Maps)?,
+        };
         prepared.place_blocks(&mut space, fresh, &mut edits)?;
         let mut header = ndb.header().clone();
         let mut pages = Pages::new(ndb, &mut space, header.next_page);
-        header.root.nodes = pages.rewrite(&self.nodes)?;
-        header.root.blocks = pages.rewrite(&edits)?;
+        if self.rebuild == Rebuild::Trees {
+            header.root.nodes = pages.load(&self.nodes)?;
+            header.root.blocks = pages.load(&edits)?;
+        } else {
+            header.root.nodes = pages.rewrite(&self.nodes)?;
+            header.root.blocks = pages.rewrite(&edits)?;
+        }
         header.next_page = pages.next;
         let (written, superseded) = (pages.written, pages.superseded);
         prepared.take_pages(written);
-        let page_bytes = u64::try_from(ndb.format().layout().page_bytes).unwrap_or(0);
-        superseded.into_iter().try_for_each(|ib| space.free(ib, page_bytes))?;
-        gone.iter().try_for_each(|entry| space.free(entry.block.ib, entry.stored_bytes(ndb.format())))?;
+        if self.rebuild != Rebuild::Trees {
+            let page_bytes = u64::try_from(ndb.format().layout().page_bytes).unwrap_or(0);
+            superseded.into_iter().try_for_each(|ib| space.free(ib, page_bytes))?;
+            gone.iter().try_for_each(|entry| space.free(entry.block.ib, entry.stored_bytes(ndb.format())))?;
+        }
         (header.next_block, header.nids, header.unique) = (next_block, self.nids.counters(), self.unique);
-        prepared.finish(&space, ndb.header(), header, self.rebuild)?;
+        prepared.finish(&space, ndb.header(), header, self.rebuild != Rebuild::Nothing)?;
         Ok(prepared)
     }
 

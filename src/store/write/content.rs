@@ -14,6 +14,7 @@ use crate::ltp::value::Value;
 use crate::ltp::write::{PropertiesBuilder, TableBuilder};
 use crate::ndb::write::{BlockSink, DataTree, Draft, Part, Stored};
 use crate::store::folder::FLAG_HAS_ATTACHMENTS;
+use crate::store::props::codepage_told;
 use crate::store::tags;
 
 /// PidTagMessageFlags: the message is an associated one.
@@ -89,8 +90,7 @@ impl StoreBuilder<'_> {
 
     /// The code page of an object's strings, in the order in which readers ask.
     fn codepage_of(&self, props: &PropertyList) -> u16 {
-        let pages = [tags::MESSAGE_CODEPAGE, tags::INTERNET_CODEPAGE].into_iter();
-        pages.filter_map(|key| props.int(key).and_then(|page| u16::try_from(page).ok())).next().unwrap_or(self.codepage)
+        codepage_told(|key| props.int(key)).unwrap_or(self.codepage)
     }
 
     /// The recipient table. Every message has one ([MS-PST] 2.4.5.3), an empty one shares the template's block.

@@ -11,7 +11,7 @@ use pstfs::store::write::{AttachmentContent, AttachmentDraft, MessageDraft, Prop
 use super::build::Forge;
 use super::random::Stream;
 use super::recipe::Line;
-use super::{classes, values};
+use super::{classes, files, values};
 
 /// 2024-01-01T09:00:00Z, when the first item came.
 pub(super) const FIRST_MINUTE: i64 = 1_704_099_600;
@@ -64,7 +64,10 @@ pub(super) fn message(forge: &mut Forge<'_>, kind: &str, line: &Line) -> Message
             }
             "embed" => message.attachments.push(embedded(forge, line)),
             "ole" => message.attachments.push(ole(forge, line)),
+            "mac" => message.attachments.push(mac(line)),
             "link" => message.attachments.push(link(line)),
+            // A recipient of these properties alone.
+            "row" => message.recipients.push(row(line)),
             _ if is_property(line) => values::set(&mut message.props, line),
             other => panic!("recipe: a message has no {other}"),
         }
@@ -102,22 +105,15 @@ fn common(forge: &mut Forge<'_>, props: &mut PropertyList, line: &Line, minute: 
         props.set(Key::Id(0x1013), Value::Binary(html.as_bytes().to_vec())).set(tags::INTERNET_CODEPAGE, Value::I32(65001));
     }
     if let Some(rtf) = line.option("rtf") {
-        props.set(Key::Id(0x1009), Value::Binary(uncompressed_rtf(rtf.as_bytes()))).set(Key::Id(0x0e1f), Value::Bool(true));
+        let bytes = files::rtf(rtf.as_bytes(), line.option("compressed").is_none(), line.option("flaw"));
+        props.set(Key::Id(0x1009), Value::Binary(bytes)).set(Key::Id(0x0e1f), Value::Bool(true));
+    }
+    if let Some(page) = line.number("html-page") {
+        props.set(tags::INTERNET_CODEPAGE, Value::I32(page as i32));
     }
     if let Some(headers) = line.option("headers") {
         props.set(Key::Id(0x007d), text(&headers.replace('\n', "\r\n")));
     }
-}
-
-/// RTF as the compressed-RTF property may hold it without compression ([MS-OXRTFCP] 2.1.3.1.1, MELA).
-fn uncompressed_rtf(rtf: &[u8]) -> Vec<u8> {
-    let size = rtf.len() as u32;
-    let mut bytes = Vec::new();
-    for word in [size + 12, size, 0x414c_454d, 0] {
-        bytes.extend(word.to_le_bytes());
-    }
-    bytes.extend(rtf);
-    bytes
 }
 
 /// `Ann <ann@example.com>` in two parts; an address alone is its own name.
@@ -136,6 +132,14 @@ fn sender(props: &mut PropertyList, person: &str) {
         props.set(Key::Id(type_id), text("SMTP")).set(Key::Id(address_id), text(address));
     }
     props.set(Key::Id(0x5d01), text(address));
+}
+
+/// A recipient as a recipe spells it out: `row "Jane" kind=1`, its properties below.
+fn row(line: &Line) -> PropertyList {
+    let mut props = PropertyList::default();
+    props.set(tags::DISPLAY_NAME, text(line.arg(0))).set(tags::RECIPIENT_TYPE, Value::I32(line.number("kind").unwrap_or(1) as i32));
+    extra_props(&mut props, &line.lines);
+    props
 }
 
 fn recipient(person: &str, kind: i32) -> PropertyList {
@@ -182,8 +186,9 @@ fn attachment(forge: &mut Forge<'_>, line: &Line) -> AttachmentDraft<'static> {
         props.set(Key::Id(0x7ffe), Value::Bool(true));
     }
     extra_props(&mut props, &line.lines);
-    let content = match line.option("text") {
-        Some(text) => AttachmentContent::Bytes(Box::new(Cursor::new(text.as_bytes().to_vec()))),
+    let given = line.option("text").map(|text| text.as_bytes().to_vec()).or_else(|| line.option("hex").map(values::from_hex));
+    let content = match given {
+        Some(bytes) => AttachmentContent::Bytes(Box::new(Cursor::new(bytes))),
         None => {
             let len = line.number("size").unwrap_or(0);
             AttachmentContent::Bytes(Box::new(Stream::new(forge.random.next(), len)))
@@ -200,19 +205,33 @@ fn embedded(forge: &mut Forge<'_>, line: &Line) -> AttachmentDraft<'static> {
 }
 
 fn ole(forge: &mut Forge<'_>, line: &Line) -> AttachmentDraft<'static> {
-    let mut bytes = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
-    bytes.extend(forge.random.bytes(line.number("size").unwrap_or(2048) as usize));
+    let content = match (line.option("text"), line.option("bitmap")) {
+        (Some(text), _) => text.as_bytes().to_vec(),
+        (None, Some(_)) => files::bitmap(),
+        (None, None) => forge.random.bytes(line.number("size").unwrap_or(2048) as usize),
+    };
     let mut props = named(line.arg(0));
     // The tag that says: an OLE 2 storage.
     props.set(Key::Id(0x370a), Value::Binary(vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x14, 3, 10, 3, 2, 1]));
-    AttachmentDraft { props, content: AttachmentContent::Ole(Box::new(Cursor::new(bytes))) }
+    AttachmentDraft { props, content: AttachmentContent::Ole(Box::new(Cursor::new(files::object(line, &content)))) }
 }
 
-/// An attachment that only names a file elsewhere.
+/// A file of a Mac with its two forks.
+fn mac(line: &Line) -> AttachmentDraft<'static> {
+    let name = line.arg(0);
+    let fork = |option| line.option(option).unwrap_or_default().as_bytes();
+    let mut props = named(name);
+    props.set(tags::ATTACH_ENCODING, Value::Binary(vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x14, 3, 11, 1]));
+    let bytes = files::mac(name, fork("text"), fork("resources"));
+    AttachmentDraft { props, content: AttachmentContent::Bytes(Box::new(Cursor::new(bytes))) }
+}
+
+/// An attachment that only names a file elsewhere: by reference, or with `method=7` in the web.
 fn link(line: &Line) -> AttachmentDraft<'static> {
     let path = line.arg(0);
-    let mut props = named(path.rsplit(['\\', '/']).next().unwrap_or(path));
-    props.set(tags::ATTACH_METHOD, Value::I32(2));
+    let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+    let mut props = named(line.option("name").unwrap_or(name));
+    props.set(tags::ATTACH_METHOD, Value::I32(line.number("method").unwrap_or(2) as i32));
     props.set(tags::ATTACH_LONG_PATHNAME, text(path)).set(tags::ATTACH_PATHNAME, text(path));
     AttachmentDraft { props, content: AttachmentContent::Plain }
 }

@@ -19,7 +19,9 @@ pub mod big;
 mod build;
 mod classes;
 mod edits;
+mod files;
 mod items;
+mod objects;
 mod random;
 mod recipe;
 mod values;
@@ -98,19 +100,31 @@ pub fn all(out: &Path, told: &mut dyn FnMut(&Path, u64)) {
     let folder = out.join("damaged");
     std::fs::create_dir_all(&folder).expect("a folder for the stores");
     for name in names("damaged") {
-        let path = folder.join(format!("{name}.pst"));
-        let bytes = damaged(&name);
-        std::fs::write(&path, &bytes).expect("a file");
-        told(&path, bytes.len() as u64);
+        for (format, cipher, bytes) in damaged_all(&name, &mut store) {
+            let path = folder.join(format!("{name}.{}.pst", variant_name(format, cipher)));
+            std::fs::write(&path, &bytes).expect("a file");
+            told(&path, bytes.len() as u64);
+        }
     }
 }
 
-/// The damaged store in `fixtures/damaged/NAME`.
+/// The damaged store in `fixtures/damaged/NAME`, in the first of its variants.
 pub fn damaged(name: &str) -> Vec<u8> {
+    damaged_all(name, &mut store).next().expect("a variant").2
+}
+
+/// The damaged stores in `fixtures/damaged/NAME`, one for each variant of the base, which `forge` makes.
+pub fn damaged_all<'f>(
+    name: &str,
+    forge: &'f mut dyn FnMut(Format, Cipher, &Recipe) -> Vec<u8>,
+) -> impl Iterator<Item = (Format, Cipher, Vec<u8>)> + use<'f> {
     let edits = Recipe::read(&fixtures().join("damaged").join(name).join("edits"));
-    let base = edits.line("base").expect("edits begin with their base");
-    let (format, cipher) = variant(base.arg(1));
-    edits::damaged(store(format, cipher, &recipe(base.arg(0))), &edits)
+    let base = edits.line("base").expect("edits begin with their base").clone();
+    let variants: Vec<_> = base.args[1..].iter().map(|name| variant(name)).collect();
+    variants.into_iter().map(move |(format, cipher)| {
+        let whole = forge(format, cipher, &recipe(base.arg(0)));
+        (format, cipher, edits::damaged(whole, &edits))
+    })
 }
 
 /// The variant of this name.

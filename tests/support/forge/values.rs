@@ -25,10 +25,11 @@ pub(super) fn set(props: &mut PropertyList, line: &Line) {
 fn set_one(props: &mut PropertyList, key: PropertyKey, line: &Line, at: usize) {
     let word = line.arg(at);
     let (word, multi) = word.strip_suffix('*').map_or((word, false), |word| (word, true));
-    let kind = kind_of(word);
+    let hex = word == BYTES8;
+    let kind = if hex { PropType::STRING8 } else { kind_of(word) };
     let texts = &line.args[at + 1..];
     let size = line.number("size");
-    let value = |text: &str| value_of(kind, text, size);
+    let value = |text: &str| if hex { Value::String8(from_hex(text)) } else { value_of(kind, text, size) };
     if multi {
         let values = texts.iter().map(|text| value(text)).collect();
         props.set_typed(key, PropType(kind.0 | PropType::MULTI), Value::Multi(values));
@@ -36,6 +37,9 @@ fn set_one(props: &mut PropertyList, key: PropertyKey, line: &Line, at: usize) {
         props.set_typed(key, kind, value(texts.first().map_or("", String::as_str)));
     }
 }
+
+/// `bytes8` is an 8-bit string of these bytes, in hex: text of a code page that Rust does not write.
+const BYTES8: &str = "bytes8";
 
 const KINDS: [(&str, PropType); 15] = [
     ("null", PropType::NULL),
@@ -80,7 +84,7 @@ fn value_of(kind: PropType, text: &str, size: Option<u64>) -> Value {
     }
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
     (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
@@ -97,6 +101,7 @@ fn set_of(name: &str) -> Guid {
         "log" => tags::PSETID_LOG,
         "note" => tags::PSETID_NOTE,
         "meeting" => tags::PSETID_MEETING,
+        "rss" => tags::PSETID_POST_RSS,
         other => Guid::mapi(parse_number(other) as u32),
     }
 }

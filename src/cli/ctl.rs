@@ -1,0 +1,262 @@
+//! `pstfs ctl`: drives a mounted store by its `.control`.
+//!
+//! Nothing here knows what a job does: the mount runs it, `.control` tells how far it is. Following a job is reading that
+//! file again and again, so it works for a job that somebody else has started, too.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::bar::Meter;
+use super::exit::Exit;
+use super::interrupt::Asked;
+use super::json::{self, Counts, JobState, Record};
+use super::out::{Failure, Output, Stop, in_words};
+use crate::disk::process;
+use crate::mount::table;
+
+const EXAMPLES: &str = "\
+Examples:
+  pstfs ctl ~/mail scan              check the mounted store, see how far it is
+  pstfs ctl ~/mail scan --detach     only start it; the mount goes on with it
+  pstfs ctl ~/mail wait              until the job has ended; its exit code
+  pstfs ctl ~/mail status            the same as 'cat ~/mail/.control'";
+
+/// How often a running job is asked how far it is.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Start, watch or stop a job on a mounted store
+///
+/// The log of the last job is DIR/.scanlog. Exit codes are those of the command of the same name.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Ctl {
+    /// The folder where the store is mounted
+    dir: PathBuf,
+    /// What to do
+    #[arg(value_enum)]
+    verb: Verb,
+    /// For wait: the number of the job; without it the present one
+    job: Option<u64>,
+    /// Only start the job, and print its number
+    #[arg(long)]
+    detach: bool,
+    /// JSON Lines on standard output; 'pstfs schema' describes them
+    #[arg(long)]
+    json: bool,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Verb {
+    /// Find all that is wrong with the store, and change nothing
+    Scan,
+    /// Ask the running job to stop
+    Cancel,
+    /// Print how far the job is, or how the last one ended
+    Status,
+    /// Wait until the job has ended
+    Wait,
+}
+
+impl Verb {
+    /// Whether it starts a job.
+    const fn starts(self) -> bool {
+        match self {
+            Self::Scan => true,
+            Self::Cancel | Self::Status | Self::Wait => false,
+        }
+    }
+}
+
+/// Does it.
+pub fn run(args: &Ctl) -> Result<Exit, Failure> {
+    if args.job.is_some() && args.verb != Verb::Wait {
+        return Err(Failure::new(Exit::Usage, "only 'wait' takes the number of a job"));
+    }
+    if args.detach && !args.verb.starts() {
+        return Err(Failure::new(Exit::Usage, "--detach is for what starts a job"));
+    }
+    let ctl = Control::find(&args.dir)?;
+    Stop::settle(match args.verb {
+        Verb::Status => status(args, &ctl),
+        Verb::Wait => wait(args, &ctl),
+        Verb::Scan => start(args, &ctl, "scan"),
+        Verb::Cancel => ctl.command("cancel").and_then(|number| follow(args, &ctl, number, &Asked::default())),
+    })
+}
+
+/// Starts a job and follows it. Ctrl-C cancels the job, too, unless it was to run by itself.
+fn start(args: &Ctl, ctl: &Control, command: &str) -> Result<Exit, Stop> {
+    if !args.detach {
+        let asked = Asked::listen()?;
+        let number = ctl.command(command)?;
+        return follow(args, ctl, number, &asked);
+    }
+    let number = ctl.command(command)?;
+    let mut out = Output::new();
+    out.line(&format!("job {number}"))?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn status(args: &Ctl, ctl: &Control) -> Result<Exit, Stop> {
+    let mut out = Output::new();
+    if args.json {
+        json::write(&mut out, &json::start(ctl.source.clone()))?;
+        let state = ctl.state()?;
+        json::write(&mut out, &Record::Job(Box::new(state.record())))?;
+        json::write(&mut out, &json::end_with("Done", Exit::Done, Counts::new()))?;
+    } else {
+        out.bytes(ctl.text()?.as_bytes())?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn wait(args: &Ctl, ctl: &Control) -> Result<Exit, Stop> {
+    let present = ctl.state()?.number();
+    let Some(number) = args.job.or(present) else {
+        return Err(ctl.failed("no job has run since the mount").into());
+    };
+    follow(args, ctl, number, &Asked::default())
+}
+
+/// Waits for a job, showing how far it is, and ends as it ends. An interrupt cancels it.
+fn follow(args: &Ctl, ctl: &Control, number: u64, interrupt: &Asked) -> Result<Exit, Stop> {
+    let mut out = Output::new();
+    if args.json {
+        json::write(&mut out, &json::start(ctl.source.clone()))?;
+        out.flush()?;
+    }
+    let mut meter = Meter::new(args.quiet);
+    let state = loop {
+        let state = ctl.state()?;
+        if state.number() != Some(number) {
+            return Err(ctl.failed(&format!("job {number} is not the last one, so how it ended is no longer known")).into());
+        }
+        if !state.runs() {
+            break state;
+        }
+        meter.show(state.text("phase"), state.value("done").unwrap_or(0), state.value("total").unwrap_or(0));
+        if interrupt.taken() {
+            // It may have ended by itself just now.
+            let _ = ctl.command("cancel");
+        }
+        thread::sleep(PACE);
+    };
+    meter.clear();
+    let exit = state.exit();
+    if args.json {
+        json::write(&mut out, &Record::Job(Box::new(state.record())))?;
+        let counts = Counts::from([("findings", state.value("findings").unwrap_or(0))]);
+        json::write(&mut out, &json::end_with(state.verdict(), exit, counts))?;
+    } else {
+        out.line(state.verdict())?;
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+/// A mount's `.control`.
+struct Control {
+    dir: PathBuf,
+    path: PathBuf,
+    source: String,
+}
+
+impl Control {
+    fn find(dir: &Path) -> Result<Self, Failure> {
+        let failed = |what: &str| Failure::new(Exit::Failed, format!("{}: {what}", dir.display()));
+        let real = dir.canonicalize().map_err(|error| failed(&in_words(&error)))?;
+        let mount = table::at(&real).map_err(|error| failed(&in_words(&error)))?.filter(table::Entry::is_ours);
+        let mount = mount.ok_or_else(|| failed("no store is mounted there by pstfs"))?;
+        let path = real.join(".control");
+        if !path.exists() {
+            return Err(failed("was mounted with 'nocontrol', so it takes no commands"));
+        }
+        Ok(Self { dir: dir.to_owned(), path, source: mount.source.display().to_string() })
+    }
+
+    fn failed(&self, what: &str) -> Failure {
+        Failure::new(Exit::Failed, format!("{}: {what}", self.dir.display()))
+    }
+
+    /// Sends a command, and gives the number of the job that it concerns.
+    fn command(&self, command: &str) -> Result<u64, Stop> {
+        let file = File::open(&self.path).map_err(|error| self.failed(&in_words(&error)))?;
+        let number = process::command(&file, command).map_err(|error| self.failed(&refusal(command, &error)))?;
+        u64::try_from(number).map_err(|_| self.failed("answered with no job").into())
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        fs::read_to_string(&self.path).map_err(|error| self.failed(&in_words(&error)))
+    }
+
+    fn state(&self) -> Result<State, Failure> {
+        let text = self.text()?;
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        Ok(State(lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+    }
+}
+
+/// Why a command was not taken, in words.
+fn refusal(command: &str, error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EBUSY) => "another job runs; 'pstfs ctl DIR status' shows it".into(),
+        Some(libc::EINVAL) if command == "cancel" => "no job runs".into(),
+        Some(libc::EINVAL | libc::ENOTTY) => format!("the mount does not know '{command}'; it was made by another version of pstfs"),
+        _ => in_words(error),
+    }
+}
+
+/// What `.control` says.
+struct State(BTreeMap<String, String>);
+
+impl State {
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    fn value(&self, key: &str) -> Option<u64> {
+        self.text(key).parse().ok()
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.value("job")
+    }
+
+    fn runs(&self) -> bool {
+        self.text("state") == "running"
+    }
+
+    fn verdict(&self) -> &str {
+        self.text("verdict")
+    }
+
+    fn exit(&self) -> Exit {
+        self.value("exit").and_then(Exit::of_job).unwrap_or(Exit::Failed)
+    }
+
+    fn record(&self) -> JobState {
+        let text = |key| self.0.get(key).cloned();
+        JobState {
+            state: self.text("state").to_owned(),
+            job: self.number(),
+            verb: text("verb"),
+            phase: text("phase"),
+            done: self.value("done"),
+            total: self.value("total"),
+            eta_s: self.value("eta_s"),
+            findings: self.value("findings"),
+            verdict: text("verdict"),
+            exit: self.value("exit"),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The text of a job: what `.scanlog` holds and `pstfs scan` prints, line by line as things happen.
+//!
+//! A [`Scribe`] turns events into lines and keeps nothing but counts. At most [`LINES_MAX`] lines come of one job: what
+//! is beyond is counted, and told at the end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::About;
+use crate::damage::{Code, Finding, Severity, Verdict};
+use crate::scan::{Counts, Event, Outcome, Tally};
+
+/// The most lines of one job's log.
+pub const LINES_MAX: u64 = 100_000;
+/// The most findings that are listed: head, phases and counts have their place besides.
+const LISTED_MAX: u64 = 99_000;
+/// The most findings of one code that are listed: one fault that is everywhere must not hide the others.
+const LISTED_OF_CODE_MAX: u64 = 20_000;
+
+/// Which findings are listed, and how many are not.
+#[derive(Debug, Default)]
+pub struct Fold {
+    listed: u64,
+    codes: BTreeMap<Code, (u64, u64)>,
+}
+
+impl Fold {
+    /// Whether this finding is to be listed; counts it.
+    pub fn takes(&mut self, code: Code) -> bool {
+        let (listed, folded) = self.codes.entry(code).or_default();
+        let takes = self.listed < LISTED_MAX && *listed < LISTED_OF_CODE_MAX;
+        let counter = if takes { listed } else { folded };
+        *counter = counter.saturating_add(1);
+        self.listed = self.listed.saturating_add(takes.into());
+        takes
+    }
+
+    /// How many findings of each code were not listed.
+    pub fn folded(&self) -> impl Iterator<Item = (Code, u64)> {
+        self.codes.iter().filter(|(_, (_, folded))| *folded > 0).map(|(code, (_, folded))| (*code, *folded))
+    }
+}
+
+/// Writes the log of one job.
+#[derive(Debug)]
+pub struct Scribe {
+    job: u64,
+    fold: Fold,
+}
+
+impl Scribe {
+    /// The scribe of job number `job`, and the log's head.
+    pub fn begin(job: u64, verb: &str, about: &About) -> (Self, String) {
+        let head = format!("{}** Begin of job {job}: {verb}\n", head(about));
+        (Self { job, fold: Fold::default() }, head)
+    }
+
+    /// The lines of an event; often none.
+    pub fn event(&mut self, event: Event<'_>) -> String {
+        match event {
+            Event::Phase(name) => format!("**{name}\n"),
+            Event::Finding(finding) if self.fold.takes(finding.code) => line(finding),
+            Event::Finding(_) | Event::Space(_) => String::new(),
+        }
+    }
+
+    /// The last lines: counts, what was not listed, and the verdict.
+    pub fn end(&self, outcome: &Outcome) -> String {
+        let mut text = String::new();
+        for (code, folded) in self.fold.folded() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "** {folded} more of {} are not listed", code.id());
+        }
+        if let Some(error) = &outcome.error
+            && outcome.verdict == Verdict::Failed
+        {
+            let _ = writeln!(text, "** It could not come to its end: {}", one_line(&error.to_string()));
+        }
+        text.push_str(&counted(&outcome.counts));
+        text.push_str(&tallied(&outcome.tally));
+        let verdict = outcome.verdict;
+        let _ = writeln!(text, "** End of job {}: {} (exit {})", self.job, verdict.text(), verdict.exit_code());
+        text
+    }
+}
+
+/// A finding as a line, whatever a name in the store holds.
+pub fn line(finding: &Finding) -> String {
+    format!("{}\n", one_line(&finding.to_string()))
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// What a log says of the store first.
+pub(super) fn head(about: &About) -> String {
+    let mut text = format!("** pstfs {}\n", env!("CARGO_PKG_VERSION"));
+    let file = about.file.to_string_lossy().replace(char::is_control, "?");
+    let _ = writeln!(text, "** File: {file}\n** Size: {} bytes", about.size_bytes);
+    if !about.format.is_empty() {
+        let _ = writeln!(text, "** Format: {}", about.format);
+    }
+    text
+}
+
+/// How many findings of each severity there are; fatal ones are errors.
+pub fn by_severity(counts: &Counts) -> [u64; 3] {
+    let of = |wanted: &[Severity]| {
+        counts.iter().filter(|((_, severity), _)| wanted.contains(severity)).fold(0_u64, |sum, (_, count)| sum.saturating_add(*count))
+    };
+    [of(&[Severity::Error, Severity::Fatal]), of(&[Severity::Warning]), of(&[Severity::Note])]
+}
+
+fn counted(counts: &Counts) -> String {
+    let [errors, warnings, notes] = by_severity(counts);
+    let mut text = format!("** Found: {errors} errors, {warnings} warnings, {notes} notes\n");
+    for ((code, severity), count) in counts {
+        let _ = writeln!(text, "**   {} {} {count}: {}", severity.mark(), code.id(), code.title());
+    }
+    text
+}
+
+fn tallied(tally: &Tally) -> String {
+    if *tally == Tally::default() {
+        return String::new();
+    }
+    let Tally { folders, folders_healthy, items, items_healthy } = tally;
+    format!("** Folders: {folders} seen, {folders_healthy} healthy\n** Items: {items} seen, {items_healthy} healthy\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::damage::Place;
+
+    fn outcome(verdict: Verdict, counts: Counts) -> Outcome {
+        let tally = Tally { folders: 3, folders_healthy: 3, items: 9, items_healthy: 8 };
+        Outcome { verdict, counts, tally, error: None }
+    }
+
+    #[test]
+    fn a_log_has_head_phases_findings_counts_and_verdict() {
+        let about = About { file: "a\n.pst".into(), size_bytes: 5, format: "Unicode".into() };
+        let (mut scribe, mut text) = Scribe::begin(2, "scan", &about);
+        text += &scribe.event(Event::Phase("Validating BBT"));
+        let finding = Finding { victim: "Inbox: two\nlines".into(), ..Finding::new(Code::BlockCrc, Place::block(4).at(0x4c00), "x") };
+        text += &scribe.event(Event::Finding(&finding));
+        text += &scribe.end(&outcome(Verdict::Errors, Counts::from([((Code::BlockCrc, Severity::Error), 1)])));
+        let expected = "\
+** File: a?.pst
+** Size: 5 bytes
+** Format: Unicode
+** Begin of job 2: scan
+**Validating BBT
+!! B08 offset 0x4c00, block 0x4: a block's CRC does not match its contents (x): Inbox: two lines
+** Found: 1 errors, 0 warnings, 0 notes
+**   !! B08 1: a block's CRC does not match its contents
+** Folders: 3 seen, 3 healthy
+** Items: 9 seen, 8 healthy
+** End of job 2: Errors were found (exit 4)
+";
+        assert_eq!(text.split_once('\n').unwrap().1, expected);
+    }
+
+    #[test]
+    fn a_million_findings_fit_into_the_lines_of_one_log_and_hide_no_other() {
+        let (mut scribe, head) = Scribe::begin(1, "scan", &About::default());
+        let mut text = head;
+        for code in Code::ALL.iter().take(10) {
+            for offset in 0..100_000 {
+                text += &scribe.event(Event::Finding(&Finding::new(*code, Place::offset(offset), "")));
+            }
+        }
+        let last = Finding::new(Code::Orphan, Place::node(0x21), "");
+        text += &scribe.event(Event::Finding(&last));
+        text += &scribe.end(&outcome(Verdict::Errors, Counts::new()));
+        let lines = text.lines().count() as u64;
+        assert!(lines > LISTED_MAX && lines <= LINES_MAX, "{lines}");
+        assert!(text.contains("** 80000 more of H01 are not listed"));
+        assert!(text.contains("** 1 more of M21 are not listed"), "what did not fit is counted");
+        let (mut scribe, _) = Scribe::begin(1, "scan", &About::default());
+        let many = (0..50_000).map(|offset| Finding::new(Code::BlockCrc, Place::offset(offset), ""));
+        let listed = many.filter(|finding| !scribe.event(Event::Finding(finding)).is_empty()).count();
+        assert_eq!(listed as u64, LISTED_OF_CODE_MAX);
+        assert!(!scribe.event(Event::Finding(&last)).is_empty(), "another code is still listed");
+    }
+}

@@ -1,0 +1,87 @@
+//! Maps in place of the B-trees: where each block stands and what each node has, found without them.
+
+use crate::format::btree::{BlockEntry, NodeEntry};
+use crate::format::id::{Bid, BlockRef, Ib, Nid};
+
+/// Where a block stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// Its id.
+    pub bid: Bid,
+    /// Where it begins.
+    pub ib: Ib,
+    /// Bytes of data as stored.
+    pub size: u16,
+    /// Bytes of data after inflating.
+    pub inflated: u16,
+}
+
+impl From<BlockPlace> for BlockEntry {
+    fn from(place: BlockPlace) -> Self {
+        let block = BlockRef { bid: place.bid, ib: place.ib };
+        Self { block, size: place.size, inflated: place.inflated, ..Self::default() }
+    }
+}
+
+/// What stands in place of both trees: 24 bytes a block and 32 a node.
+#[derive(Debug, Default)]
+pub struct Maps {
+    blocks: Vec<BlockPlace>,
+    nodes: Vec<NodeEntry>,
+}
+
+impl Maps {
+    /// Maps of these blocks and nodes; of several of one id the first counts.
+    pub fn new(mut blocks: Vec<BlockPlace>, mut nodes: Vec<NodeEntry>) -> Self {
+        blocks.sort_by_key(|place| place.bid.key());
+        blocks.dedup_by_key(|place| place.bid.key());
+        nodes.sort_by_key(|node| node.nid.nid);
+        nodes.dedup_by_key(|node| node.nid.nid);
+        Self { blocks, nodes }
+    }
+
+    /// The same blocks, and these nodes; of several of one id the first counts.
+    #[must_use]
+    pub fn with_nodes(self, nodes: Vec<NodeEntry>) -> Self {
+        let Self { nodes, .. } = Self::new(Vec::new(), nodes);
+        Self { blocks: self.blocks, nodes }
+    }
+
+    /// The blocks, ascending by id.
+    pub fn blocks(&self) -> &[BlockPlace] {
+        &self.blocks
+    }
+
+    /// The nodes, ascending by id.
+    pub fn nodes(&self) -> &[NodeEntry] {
+        &self.nodes
+    }
+
+    /// Where a block stands.
+    pub fn block(&self, bid: Bid) -> Option<BlockPlace> {
+        let at = self.blocks.binary_search_by_key(&bid.key(), |place| place.bid.key()).ok()?;
+        self.blocks.get(at).copied()
+    }
+
+    /// What a node has.
+    pub fn node(&self, nid: Nid) -> Option<NodeEntry> {
+        let at = self.nodes.binary_search_by_key(&nid, |node| node.nid.nid).ok()?;
+        self.nodes.get(at).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_of_one_id_the_first_counts() {
+        let place = |bid, ib| BlockPlace { bid: Bid(bid), ib: Ib(ib), size: 1, inflated: 1 };
+        let node = |nid, data| NodeEntry { nid: Nid(nid).into(), data: Bid(data), ..NodeEntry::default() };
+        let maps = Maps::new(vec![place(8, 1), place(4, 2), place(9, 3)], vec![node(0x42, 1), node(0x22, 2), node(0x42, 3)]);
+        assert_eq!(maps.block(Bid(9)), Some(place(8, 1)), "the spare bit of an id does not count");
+        assert_eq!((maps.blocks().len(), maps.nodes().len()), (2, 2));
+        assert_eq!(maps.node(Nid(0x42)).unwrap().data, Bid(1));
+        assert_eq!((maps.block(Bid(12)), maps.node(Nid(0x62))), (None, None));
+    }
+}

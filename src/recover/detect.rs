@@ -1,0 +1,39 @@
+//! Which format and cipher a file's bytes show, whatever its header says.
+
+use crate::damage::Result;
+use crate::disk::ReadAt;
+use crate::format::Format;
+use crate::format::cipher::Cipher;
+
+use super::survey::{FoundBlock, sound_blocks};
+
+/// How many places of a file are looked at, and how many bytes of each: small files are looked at whole.
+const SAMPLES: u64 = 128;
+const SAMPLE_BYTES: u64 = 1 << 16;
+
+/// The format in which most blocks of a sample verify; `None` where none does in any.
+pub(super) fn format(source: &dyn ReadAt) -> Result<Option<Format>> {
+    let file_bytes = source.len()?;
+    let stride = file_bytes.checked_div(SAMPLES).unwrap_or(0).max(SAMPLE_BYTES);
+    let mut best = None;
+    let mut most = 0;
+    for format in Format::ALL {
+        let places = std::iter::successors(Some(0_u64), |at| at.checked_add(stride)).take_while(|at| *at < file_bytes);
+        let count = places.map(|at| sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes))).sum::<usize>();
+        if count > most {
+            (best, most) = (Some(format), count);
+        }
+    }
+    Ok(best)
+}
+
+/// The cipher under which most data begin as heaps do; `None` where none does under any.
+pub(super) fn cipher(blocks: &[FoundBlock]) -> Option<Cipher> {
+    let heaps = |cipher: Cipher| blocks.iter().filter(|block| block.crc_ok && block.heap(cipher).is_some()).count();
+    Cipher::ALL
+        .into_iter()
+        .map(|cipher| (heaps(cipher), cipher))
+        .filter(|(count, _)| *count > 0)
+        .max_by_key(|(count, _)| *count)
+        .map(|(_, cipher)| cipher)
+}

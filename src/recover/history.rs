@@ -1,0 +1,101 @@
+//! What leaf pages of the node B-tree, live or stale, ever said of nodes.
+//!
+//! A block's id is never given out twice, so an entry that names a node's data block tells for ever whose block that is.
+//! An entry whose blocks are still in use is as good as a live one, however old its page.
+
+use crate::damage::Result;
+use crate::format::btree::{BTreePage, NodeEntry};
+use crate::format::id::{Bid, BlockRef, Nid, NodeType};
+use crate::format::page::{Page, PageKind};
+use crate::ndb::{BTree, Ndb, Part};
+
+use super::survey::Survey;
+
+/// The node B-tree as it stands, and what fills its holes.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// What the tree says.
+    pub(super) nodes: Vec<NodeEntry>,
+    /// Node ids of which it says nothing any more: from the first on, below the second.
+    pub(super) lost: Vec<(u64, u64)>,
+    /// What other pages said of nodes of these ids; by id, the newest first.
+    pub(super) told: Vec<Told>,
+}
+
+/// An entry that is not in the live tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) entry: NodeEntry,
+    /// The page's id, the higher the newer; of a damaged live page the highest, of the slots behind a page's entries half.
+    age: u64,
+}
+
+/// The most entries of other pages that are kept, of 56 bytes each.
+const TOLD_MAX: usize = 2_000_000;
+
+impl History {
+    /// Reads the tree below this root, and where it has holes, all other leaf pages.
+    pub(super) fn read(ndb: &Ndb, root: BlockRef, survey: &Survey) -> Result<Self> {
+        let mut history = Self::default();
+        ndb.visit_standing(BTree::Nodes, root, &mut |part| match part {
+            Part::Lost(_, from, to) => history.lost.push((from, to)),
+            Part::Nodes(entries) => entries.iter().for_each(|entry| history.take(*entry)),
+            Part::Blocks(_) => {}
+        })?;
+        if !history.lost.is_empty() {
+            history.read_pages(ndb, survey)?;
+        }
+        history.told.sort_unstable_by_key(|told| (told.entry.nid.nid, std::cmp::Reverse(told.age)));
+        Ok(history)
+    }
+
+    /// Whether the tree says nothing of a node because a page is gone.
+    pub(super) fn is_lost(&self, nid: Nid) -> bool {
+        self.lost.iter().any(|(from, to)| (*from..*to).contains(&u64::from(nid.0)))
+    }
+
+    fn take(&mut self, entry: NodeEntry) {
+        // What a damaged page says stands in its own hole.
+        if self.is_lost(entry.nid.nid) {
+            self.told.push(Told { entry, age: u64::MAX });
+        } else {
+            self.nodes.push(entry);
+        }
+    }
+
+    fn read_pages(&mut self, ndb: &Ndb, survey: &Survey) -> Result<()> {
+        let format = ndb.format();
+        let leaves = survey.pages.iter().rev().filter(|page| page.kind == PageKind::NODES && page.level == 0);
+        for found in leaves {
+            let mut bytes = vec![0; format.layout().page_bytes];
+            ndb.source().read_exact_at(&mut bytes, found.ib.0)?;
+            let Ok(page) = Page::decode(format, &bytes) else { continue };
+            let Ok(body) = BTreePage::decode(format, page.body) else { continue };
+            let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 });
+            // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
+            let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 >> 1 });
+            let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
+            let told: Vec<Told> = told.take(TOLD_MAX.saturating_sub(self.told.len())).collect();
+            self.told.extend(told);
+        }
+        Ok(())
+    }
+
+    /// The nodes that fill the holes: of each the newest entry whose blocks are in use.
+    pub(super) fn fill(&self, is_live: &dyn Fn(Bid) -> bool) -> Vec<NodeEntry> {
+        let mut filled = Vec::new();
+        for told in self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid) {
+            let live = |bid: Bid| bid.is_none() || is_live(bid);
+            let with_data = || told.iter().filter(|told| live(told.entry.data));
+            let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
+            filled.extend(best.map(|told| told.entry));
+        }
+        filled
+    }
+}
+
+/// Whether an entry can be one at all: slots that were never used hold anything.
+fn is_plausible(entry: &NodeEntry) -> bool {
+    let needs_data = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&entry.nid.nid.kind());
+    entry.nid.high == 0 && entry.nid.nid.index() != 0 && entry.nid.nid.kind() != NodeType::HID && !(needs_data && entry.data.is_none())
+}

@@ -1,0 +1,118 @@
+//! Which of the blocks that stand in a file are still in use: by the block B-tree, else by the allocation maps.
+//!
+//! Outlook does not clear what it frees ([MS-PST] 2.6.1), so an item that was deleted stands in the file like any other;
+//! only these two know the difference.
+
+use crate::damage::Result;
+use crate::format::amap;
+use crate::format::btree::BlockEntry;
+use crate::format::id::{Bid, BlockRef, Ib};
+use crate::format::page::{Page, PageKind};
+use crate::ndb::{BTree, BlockPlace, Ndb, Part};
+
+use super::survey::{FoundBlock, Survey};
+
+/// What is known of blocks in use.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// What the block B-tree lists, ascending by id.
+    listed: Vec<BlockPlace>,
+    /// Ids of which it lists nothing any more: from the first on, below the second.
+    lost: Vec<(u64, u64)>,
+    maps: Vec<Option<Vec<u8>>>,
+    ndb_format: crate::format::Format,
+}
+
+/// An entry that nothing names ([MS-PST] 2.2.2.7.7.3.1): its count is 1 for the entry itself. Outlook frees it later.
+const UNREFERENCED: u16 = 1;
+
+impl Live {
+    /// Reads what stands of the block B-tree and of the allocation maps.
+    pub(super) fn read(ndb: &Ndb, root: BlockRef) -> Result<Self> {
+        let mut live = Self { listed: Vec::new(), lost: Vec::new(), maps: Vec::new(), ndb_format: ndb.format() };
+        ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
+            Part::Lost(_, from, to) => live.lost.push((from, to)),
+            Part::Blocks(entries) => live.listed.extend(entries.iter().filter(|entry| entry.references != UNREFERENCED).map(place_of)),
+            Part::Nodes(_) => {}
+        })?;
+        live.listed.sort_unstable_by_key(|place| place.bid.key());
+        if !live.lost.is_empty() && ndb.header().root.amap_valid != 0 {
+            live.maps = allocation_maps(ndb);
+        }
+        Ok(live)
+    }
+
+    /// What the block B-tree lists.
+    pub(super) fn listed(&self) -> &[BlockPlace] {
+        &self.listed
+    }
+
+    /// Where the block B-tree has a block.
+    pub(super) fn place(&self, bid: Bid) -> Option<BlockPlace> {
+        let at = self.listed.binary_search_by_key(&bid.key(), |place| place.bid.key()).ok()?;
+        self.listed.get(at).copied()
+    }
+
+    /// Whether a block is in use, of which these copies stand in the file.
+    pub(super) fn is_live(&self, bid: Bid, copies: &[FoundBlock]) -> bool {
+        let key = bid.key().0;
+        if self.place(bid).is_some() {
+            return true;
+        }
+        let is_lost = self.lost.iter().any(|(from, to)| (*from..*to).contains(&key));
+        is_lost && copies.iter().any(|copy| self.is_allocated(copy))
+    }
+
+    /// Whether the allocation maps have a block's place in use; where no map tells, it may be.
+    pub(super) fn is_allocated(&self, block: &FoundBlock) -> bool {
+        let layout = self.ndb_format.layout();
+        let entry = BlockEntry { size: block.size, ..BlockEntry::default() };
+        let units = entry.stored_bytes(self.ndb_format).checked_div(layout.unit_bytes).unwrap_or(0);
+        let Some(index) = amap::map_of(self.ndb_format, block.ib) else { return false };
+        let Some(Some(bits)) = usize::try_from(index).ok().and_then(|index| self.maps.get(index)) else { return true };
+        let first = amap::map_offset(self.ndb_format, index).and_then(|map| block.ib.0.checked_sub(map.0)?.checked_div(layout.unit_bytes));
+        let Some(first) = first.and_then(|first| usize::try_from(first).ok()) else { return true };
+        let last = first.saturating_add(usize::try_from(units).unwrap_or(0));
+        (first..last).all(|unit| amap::is_allocated(bits, unit).unwrap_or(true))
+    }
+}
+
+fn place_of(entry: &BlockEntry) -> BlockPlace {
+    BlockPlace { bid: entry.block.bid, ib: entry.block.ib, size: entry.size, inflated: entry.inflated }
+}
+
+/// The bits of every allocation map; `None` for one that cannot be relied on.
+fn allocation_maps(ndb: &Ndb) -> Vec<Option<Vec<u8>>> {
+    let format = ndb.format();
+    let offsets = (0..).map_while(|index| amap::map_offset(format, index)).take_while(|map| map.0 < ndb.file_bytes());
+    offsets.map(|map| allocation_map(ndb, map)).collect()
+}
+
+fn allocation_map(ndb: &Ndb, map: Ib) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; ndb.format().layout().page_bytes];
+    ndb.source().read_exact_at(&mut bytes, map.0).ok()?;
+    let page = Page::decode(ndb.format(), &bytes).ok()?;
+    let is_sound = page.is(PageKind::AMAP) && page.faults(map).crc.is_none();
+    is_sound.then(|| amap::bits(ndb.format(), page.body).map(<[u8]>::to_vec)).flatten()
+}
+
+/// Where to read each block: of several copies one that verifies, in use rather than not; else where the tree has it.
+pub(super) fn block_map(survey: &Survey, live: &Live) -> Vec<BlockPlace> {
+    let mut places: Vec<BlockPlace> = Vec::new();
+    for copies in survey.blocks.chunk_by(|a, b| a.bid.key() == b.bid.key()) {
+        let sound = || copies.iter().filter(|copy| copy.crc_ok);
+        let listed = copies.first().and_then(|copy| live.place(copy.bid));
+        let best = sound().find(|copy| listed.is_some_and(|place| place.ib == copy.ib));
+        let best = best.or_else(|| sound().find(|copy| live.is_allocated(copy))).or_else(|| sound().next());
+        let found = best.or(copies.first()).map(|copy| BlockPlace { bid: copy.bid, ib: copy.ib, size: copy.size, inflated: copy.inflated });
+        places.extend(if best.is_none() { listed.or(found) } else { found });
+    }
+    let found = places.len();
+    for place in live.listed() {
+        let is_found = places.get(..found).unwrap_or_default().binary_search_by_key(&place.bid.key(), |found| found.bid.key()).is_ok();
+        if !is_found {
+            places.push(*place);
+        }
+    }
+    places
+}

@@ -1,0 +1,153 @@
+//! Opening what the header or the trees no longer lead to: maps made from what stands in the file.
+//!
+//! The block map is made from the blocks' trailers. The node map is what still stands of the node B-tree; its holes are
+//! filled with what other pages said, and what no page names any more is recognised by its content.
+
+use std::sync::Arc;
+
+use crate::damage::{Code, Place, Result};
+use crate::disk::ReadAt;
+use crate::format::Format;
+use crate::format::cipher::Cipher;
+use crate::format::codec;
+use crate::format::header::{Client, Header, MAGIC, Root};
+use crate::format::id::{Bid, BlockRef, Ib};
+use crate::format::page::PageKind;
+use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
+use crate::progress::Progress;
+
+use super::detect;
+use super::history::History;
+use super::live::{Live, block_map};
+use super::survey::{Survey, survey};
+
+/// Bytes for the caches of the database that a salvage reads with.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// The maps of a store whose header is right and whose trees are damaged.
+pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
+    let survey = survey(&**ndb.source(), ndb.format(), &Progress::default())?;
+    let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
+    let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;
+    let maps = salvage(reader, survey)?;
+    tell(ndb, &maps);
+    Ok(maps)
+}
+
+/// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
+pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Option<Ndb>> {
+    let Some(format) = detect::format(&**source)? else { return Ok(None) };
+    let survey = survey(&**source, format, &Progress::default())?;
+    let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
+    let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
+    let reader = Ndb::from_maps(Arc::clone(source), parts.clone(), Maps::default(), CACHE_BYTES)?;
+    let maps = salvage(reader, survey)?;
+    let ndb = Ndb::from_maps(Arc::clone(source), parts, maps, cache_bytes)?;
+    if let Some(maps) = ndb.maps() {
+        tell(&ndb, maps);
+    }
+    Ok(Some(ndb))
+}
+
+fn tell(ndb: &Ndb, maps: &Maps) {
+    let detail = format!("{} blocks and {} nodes were found by searching the whole file", maps.blocks().len(), maps.nodes().len());
+    ndb.notes().add(Code::MapsRebuilt, Place::FILE, detail);
+}
+
+/// The maps of a store by all that stands in its file; `reader` knows its format, cipher and header.
+fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
+    let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
+    let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
+    let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
+    let mut nodes = history.nodes.clone();
+    nodes.extend(history.fill(&is_live));
+    let places = block_map(&survey, &live);
+    Ok(Maps::new(places, nodes))
+}
+
+/// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.
+fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
+    let told = ndb.root(tree);
+    let kind = match tree {
+        BTree::Nodes => PageKind::NODES,
+        BTree::Blocks => PageKind::BLOCKS,
+    };
+    let mut lost = false;
+    ndb.visit_standing(tree, told, &mut |part| lost |= matches!(part, Part::Lost(..)))?;
+    if !lost {
+        return Ok(told);
+    }
+    let sound = || survey.pages.iter().filter(|page| page.kind == kind && page.crc_ok && page.signature_ok);
+    let top = sound().max_by_key(|page| (page.level, page.bid));
+    let newest = sound().map(|page| page.bid).max();
+    // Every change writes the pages above it anew: a root that is the newest page leads to the newest of all.
+    Ok(top.filter(|page| Some(page.bid) == newest && page.bid > told.bid).map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+}
+
+/// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.
+fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header> {
+    let len = usize::try_from(source.len()?).unwrap_or(usize::MAX).min(Header::BYTES_MAX);
+    let mut bytes = vec![0; len];
+    source.read_exact_at(&mut bytes, 0)?;
+    let stored = codec::decode::<Header>(format, &bytes).ok();
+    let known = [Client::PST, Client::OST, Client::PAB];
+    let stored = stored.filter(|header| header.magic == MAGIC && known.contains(&header.client));
+    let mut header = match stored {
+        Some(header) => header,
+        None => made_up(source.len()?),
+    };
+    header.version = match Format::of_version(header.version) {
+        Some(of) if of == format => header.version,
+        _ => match format {
+            Format::Ansi => 14,
+            Format::Unicode => 23,
+            Format::Unicode4k => 36,
+        },
+    };
+    header.crypt_method = cipher.method();
+    Ok(header)
+}
+
+/// A header that names nothing.
+fn made_up(file_bytes: u64) -> Header {
+    let nowhere = BlockRef::default();
+    let root = Root {
+        reserved: 0,
+        file_eof: Ib(file_bytes),
+        amap_last: Ib(0),
+        amap_free: Ib(0),
+        pmap_free: Ib(0),
+        nodes: nowhere,
+        blocks: nowhere,
+        // Not known; the maps' own CRCs tell whether they can be relied on.
+        amap_valid: 2,
+        reserved_byte: 0,
+        reserved_word: 0,
+    };
+    Header {
+        magic: MAGIC,
+        crc_partial: 0,
+        client: Client::PST,
+        version: 0,
+        version_client: 0,
+        platform_create: 0,
+        platform_access: 0,
+        reserved1: 0,
+        reserved2: 0,
+        bid_unused: 0,
+        next_block: Bid::NONE,
+        next_page: Bid::NONE,
+        unique: 0,
+        nids: [0; 32],
+        unused: 0,
+        root,
+        align: 0,
+        fmap: [0; 128],
+        fpmap: [0; 128],
+        sentinel: 0,
+        crypt_method: 0,
+        reserved3: [0; 2],
+        crc_full: 0,
+        tail: Vec::new(),
+    }
+}

@@ -1,0 +1,292 @@
+//! What stands in a file, whoever names it: one pass over all its bytes that finds blocks by their trailers and pages of
+//! B-trees by theirs.
+//!
+//! Blocks and pages are immutable and their ids are never given out twice ([MS-PST] 2.6.1), so whatever verifies is what
+//! its id once meant, live or not. Nothing is followed and nothing is decoded here; who wants to know what is live asks
+//! the trees or the allocation maps.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::damage::{Error, Result};
+use crate::disk::ReadAt;
+use crate::format::block::BlockTrailer;
+use crate::format::btree::BTreePage;
+use crate::format::checksum;
+use crate::format::cipher::Cipher;
+use crate::format::codec;
+use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
+use crate::format::id::{Bid, Ib};
+use crate::format::page::{Page, PageKind};
+use crate::format::{Format, Layout};
+use crate::progress::Progress;
+
+/// A block that stands in the file: what its trailer tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundBlock {
+    /// Its id, as its trailer has it.
+    pub bid: Bid,
+    /// Where it begins.
+    pub ib: Ib,
+    /// Bytes of data as stored.
+    pub size: u16,
+    /// Bytes of data after inflating.
+    pub inflated: u16,
+    /// Whether the CRC matches; the signature of each does.
+    pub crc_ok: bool,
+    /// What the heap holds that the data begin with, were they encoded by each of [`Cipher::ALL`]; 0 where it is no heap.
+    pub heap: [HeapClient; 3],
+}
+
+impl FoundBlock {
+    /// What the heap holds that the data begin with; `None` where they begin with something else.
+    pub fn heap(&self, cipher: Cipher) -> Option<HeapClient> {
+        let clients = Cipher::ALL.into_iter().zip(self.heap);
+        clients.filter(|(of, client)| *of == cipher && client.0 != 0).map(|(_, client)| client).next()
+    }
+}
+
+/// A page of a B-tree that stands in the file: CRC or signature match its contents and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundPage {
+    /// Its id: ids of pages ascend with time.
+    pub bid: Bid,
+    /// Where it begins.
+    pub ib: Ib,
+    /// [`PageKind::NODES`] or [`PageKind::BLOCKS`].
+    pub kind: PageKind,
+    /// 0 for leaves.
+    pub level: u8,
+    /// Whether the CRC matches.
+    pub crc_ok: bool,
+    /// Whether the signature matches: the page was written for this place.
+    pub signature_ok: bool,
+}
+
+/// All blocks and B-tree pages of a file.
+#[derive(Debug)]
+pub struct Survey {
+    /// The variant of the format that the file was searched for.
+    pub format: Format,
+    /// By id without its reserved bit; of one id those whose CRC matches first, then by place.
+    pub blocks: Vec<FoundBlock>,
+    /// By id, the newest last.
+    pub pages: Vec<FoundPage>,
+    /// Whether there was more than memory is given for.
+    pub is_cut: bool,
+}
+
+/// Bytes of a heap's header.
+const HEAD_BYTES: usize = 12;
+/// What heaps in real stores hold ([MS-PST] 2.3.1.2).
+const HEAPS: [HeapClient; 9] = [
+    HeapClient::TABLE,
+    HeapClient::PROPERTIES,
+    HeapClient::BTREE,
+    HeapClient(0x6c),
+    HeapClient(0x8c),
+    HeapClient(0x9c),
+    HeapClient(0xa5),
+    HeapClient(0xac),
+    HeapClient(0xcc),
+];
+/// How many bytes of the file a thread takes at a time.
+const CHUNK_BYTES: u64 = 1 << 20;
+/// What is read piece by piece where a chunk cannot be read: a sector of today's disks.
+const SECTOR_BYTES: usize = 4096;
+/// The most blocks and pages that are kept: 24 bytes each, and more than a store of 50 GB has.
+const FOUND_MAX: usize = 12_000_000;
+
+impl Survey {
+    /// The copies of a block, the best first.
+    pub fn copies(&self, bid: Bid) -> &[FoundBlock] {
+        let key = bid.key();
+        let start = self.blocks.partition_point(|block| block.bid.key() < key);
+        let rest = self.blocks.get(start..).unwrap_or_default();
+        rest.get(..rest.partition_point(|block| block.bid.key() == key)).unwrap_or_default()
+    }
+}
+
+/// Searches the whole file for blocks and B-tree pages of this format, on all cores.
+///
+/// What cannot be read is left out; an error only where the user asked to stop, or the file is no longer the one that was
+/// opened.
+pub fn survey(source: &dyn ReadAt, format: Format, progress: &Progress) -> Result<Survey> {
+    let file_bytes = source.len()?;
+    progress.begin("Searching for blocks and pages", file_bytes)?;
+    let search = Search { source, format, layout: format.layout(), file_bytes, next: AtomicU64::new(0), found: Mutex::default() };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| search.work(progress))).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(Error::Io(std::io::Error::other("a search broke off")))))
+    })?;
+    if source.was_changed()? {
+        return Err(Error::Io(std::io::Error::other("the file was changed by another program while it was searched")));
+    }
+    Ok(search.finish())
+}
+
+/// How many blocks that end in a part of the file verify in this format.
+pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end: u64) -> usize {
+    let layout = format.layout();
+    let before = start.saturating_sub(u64::try_from(layout.block_max_bytes).unwrap_or(0));
+    let bytes = read(source, before, end);
+    let window = Window { format, layout, start: before, bytes: &bytes };
+    window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at)).filter(|block| block.crc_ok).count()
+}
+
+/// A search under way.
+struct Search<'a> {
+    source: &'a dyn ReadAt,
+    format: Format,
+    layout: &'static Layout,
+    file_bytes: u64,
+    /// The chunk that the next free thread takes.
+    next: AtomicU64,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    blocks: Vec<FoundBlock>,
+    pages: Vec<FoundPage>,
+}
+
+impl Search<'_> {
+    fn work(&self, progress: &Progress) -> Result<()> {
+        loop {
+            let chunk = self.next.fetch_add(1, Ordering::Relaxed).saturating_mul(CHUNK_BYTES);
+            if chunk >= self.file_bytes {
+                return Ok(());
+            }
+            let end = chunk.saturating_add(CHUNK_BYTES).min(self.file_bytes);
+            self.search(chunk, end);
+            progress.add(end.saturating_sub(chunk))?;
+        }
+    }
+
+    /// Searches for what ends in `start + 1..=end`.
+    fn search(&self, start: u64, end: u64) {
+        // Blocks that end here may begin before.
+        let before = start.saturating_sub(u64::try_from(self.layout.block_max_bytes).unwrap_or(0));
+        let bytes = read(self.source, before, end);
+        let window = Window { format: self.format, layout: self.layout, start: before, bytes: &bytes };
+        let mut found = Found::default();
+        window.ends(start, end, self.layout.unit_bytes).for_each(|at| found.blocks.extend(window.block(at)));
+        let page = u64::try_from(self.layout.page_bytes).unwrap_or(u64::MAX);
+        window.ends(start, end, page).for_each(|at| found.pages.extend(window.page(at)));
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (blocks, pages) = (FOUND_MAX.saturating_sub(all.blocks.len()), FOUND_MAX.saturating_sub(all.pages.len()));
+        all.blocks.extend(found.blocks.into_iter().take(blocks));
+        all.pages.extend(found.pages.into_iter().take(pages));
+    }
+
+    fn finish(self) -> Survey {
+        let Found { mut blocks, mut pages } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let is_cut = blocks.len() >= FOUND_MAX || pages.len() >= FOUND_MAX;
+        // Blocks' ids are given out one after the other: what has a higher one than all that verifies is chance.
+        let last = blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key()).max().unwrap_or_default();
+        blocks.retain(|block| block.crc_ok || block.bid.key() <= last);
+        blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.crc_ok, block.ib));
+        pages.sort_unstable_by_key(|page| (page.bid, page.ib));
+        Survey { format: self.format, blocks, pages, is_cut }
+    }
+}
+
+/// A part of the file in memory.
+struct Window<'a> {
+    format: Format,
+    layout: &'static Layout,
+    start: u64,
+    bytes: &'a [u8],
+}
+
+impl Window<'_> {
+    /// The offsets in `start + 1..=end` at which something of this alignment may end.
+    fn ends(&self, start: u64, end: u64, unit: u64) -> impl Iterator<Item = u64> {
+        let first = start.checked_div(unit).and_then(|units| units.checked_add(1)?.checked_mul(unit)).unwrap_or(u64::MAX);
+        std::iter::successors(Some(first), move |at| at.checked_add(unit)).take_while(move |at| *at <= end)
+    }
+
+    /// The `len` bytes that end at offset `end`.
+    fn ending(&self, end: u64, len: usize) -> Option<&[u8]> {
+        let end = usize::try_from(end.checked_sub(self.start)?).ok()?;
+        codec::cut(self.bytes, end.checked_sub(len)?, len)
+    }
+
+    /// The block whose trailer ends at this offset.
+    fn block(&self, end: u64) -> Option<FoundBlock> {
+        let trailer_bytes = self.layout.block_trailer_bytes;
+        let trailer = self.ending(end, trailer_bytes)?;
+        // Most places end here: nothing else is asked of a size of zero.
+        let size = usize::from(codec::decode::<u16>(self.format, trailer).ok()?);
+        if size == 0 || size > self.layout.data_max_bytes {
+            return None;
+        }
+        let trailer: BlockTrailer = codec::decode(self.format, trailer).ok()?;
+        let unit = usize::try_from(self.layout.unit_bytes).ok()?;
+        let whole = size.checked_add(trailer_bytes)?.checked_next_multiple_of(unit)?;
+        let ib = Ib(end.checked_sub(u64::try_from(whole).ok()?)?);
+        if trailer.bid.is_none() || ib.0 < self.layout.amap_first || trailer.signature != checksum::signature(ib, trailer.bid) {
+            return None;
+        }
+        let data = self.ending(end, whole)?.get(..size)?;
+        let crc_ok = checksum::crc(data) == trailer.crc;
+        // The spare bit is clear in every block seen; where the CRC is wrong too this is chance.
+        let plausible = crc_ok || trailer.bid == trailer.bid.key() && trailer.inflated >= trailer.size;
+        let heap = if plausible && !trailer.bid.is_internal() { heads(self.format, &trailer, data) } else { Default::default() };
+        plausible.then_some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc_ok, heap })
+    }
+
+    /// The B-tree page that ends at this offset.
+    fn page(&self, end: u64) -> Option<FoundPage> {
+        let ib = Ib(end.checked_sub(u64::try_from(self.layout.page_bytes).ok()?)?);
+        let page = Page::decode(self.format, self.ending(end, self.layout.page_bytes)?).ok()?;
+        let kind = page.trailer.kind;
+        if ![PageKind::NODES, PageKind::BLOCKS].contains(&kind) || !page.is(kind) || ib.0 < self.layout.amap_first {
+            return None;
+        }
+        let faults = page.faults(ib);
+        let (crc_ok, signature_ok) = (faults.crc.is_none(), faults.signature.is_none());
+        let body = BTreePage::decode(self.format, page.body).ok()?;
+        (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level: body.info.level, crc_ok, signature_ok })
+    }
+}
+
+/// What heap the data of a block begin with, by each cipher.
+fn heads(format: Format, trailer: &BlockTrailer, data: &[u8]) -> [HeapClient; 3] {
+    let inflated = (trailer.inflated != trailer.size).then(|| inflated_head(data));
+    let head = inflated.as_deref().unwrap_or(data);
+    Cipher::ALL.map(|cipher| {
+        let mut head: Vec<u8> = head.iter().take(HEAD_BYTES).copied().collect();
+        cipher.decode(&mut head, trailer.bid);
+        let header = codec::decode::<HeapHeader>(format, &head).ok();
+        let is_heap = |header: &HeapHeader| header.signature == HEAP_SIGNATURE && HEAPS.contains(&header.client);
+        header.filter(is_heap).map(|header| header.client).unwrap_or_default()
+    })
+}
+
+fn inflated_head(data: &[u8]) -> Vec<u8> {
+    let mut head = vec![0; HEAD_BYTES];
+    // A stream that does not inflate leaves zeros, which are no heap.
+    let _ = flate2::read::ZlibDecoder::new(data).read_exact(&mut head);
+    head
+}
+
+/// The bytes from `start` to `end`; where the file cannot be read, zeros, which are nothing.
+fn read(source: &dyn ReadAt, start: u64, end: u64) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
+    if source.read_exact_at(&mut bytes, start).is_err() {
+        let mut at = start;
+        for sector in bytes.chunks_mut(SECTOR_BYTES) {
+            if source.read_exact_at(sector, at).is_err() {
+                sector.fill(0);
+            }
+            at = at.saturating_add(u64::try_from(SECTOR_BYTES).unwrap_or(0));
+        }
+    }
+    bytes
+}

@@ -1,0 +1,133 @@
+//! A worked-out transaction, made durable in its store with everything kept that could be lost.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::backup::{self, Backup, Kept, UNDO, create, sync_folder};
+use super::beside;
+use super::record::{self, Record, State};
+use crate::damage::{Error, Result};
+use crate::disk::{self, ReadAt, WritableFile, WriteAt};
+use crate::ndb::write::{Committed, Journal, Prepared, Recovered, recover_journal};
+use crate::progress::Progress;
+
+/// The ending of the name of a transaction's journal.
+const JOURNAL: &str = ".journal";
+
+/// What was done.
+#[derive(Debug)]
+pub struct Applied {
+    /// What was kept of the old store.
+    pub kept: Kept,
+    /// What was written.
+    pub committed: Committed,
+}
+
+/// Where the journal of a store's transaction stands.
+pub fn journal_of(store: &Path) -> PathBuf {
+    beside(store, JOURNAL)
+}
+
+/// Writes a transaction to the store that it was worked out for.
+///
+/// The caller holds the store's lock. `log` is what the log beside the store is to say before the first byte changes.
+/// After an error the store is as it was, or a journal stands beside it with which [`end_interrupted`] makes it so.
+pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &Backup, log: &str, progress: &Progress) -> Result<Applied> {
+    let journal = journal_of(store);
+    refuse_leftovers(store, &journal, keep)?;
+    require_room(&prepared, store)?;
+    // Reads all of it once: known before anything is written, the digest holds wherever the repair is cut off.
+    let after = State::of(&prepared.preview(source)?, progress)?;
+    let kept = match keep {
+        Backup::Full => backup::copy(store, None, progress)?,
+        Backup::At(path) => backup::copy(store, Some(path), progress)?,
+        Backup::Undo => keep_old_bytes(&prepared, store)?,
+    };
+    record::append(store, log)?;
+    Record::Repaired(name_of(&kept.path, store), after).append(store)?;
+    // From here on nobody can stop it: half a commit helps no one.
+    let journal_file = new_file(&journal, store)?;
+    let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
+    fs::remove_file(&journal)?;
+    sync_folder(&journal)?;
+    Ok(Applied { kept, committed })
+}
+
+/// Brings a transaction that was cut off to its end, if there is one; `Nothing` where there is no journal.
+pub fn end_interrupted(store: &Path) -> Result<Recovered> {
+    let path = journal_of(store);
+    let journal = match WritableFile::open(&path) {
+        Ok(journal) => journal,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Recovered::Nothing),
+        Err(error) => return Err(error.into()),
+    };
+    let recovered = recover_journal(&WritableFile::open(store)?, &journal)?;
+    record::append(store, &format!("** An interrupted repair was brought to its end: {}\n", in_words(recovered)))?;
+    fs::remove_file(&path)?;
+    sync_folder(&path)?;
+    Ok(recovered)
+}
+
+const fn in_words(recovered: Recovered) -> &'static str {
+    match recovered {
+        Recovered::Nothing => "nothing had been written",
+        Recovered::Back => "the store is as it was before",
+        Recovered::Forward => "the store is repaired",
+    }
+}
+
+/// What another repair left, and what would be written over.
+fn refuse_leftovers(store: &Path, journal: &Path, keep: &Backup) -> Result<()> {
+    let words = "an earlier repair was interrupted; 'pstfs repair' or 'pstfs undo' brings it to an end";
+    if journal.try_exists()? {
+        return Err(Error::Unsupported(words.into()));
+    }
+    let kept = match keep {
+        Backup::Undo => beside(store, UNDO),
+        Backup::At(path) => path.clone(),
+        // It finds a free name by itself.
+        Backup::Full => return Ok(()),
+    };
+    if kept.try_exists()? {
+        let words = format!("{} exists; move it away, or take that repair back with 'pstfs undo'", kept.display());
+        return Err(Error::Io(io::Error::new(ErrorKind::AlreadyExists, words)));
+    }
+    Ok(())
+}
+
+/// Refuses where the store cannot grow and its journal cannot be written.
+fn require_room(prepared: &Prepared, store: &Path) -> Result<()> {
+    let needed = prepared.needed_bytes();
+    let free = disk::free_bytes(&File::open(store)?)?;
+    if free >= needed {
+        return Ok(());
+    }
+    let words =
+        format!("the repair needs {needed} bytes beside the store and {free} are free; 'pstfs repair --output NEW' writes elsewhere");
+    Err(Error::Io(io::Error::new(ErrorKind::StorageFull, words)))
+}
+
+/// Keeps what the transaction overwrites, durable before it begins.
+fn keep_old_bytes(prepared: &Prepared, store: &Path) -> Result<Kept> {
+    let path = beside(store, UNDO);
+    let bytes = prepared.journal().map(Journal::encode).unwrap_or_default();
+    let file = new_file(&path, store)?;
+    file.write_all_at(&bytes, 0)?;
+    file.sync()?;
+    Ok(Kept { path, shared: false })
+}
+
+/// A new file beside the store, its name durable.
+fn new_file(path: &Path, store: &Path) -> Result<WritableFile> {
+    create(path, &fs::metadata(store)?)?;
+    sync_folder(path)?;
+    Ok(WritableFile::open(path)?)
+}
+
+/// How the record names what was kept: by its ending where it stands beside the store, so that both can be moved.
+fn name_of(kept: &Path, store: &Path) -> PathBuf {
+    let (kept_name, store_name) = (kept.to_string_lossy(), store.to_string_lossy());
+    kept_name.strip_prefix(&*store_name).map_or_else(|| kept.to_owned(), PathBuf::from)
+}

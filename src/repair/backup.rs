@@ -1,0 +1,113 @@
+//! What is kept of a store before a repair writes to it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::beside;
+use crate::damage::{Error, Result};
+use crate::disk;
+use crate::progress::Progress;
+
+/// The ending of a full backup.
+const FULL: &str = ".bak";
+/// The ending of what `--backup undo` keeps.
+pub(super) const UNDO: &str = ".undo";
+/// How many backups of one store there may be.
+const NUMBERS: std::ops::Range<u32> = 1..10_000;
+
+/// What to keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Backup {
+    /// A copy of the whole store beside it.
+    #[default]
+    Full,
+    /// Only the bytes that the repair overwrites.
+    Undo,
+    /// A copy of the whole store at this path.
+    At(PathBuf),
+}
+
+/// What was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Where.
+    pub path: PathBuf,
+    /// Whether it shares storage with the store: a bad sector then harms both.
+    pub shared: bool,
+}
+
+/// Makes a copy of the whole store, at `to` or beside it, never over a file that exists.
+pub(super) fn copy(store: &Path, to: Option<&Path>, progress: &Progress) -> Result<Kept> {
+    let from = File::open(store)?;
+    let metadata = from.metadata()?;
+    progress.begin("Copying the store", metadata.len().saturating_mul(2))?;
+    let (path, copy) = match to {
+        Some(path) => (path.to_owned(), create(path, &metadata)?),
+        None => numbered(store, &metadata)?,
+    };
+    let copied = fill(&from, &copy, metadata.len(), progress);
+    match copied {
+        Ok(shared) => {
+            sync_folder(&path)?;
+            Ok(Kept { path, shared })
+        }
+        Err(error) => {
+            // Half a backup is worse than none.
+            fs::remove_file(&path)?;
+            Err(error)
+        }
+    }
+}
+
+/// Makes `copy` the same as `from`; whether the two share storage.
+fn fill(from: &File, copy: &File, bytes: u64, progress: &Progress) -> Result<bool> {
+    if disk::share_storage(from, copy)? {
+        copy.sync_all()?;
+        return Ok(true);
+    }
+    let free = disk::free_bytes(copy)?;
+    if free < bytes {
+        return Err(no_room(bytes, free));
+    }
+    let step = &mut |bytes| progress.add(bytes).map_err(|_| io::Error::from(ErrorKind::Interrupted));
+    disk::copy_bytes(from, copy, step).map_err(|error| progress.check().err().unwrap_or(error.into()))?;
+    Ok(false)
+}
+
+fn no_room(bytes: u64, free: u64) -> Error {
+    let words = format!(
+        "a full backup needs {bytes} bytes and {free} are free; '--backup undo' keeps only what changes, '--backup PATH' puts it elsewhere"
+    );
+    Error::Io(io::Error::new(ErrorKind::StorageFull, words))
+}
+
+fn numbered(store: &Path, like: &fs::Metadata) -> Result<(PathBuf, File)> {
+    let names = std::iter::once(FULL.to_owned()).chain(NUMBERS.map(|number| format!("{FULL}.{number}")));
+    for name in names {
+        let path = beside(store, &name);
+        match create(&path, like) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::Unsupported("there are 10000 backups of it already; move some away".into()))
+}
+
+/// A new file that nobody may read who may not read the store.
+pub(super) fn create(path: &Path, like: &fs::Metadata) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    // Only root may give files away; the copy then stays with who made it, and private.
+    if std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid())).is_ok() {
+        file.set_permissions(like.permissions())?;
+    }
+    Ok(file)
+}
+
+/// Makes a new name durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,26 @@
+//! Which bytes to change, and how to do it safely.
+//!
+//! A repair is one transaction ([`crate::ndb::write`]). Before its first write everything that it could lose is copied
+//! ([`Backup`]), and what is needed to take it back is written down ([`Record`]) and synced; afterwards [`undo`] gives
+//! back every byte. Beside a store `a.pst` stand then `a.pst.bak` or `a.pst.undo`, and `a.pst.repair.log`; while a
+//! transaction runs also `a.pst.journal`.
+
+mod apply;
+mod backup;
+mod record;
+mod undo;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+pub use apply::{Applied, apply, end_interrupted, journal_of};
+pub use backup::{Backup, Kept};
+pub use record::{Record, State};
+pub use undo::{Undone, undo};
+
+/// The file beside a store whose name is the store's with this ending.
+fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(store);
+    name.push(ending);
+    name.into()
+}

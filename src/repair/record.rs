@@ -1,0 +1,137 @@
+//! The record of a repair, in the log beside the store: what is needed to take it back.
+//!
+//! `FILE.repair.log` is for people; lines that begin with [`MARK`] are for [`undo`](super::undo), too. The last of them
+//! counts.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::backup::sync_folder;
+use super::beside;
+use crate::damage::Result;
+use crate::disk::ReadAt;
+use crate::progress::Progress;
+
+/// The ending of the log's name.
+const LOG: &str = ".repair.log";
+/// What such a line begins with.
+const MARK: &str = "** Record: ";
+/// How many bytes are in memory at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// What a store's bytes are: their number and their digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Bytes of the file.
+    pub len: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+}
+
+/// How far a repair or its undoing came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The store was repaired, or is being repaired: what was kept, as the ending of a file beside the store or a whole
+    /// path, and what the store is afterwards.
+    Repaired(PathBuf, State),
+    /// What was kept is being put back.
+    Undoing(PathBuf),
+    /// There is nothing to take back.
+    Undone,
+}
+
+impl State {
+    /// Reads all of a file.
+    pub fn of(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
+        let len = source.len()?;
+        progress.begin("Reading the store", len)?;
+        let (mut digest, mut offset) = (Sha256::new(), 0_u64);
+        let mut piece = vec![0; PIECE_BYTES];
+        while offset < len {
+            let bytes = len.saturating_sub(offset).min(u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX));
+            let piece = piece.get_mut(..usize::try_from(bytes).unwrap_or(0)).unwrap_or_default();
+            source.read_exact_at(piece, offset)?;
+            digest.update(&*piece);
+            offset = offset.saturating_add(bytes);
+            progress.add(bytes)?;
+        }
+        let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { len, sha256 })
+    }
+}
+
+impl Record {
+    /// The last record of a store's log, if there is one.
+    pub fn last(store: &Path) -> Result<Option<Self>> {
+        let mut text = Vec::new();
+        match File::open(beside(store, LOG)) {
+            Ok(mut file) => file.read_to_end(&mut text)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().rev().find_map(|line| Self::parse(line.strip_prefix(MARK)?)))
+    }
+
+    /// Appends it to a store's log.
+    pub(super) fn append(&self, store: &Path) -> Result<()> {
+        append(store, &format!("{MARK}{}\n", self.line()))
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Repaired(kept, after) => format!("repaired len={} sha256={} kept={}", after.len, after.sha256, kept.display()),
+            Self::Undoing(kept) => format!("undoing kept={}", kept.display()),
+            Self::Undone => "undone".into(),
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "undone" => Some(Self::Undone),
+            "undoing" => Some(Self::Undoing(rest.strip_prefix("kept=")?.into())),
+            "repaired" => {
+                let mut fields = rest.splitn(3, ' ');
+                let len = fields.next()?.strip_prefix("len=")?.parse().ok()?;
+                let sha256 = fields.next()?.strip_prefix("sha256=")?.to_owned();
+                let kept = fields.next()?.strip_prefix("kept=")?.into();
+                Some(Self::Repaired(kept, State { len, sha256 }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Appends to a store's log, and syncs it.
+pub(super) fn append(store: &Path, text: &str) -> Result<()> {
+    let path = beside(store, LOG);
+    let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(sync_folder(&path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_record_of_a_log_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a.pst");
+        assert_eq!(Record::last(&store).unwrap(), None);
+        let after = State::of(&b"abc".to_vec(), &Progress::default()).unwrap();
+        assert_eq!(after.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let records = [Record::Repaired("with a space.bak".into(), after), Record::Undoing(".bak".into()), Record::Undone];
+        for record in records {
+            append(&store, "  => a line for people\n").unwrap();
+            record.append(&store).unwrap();
+            append(&store, "** Record: of another version\n").unwrap();
+            assert_eq!(Record::last(&store).unwrap(), Some(record));
+        }
+    }
+}

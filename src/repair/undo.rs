@@ -1,0 +1,148 @@
+//! Taking the last repair back, byte for byte.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::apply::end_interrupted;
+use super::backup::{UNDO, create, sync_folder};
+use super::beside;
+use super::record::{Record, State};
+use crate::damage::{Error, Result};
+use crate::disk::{self, ReadAt, WritableFile, WriteAt};
+use crate::ndb::write::{Journal, Recovered};
+use crate::progress::Progress;
+
+/// The ending of the name under which the present file is kept before an undo that was forced.
+const BEFORE: &str = ".before-undo";
+/// How many bytes are in memory at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// What was done.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// What the store's old bytes were taken from; none where a repair that was cut off had only to be rolled back.
+    pub from: Option<PathBuf>,
+    /// Where the present file was kept first.
+    pub before: Option<PathBuf>,
+}
+
+/// Gives a store back the bytes that it had before its last repair.
+///
+/// The caller holds the store's lock. Refused where the store is not as that repair left it, unless `force`: then the
+/// present file is kept first. `from` names what was kept, where the log beside the store does not.
+pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress) -> Result<Undone> {
+    if end_interrupted(store)? == Recovered::Back {
+        Record::Undone.append(store)?;
+        return Ok(Undone { from: None, before: None });
+    }
+    let record = Record::last(store)?;
+    let kept = kept_by(record.as_ref(), store, from)?;
+    let before = match changed(record.as_ref(), store, progress)? {
+        None => None,
+        Some(_) if force => Some(keep_present(store, progress)?),
+        Some(what) => return Err(Error::Unsupported(what)),
+    };
+    Record::Undoing(kept.clone()).append(store)?;
+    put_back(store, &kept, progress)?;
+    Record::Undone.append(store)?;
+    if kept == beside(store, UNDO) {
+        // It fits no other bytes than those that were just replaced.
+        fs::remove_file(&kept)?;
+        sync_folder(&kept)?;
+    }
+    Ok(Undone { from: Some(kept), before })
+}
+
+/// Where the old bytes are kept.
+fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result<PathBuf> {
+    let recorded = match record {
+        Some(Record::Repaired(kept, _) | Record::Undoing(kept)) => Some(kept),
+        Some(Record::Undone) | None => None,
+    };
+    let kept = match (from, recorded) {
+        (Some(from), _) => from.to_owned(),
+        (None, Some(kept)) if kept.to_string_lossy().starts_with('.') => beside(store, &kept.to_string_lossy()),
+        (None, Some(kept)) => kept.clone(),
+        (None, None) => {
+            return Err(Error::NotFound(
+                "a repair to take back (the log beside the store names none); '--from BAK' names what was kept,".into(),
+            ));
+        }
+    };
+    match fs::metadata(&kept) {
+        Ok(_) => Ok(kept),
+        Err(error) => Err(Error::Io(io::Error::new(error.kind(), format!("{}: {error}", kept.display())))),
+    }
+}
+
+/// Why the store is not as the repair left it, in words.
+fn changed(record: Option<&Record>, store: &Path, progress: &Progress) -> Result<Option<String>> {
+    let after = match record {
+        // It was begun already; what stands there is neither the one nor the other.
+        Some(Record::Undoing(_)) => return Ok(None),
+        Some(Record::Repaired(_, after)) => after,
+        Some(Record::Undone) | None => {
+            return Ok(Some("nothing tells what the store was after its repair; '--force' keeps the present file first".into()));
+        }
+    };
+    let now = State::of(&WritableFile::open(store)?, progress)?;
+    let what = if now.len != after.len {
+        format!("it has {} bytes, after the repair it had {}", now.len, after.len)
+    } else if now != *after {
+        "its contents changed".to_owned()
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(format!("the store was changed since its repair: {what}; '--force' keeps the present file first")))
+}
+
+fn keep_present(store: &Path, progress: &Progress) -> Result<PathBuf> {
+    let path = beside(store, BEFORE);
+    let from = File::open(store)?;
+    let copy = create(&path, &from.metadata()?).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{} exists; move it away", path.display())),
+        _ => error,
+    })?;
+    if !disk::share_storage(&from, &copy)? {
+        progress.begin("Keeping the present file", from.metadata()?.len().saturating_mul(2))?;
+        disk::copy_bytes(&from, &copy, &mut |bytes| progress.add(bytes).map_err(io::Error::other))?;
+    }
+    copy.sync_all()?;
+    sync_folder(&path)?;
+    Ok(path)
+}
+
+/// Puts the old bytes back. Cut off, it is done again from the start: nothing here depends on what the store holds.
+fn put_back(store: &Path, kept: &Path, progress: &Progress) -> Result<()> {
+    let (file, old) = (WritableFile::open(store)?, WritableFile::open(kept)?);
+    match Journal::read_if_one(&old)? {
+        Some(journal) => journal.undo(&file),
+        None => restore(&file, &old, progress),
+    }
+}
+
+/// Makes a file the same as a full copy of what it was, writing only what differs.
+fn restore(file: &WritableFile, old: &WritableFile, progress: &Progress) -> Result<()> {
+    let len = old.len()?;
+    progress.begin("Putting the store back", len)?;
+    if file.len()? != len {
+        file.set_len(len)?;
+    }
+    let (mut is, mut was) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let mut offset = 0_u64;
+    while offset < len {
+        let bytes = len.saturating_sub(offset).min(u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX));
+        let size = usize::try_from(bytes).unwrap_or(0);
+        let (is, was) = (is.get_mut(..size).unwrap_or_default(), was.get_mut(..size).unwrap_or_default());
+        file.read_exact_at(is, offset)?;
+        old.read_exact_at(was, offset)?;
+        if is != was {
+            file.write_all_at(was, offset)?;
+        }
+        offset = offset.saturating_add(bytes);
+        // To stop here would leave neither store.
+        let _ = progress.add(bytes);
+    }
+    Ok(file.sync()?)
+}

@@ -1,0 +1,191 @@
+//! Folders, their tables and their messages: what each says of the others.
+//!
+//! Proves: every folder has its properties and tables that can be read (N07, M06); every row of a table has
+//! its object, every object its row, and both say the same (M02 to M05, M20, M21, M28); heaps, properties and tables of
+//! all folders and messages, with their recipients and attachments and the messages in those, are sound (all of L and T,
+//! M07 to M19, M22, M23, M25, M30, M31).
+//! Collects: three sets of node indexes, of at most 16 MiB each. Nothing grows with what is damaged.
+//! Relies on: the node B-tree as readers see it; what blocks and pages lack is found by the passes before.
+
+mod listing;
+mod units;
+
+use super::bits::BitSet;
+use super::case::{Case, Fold};
+use super::object::look_up;
+use super::victim::Victims;
+use super::{Context, pool};
+use crate::damage::{Code, Result};
+use crate::format::btree::NodeEntry;
+use crate::format::id::{Nid, NodeType};
+use crate::ltp::Table;
+use crate::store::Which;
+
+use listing::{Listed, Listing};
+use units::{Done, Unit, Worker};
+
+/// How many rows are looked at by one worker before the next takes over.
+const ROWS_A_UNIT: usize = 32;
+
+/// Runs the pass.
+pub(super) fn run(context: &Context<'_>) -> Result<()> {
+    context.report.phase("Validating folders and messages");
+    let (folders, bytes) = folders(context)?;
+    context.progress.begin("Validating folders and messages", bytes)?;
+    let victims = Victims::of(context.store);
+    let worker = Worker { store: context.store, progress: context.progress, victims: &victims };
+    let mut told = Told { fold: Fold::new(context.report, &victims), context, unread: 0 };
+    pool::in_order(
+        |send| Feed { context, send, listed: Listed::default() }.all(&folders),
+        |unit| worker.work(unit),
+        |done| {
+            told.take(done);
+            Ok(())
+        },
+    )?;
+    told.fold.flush();
+    Ok(())
+}
+
+/// All folders, and how many bytes all folders and messages have, what lies below them left out.
+fn folders(context: &Context<'_>) -> Result<(BitSet, u64)> {
+    let (mut folders, mut bytes) = (BitSet::default(), 0_u64);
+    let mut ended = Ok(());
+    context.store.ndb().visit_nodes(&mut |node| {
+        if node.nid.nid.kind() == NodeType::FOLDER {
+            folders.insert(node.nid.nid.index());
+        }
+        bytes = bytes.saturating_add(units::bytes_of(context.store.ndb(), node));
+        ended = context.progress.check();
+        ended.is_ok()
+    })?;
+    ended.map(|()| (folders, bytes))
+}
+
+/// Hands out what is to be looked at: folder by folder, then what no folder lists.
+struct Feed<'f, 'a, 's> {
+    context: &'f Context<'a>,
+    send: &'s mut dyn FnMut(Unit) -> Result<()>,
+    listed: Listed,
+}
+
+impl Feed<'_, '_, '_> {
+    fn all(mut self, folders: &BitSet) -> Result<()> {
+        for index in folders.iter() {
+            self.folder(Nid::new(NodeType::FOLDER, index))?;
+        }
+        self.unlisted()
+    }
+
+    fn folder(&mut self, folder: Nid) -> Result<()> {
+        (self.send)(Unit::Folder(folder))?;
+        for (kind, listing) in [
+            (NodeType::HIERARCHY_TABLE, Listing::Folders),
+            (NodeType::CONTENTS_TABLE, Listing::Messages(Which::Normal)),
+            (NodeType::ASSOCIATED_TABLE, Listing::Messages(Which::Associated)),
+        ] {
+            self.table(folder, folder.with_kind(kind), listing)?;
+        }
+        (self.send)(Unit::End(folder))
+    }
+
+    /// Hands out a table, then its rows in portions.
+    fn table(&mut self, folder: Nid, table: Nid, listing: Listing) -> Result<()> {
+        let Some(node) = look_up(self.context.store.ndb(), table)?.found() else {
+            self.listed.cannot_tell(folder, listing);
+            return Ok(());
+        };
+        (self.send)(Unit::Table(folder, node))?;
+        let rows = match Table::open(self.context.store.ndb(), table, node.data, node.subnodes).and_then(|table| table.row_numbers()) {
+            Ok(mut rows) => {
+                rows.sort_unstable();
+                rows
+            }
+            Err(error) if error.is_io() => return Err(error),
+            // Who lies in the folder is not known: nobody in it is an orphan for that.
+            Err(_) => {
+                self.listed.cannot_tell(folder, listing);
+                return Ok(());
+            }
+        };
+        let mut portion = Vec::new();
+        for (id, number) in rows {
+            let twice = !self.listed.list(Nid(id));
+            portion.push(units::RowRef { id: Nid(id), number, twice });
+            if portion.len() >= ROWS_A_UNIT {
+                (self.send)(Unit::Rows(folder, node, listing, std::mem::take(&mut portion)))?;
+            }
+        }
+        if portion.is_empty() { Ok(()) } else { (self.send)(Unit::Rows(folder, node, listing, portion)) }
+    }
+
+    /// Hands out folders and messages that no table lists.
+    fn unlisted(self) -> Result<()> {
+        let Self { context, send, listed } = self;
+        let mut ended = Ok(());
+        context.store.ndb().visit_nodes(&mut |node| {
+            let unit = match node.nid.nid.kind() {
+                NodeType::FOLDER | NodeType::SEARCH_FOLDER if node.nid.nid != Nid::ROOT_FOLDER => listed.unlisted(node).map(Unit::Unlisted),
+                NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE => listed.unlisted(node).map(Unit::Unlisted),
+                _ => None,
+            };
+            ended = unit.map_or(Ok(()), &mut *send);
+            ended.is_ok()
+        })?;
+        ended
+    }
+}
+
+/// A node that no table lists.
+#[derive(Clone, Copy, Debug)]
+struct Unlisted {
+    node: NodeEntry,
+    /// Whether it is an orphan: its folder's table can be read, and does not list it.
+    orphan: bool,
+}
+
+/// Takes what the workers found, in order.
+struct Told<'f, 'a> {
+    fold: Fold<'f, 'a>,
+    context: &'f Context<'a>,
+    /// Unread messages in the folder so far.
+    unread: u64,
+}
+
+impl Told<'_, '_> {
+    fn take(&mut self, done: Done) {
+        let Done { folder, cases, items, folder_case, unread, counts } = done;
+        self.unread = self.unread.saturating_add(unread);
+        for case in items {
+            self.context.report.saw_item(case.is_healthy());
+            self.fold.take(folder, case);
+        }
+        if let Some(case) = folder_case {
+            self.context.report.saw_folder(case.is_healthy());
+            self.fold.take(folder, case);
+        }
+        cases.into_iter().for_each(|case| self.fold.take(folder, case));
+        if let Some(counts) = counts {
+            self.end(folder, counts);
+        }
+    }
+
+    /// A folder ends: what it says of its tables against what they hold.
+    fn end(&mut self, folder: Nid, counts: units::Counts) {
+        let unread = std::mem::take(&mut self.unread);
+        let mut case = Case::of(folder);
+        for (told, counted, id, what) in [
+            (counts.told_messages, counts.messages, 0x3602, "messages"),
+            (counts.told_unread, counts.messages.map(|_| unread), 0x3603, "unread messages"),
+            (counts.told_subfolders, counts.subfolders, 0x360a, "folders"),
+        ] {
+            if let (Some(told), Some(counted)) = (told, counted)
+                && told != counted
+            {
+                case.add_at(Code::FolderCounts, case.place().property(id), format!("{what}: told {told}, counted {counted}"));
+            }
+        }
+        self.fold.take(folder, case);
+        self.fold.flush();
+    }
+}

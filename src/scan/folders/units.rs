@@ -1,0 +1,306 @@
+//! What workers do: one folder, one table, some rows, one lost item.
+
+use super::Unlisted;
+use super::listing::Listing;
+use crate::damage::{Code, Result};
+use crate::format::btree::NodeEntry;
+use crate::format::id::{Nid, NodeType};
+use crate::ltp::Table;
+use crate::ltp::value::Value;
+use crate::ndb::Ndb;
+use crate::progress::Progress;
+use crate::scan::case::Case;
+use crate::scan::object::{Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, row};
+use crate::scan::victim::{Victims, row_name};
+use crate::store::item::NodeRef;
+use crate::store::props::Key;
+use crate::store::{FLAG_READ, Store, Which, tags};
+
+/// A row of a folder's table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowRef {
+    pub(super) id: Nid,
+    pub(super) number: u32,
+    /// Whether a table listed its object before.
+    pub(super) twice: bool,
+}
+
+/// Something to look at.
+#[derive(Debug)]
+pub(super) enum Unit {
+    /// A folder's own properties.
+    Folder(Nid),
+    /// A table of a folder.
+    Table(Nid, NodeEntry),
+    /// Some rows of a folder's table, and their objects.
+    Rows(Nid, NodeEntry, Listing, Vec<RowRef>),
+    /// A folder's counts, when all its rows were looked at.
+    End(Nid),
+    /// A folder or message that no table lists.
+    Unlisted(Unlisted),
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// The folder that it concerns.
+    pub(super) folder: Nid,
+    /// Findings about the folder itself.
+    pub(super) folder_case: Option<Case>,
+    /// Findings about messages, a case each.
+    pub(super) items: Vec<Case>,
+    /// Other findings.
+    pub(super) cases: Vec<Case>,
+    /// Unread messages among the rows.
+    pub(super) unread: u64,
+    /// Of a folder that ends.
+    pub(super) counts: Option<Counts>,
+}
+
+/// What a folder says of its tables, and what they hold; nothing where it is not known.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) told_messages: Option<u64>,
+    pub(super) messages: Option<u64>,
+    pub(super) told_unread: Option<u64>,
+    pub(super) told_subfolders: Option<u64>,
+    pub(super) subfolders: Option<u64>,
+}
+
+/// Looks at units; any number of threads may do so.
+#[derive(Debug)]
+pub(super) struct Worker<'a> {
+    pub(super) store: &'a Store,
+    pub(super) progress: &'a Progress,
+    pub(super) victims: &'a Victims<'a>,
+}
+
+/// How many bytes a node counts for: its own data, and a little for having been looked at.
+pub(super) fn bytes_of(ndb: &Ndb, node: &NodeEntry) -> u64 {
+    let looked_at = [
+        NodeType::FOLDER,
+        NodeType::SEARCH_FOLDER,
+        NodeType::MESSAGE,
+        NodeType::ASSOCIATED_MESSAGE,
+        NodeType::HIERARCHY_TABLE,
+        NodeType::CONTENTS_TABLE,
+        NodeType::ASSOCIATED_TABLE,
+    ];
+    if !looked_at.contains(&node.nid.nid.kind()) {
+        return 0;
+    }
+    let own = ndb.block_entry(node.data).map_or(0, |block| u64::from(block.inflated));
+    own.saturating_add(64)
+}
+
+impl Worker<'_> {
+    pub(super) fn work(&self, unit: Unit) -> Result<Done> {
+        match unit {
+            Unit::Folder(folder) => self.folder(folder),
+            Unit::Table(folder, node) => {
+                let mut case = Case::of(node.nid.nid);
+                if check_table(&mut case, self.store.ndb(), of_entry(&node), self.progress)?.is_none() {
+                    case.add(Code::FolderTable, "it cannot be read");
+                }
+                self.progress.add(bytes_of(self.store.ndb(), &node))?;
+                Ok(Done { folder, cases: vec![case], ..Done::default() })
+            }
+            Unit::Rows(folder, node, listing, rows) => self.rows(folder, &node, listing, &rows),
+            Unit::End(folder) => Ok(Done { folder, counts: Some(self.counts(folder)?), ..Done::default() }),
+            Unit::Unlisted(unlisted) => self.unlisted(&unlisted),
+        }
+    }
+
+    /// A folder's properties.
+    fn folder(&self, folder: Nid) -> Result<Done> {
+        let mut case = Case::of(folder);
+        let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Done::default()) };
+        self.folder_props(&mut case, &node)?;
+        self.progress.add(bytes_of(self.store.ndb(), &node))?;
+        Ok(Done { folder, folder_case: Some(case), ..Done::default() })
+    }
+
+    fn folder_props(&self, case: &mut Case, node: &NodeEntry) -> Result<()> {
+        let Some(props) = PropertyCheck::open(case, self.store.ndb(), of_entry(node))? else { return Ok(()) };
+        let place = case.place();
+        for (key, what) in [(tags::CONTENT_COUNT, "count of messages"), (tags::CONTENT_UNREAD_COUNT, "count of unread messages")] {
+            if props.int(key).is_none() {
+                case.add(Code::FolderCounts, format!("no {what}"));
+            }
+        }
+        if !props.has(tags::SUBFOLDERS) {
+            case.add(Code::FolderCounts, "it does not tell whether it has folders");
+        }
+        if node.nid.nid != Nid::ROOT_FOLDER && is_empty(props.value(tags::DISPLAY_NAME)?) {
+            case.add_at(Code::FolderName, place.property(0x3001), "");
+        }
+        props.finish(case);
+        Ok(())
+    }
+
+    fn rows(&self, folder: Nid, node: &NodeEntry, listing: Listing, rows: &[RowRef]) -> Result<Done> {
+        let ndb = self.store.ndb();
+        let table = match Table::open(ndb, node.nid.nid, node.data, node.subnodes) {
+            Ok(table) => table,
+            Err(error) if error.is_io() => return Err(error),
+            Err(_) => return Ok(Done { folder, ..Done::default() }),
+        };
+        let mut done = Done { folder, ..Done::default() };
+        for row in rows {
+            let cells = match table.row_of(row.id.0, row.number)? {
+                Some(row) => table.cells(&row)?,
+                None => Vec::new(),
+            };
+            let mut case = Case::of(row.id);
+            match listing {
+                Listing::Folders => self.subfolder(&mut case, folder, *row, &cells)?,
+                Listing::Messages(which) => {
+                    self.message(&mut case, folder, *row, which, &cells)?;
+                    done.unread = done.unread.saturating_add(u64::from(which == Which::Normal && is_unread(&cells)));
+                }
+            }
+            if case.nid() == row.id && listing != Listing::Folders {
+                done.items.push(case);
+            } else {
+                done.cases.push(case);
+            }
+        }
+        Ok(done)
+    }
+
+    /// A row that stands for a folder.
+    fn subfolder(&self, case: &mut Case, folder: Nid, row: RowRef, cells: &[(u16, Value)]) -> Result<()> {
+        let is_folder = [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&row.id.kind());
+        let node = look_up(self.store.ndb(), row.id)?;
+        if matches!(node, Lookup::Unknown) {
+            return Ok(());
+        }
+        let Some(node) = node.found().filter(|_| is_folder) else {
+            *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, cells, Code::FolderRow, folder);
+            return Ok(());
+        };
+        listed_once(case, &node, folder, row, Code::FolderRow);
+        // Its own check finds what is wrong with the folder itself.
+        let mut own = Case::of(row.id);
+        if let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? {
+            self::row(case, &props, cells)?;
+        }
+        Ok(())
+    }
+
+    /// A row that stands for a message.
+    fn message(&self, case: &mut Case, folder: Nid, row: RowRef, which: Which, cells: &[(u16, Value)]) -> Result<()> {
+        let (kind, item, table) = match which {
+            Which::Normal => (Kind::Normal, NodeType::MESSAGE, NodeType::CONTENTS_TABLE),
+            Which::Associated => (Kind::Associated, NodeType::ASSOCIATED_MESSAGE, NodeType::ASSOCIATED_TABLE),
+        };
+        let node = look_up(self.store.ndb(), row.id)?;
+        if matches!(node, Lookup::Unknown) {
+            return Ok(());
+        }
+        let Some(node) = node.found().filter(|_| row.id.kind() == item) else {
+            *case = self.dangling(folder.with_kind(table), row, cells, Code::MessageRow, folder);
+            return Ok(());
+        };
+        listed_once(case, &node, folder, row, Code::MessageParent);
+        self.item(case, &node, kind, cells, folder)
+    }
+
+    /// A row whose object is not there: told of the table, and named by the row.
+    fn dangling(&self, table: Nid, row: RowRef, cells: &[(u16, Value)], code: Code, folder: Nid) -> Case {
+        let mut case = Case::of(table);
+        let text = |value: &Value| match value {
+            Value::Unicode(text) => Some(text.clone()),
+            Value::String8(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        };
+        let name = row_name(row.id, cells, text);
+        case.name(format!("{}: {name}", self.victims.name(folder)));
+        case.add_at(code, case.place().row(row.id.0), "");
+        case
+    }
+
+    fn item(&self, case: &mut Case, node: &NodeEntry, kind: Kind, cells: &[(u16, Value)], folder: Nid) -> Result<()> {
+        let mut look = Look::at(self.store, self.progress);
+        let item = Message { node: of_entry(node), kind, row: cells, folder: self.store.role(folder) };
+        message(&mut look, case, &item)?;
+        self.progress.add(bytes_of(self.store.ndb(), node))
+    }
+
+    /// A folder or message that no table lists: an orphan, unless the table that should list it cannot be read.
+    fn unlisted(&self, unlisted: &Unlisted) -> Result<Done> {
+        let Unlisted { node, orphan } = unlisted;
+        let (nid, parent) = (node.nid.nid, node.parent);
+        let mut done = Done { folder: parent, ..Done::default() };
+        let mut case = Case::of(nid);
+        if *orphan {
+            let lacks = if look_up(self.store.ndb(), parent)?.is_missing() { "does not exist" } else { "does not list it" };
+            case.add(Code::Orphan, format!("its folder {parent} {lacks}"));
+        }
+        match nid.kind() {
+            NodeType::MESSAGE => self.item(&mut case, node, Kind::Normal, &[], parent)?,
+            NodeType::ASSOCIATED_MESSAGE => self.item(&mut case, node, Kind::Associated, &[], parent)?,
+            _ => {
+                done.cases.push(case);
+                return Ok(done);
+            }
+        }
+        done.items.push(case);
+        Ok(done)
+    }
+
+    /// What a folder says of its tables, and how many rows they have.
+    fn counts(&self, folder: Nid) -> Result<Counts> {
+        let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Counts::default()) };
+        let mut own = Case::of(folder);
+        let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? else { return Ok(Counts::default()) };
+        let number = |key| props.int(key).and_then(|number| u64::try_from(number).ok());
+        let rows = |kind| -> Result<Option<u64>> {
+            let Some(node) = look_up(self.store.ndb(), folder.with_kind(kind))?.found() else { return Ok(None) };
+            match Table::open(self.store.ndb(), node.nid.nid, node.data, node.subnodes).and_then(|table| table.row_numbers()) {
+                Ok(rows) => Ok(u64::try_from(rows.len()).ok()),
+                Err(error) if error.is_io() => Err(error),
+                Err(_) => Ok(None),
+            }
+        };
+        let told_subfolders = match props.value(tags::SUBFOLDERS)? {
+            Some(Value::Bool(any)) => Some(u64::from(any)),
+            _ => None,
+        };
+        Ok(Counts {
+            told_messages: number(tags::CONTENT_COUNT),
+            messages: rows(NodeType::CONTENTS_TABLE)?,
+            told_unread: number(tags::CONTENT_UNREAD_COUNT),
+            told_subfolders,
+            subfolders: rows(NodeType::HIERARCHY_TABLE)?.map(|rows| rows.min(1)),
+        })
+    }
+}
+
+/// An object that a table lists names the table's folder, and no other table lists it.
+fn listed_once(case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
+    if node.parent != folder {
+        case.add(code, format!("{folder} lists it, it names {}", node.parent));
+    }
+    if row.twice {
+        case.add(Code::ItemTwice, format!("{folder} lists it too"));
+    }
+}
+
+fn is_unread(cells: &[(u16, Value)]) -> bool {
+    let flags = cells.iter().find(|(id, _)| tags::MESSAGE_FLAGS == Key::Id(*id));
+    !matches!(flags, Some((_, Value::I32(flags))) if flags & FLAG_READ != 0)
+}
+
+fn is_empty(name: Option<Value>) -> bool {
+    match name {
+        Some(Value::Unicode(name)) => name.is_empty(),
+        Some(Value::String8(name)) => name.is_empty(),
+        Some(_) => false,
+        None => true,
+    }
+}
+
+fn of_entry(node: &NodeEntry) -> NodeRef {
+    NodeRef { nid: node.nid.nid, data: node.data, subnodes: node.subnodes }
+}

@@ -1,0 +1,302 @@
+//! Every block of the file, read once in the order of the file and checked against its entry (B01 to B09, B21, P18).
+//!
+//! Relies on the [`Table`] of blocks and on whose each one is. Two threads read and compute, each a stretch of the file;
+//! what they find is told in the order of the file, whoever was first.
+
+use std::thread;
+
+use super::Low;
+use super::table::{Row, Table};
+use super::units::Units;
+use crate::damage::{Code, Error, Finding, Place, Result, Severity};
+use crate::format::amap;
+use crate::format::block::BlockTrailer;
+use crate::format::btree::BlockEntry;
+use crate::format::checksum;
+use crate::format::codec::{self, Field};
+use crate::format::id::Ib;
+
+/// Bytes that a thread reads before it tells what it found: enough to make starting it cheap.
+const STRETCH_BYTES: u64 = 16 << 20;
+/// Bytes that are read at once; the largest block fits.
+const READ_BYTES: u64 = 1 << 20;
+/// The most bytes of a gap that are read along with the blocks around it.
+const GAP_BYTES: u64 = 16 << 10;
+
+/// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
+pub(super) fn run(low: &Low<'_>, table: &Table, owned: &mut Units) -> Result<()> {
+    let order = table.by_offset();
+    let total = table.rows().iter().map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
+    low.progress.begin("Validating blocks", total)?;
+    twice(low, table);
+    let mut padded = Padded::default();
+    let mut end = Before::default();
+    let mut rest = order.as_slice();
+    while !rest.is_empty() {
+        let (first, behind) = stretch(low, table, rest);
+        let (second, behind) = stretch(low, table, behind);
+        let found = both(|| read(low, table, first), || read(low, table, second))?;
+        let places = first.iter().chain(second).filter_map(|at| table.at(*at));
+        places.for_each(|row| end.claim(low, row, owned));
+        for found in found {
+            found.findings.into_iter().for_each(|finding| low.report.finding(finding));
+            padded.add(&found.padded);
+        }
+        rest = behind;
+    }
+    padded.tell(low);
+    Ok(())
+}
+
+/// The first positions of `order`, as many as make a stretch, and the others.
+fn stretch<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> (&'o [u32], &'o [u32]) {
+    let mut bytes = 0_u64;
+    let enough = order.iter().position(|at| {
+        let before = bytes;
+        bytes = bytes.saturating_add(table.at(*at).map_or(0, |row| row.entry().stored_bytes(low.format)));
+        before >= STRETCH_BYTES
+    });
+    order.split_at_checked(enough.unwrap_or(order.len())).unwrap_or((order, &[]))
+}
+
+/// Does two things at once.
+fn both<T: Send>(here: impl FnOnce() -> Result<T>, there: impl FnOnce() -> Result<T> + Send) -> Result<[T; 2]> {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        let there = there.join().unwrap_or_else(|_| Err(Error::Io(std::io::Error::other("a reading thread ended early"))));
+        Ok([here?, there?])
+    })
+}
+
+/// Ids that several entries have.
+fn twice(low: &Low<'_>, table: &Table) {
+    let mut before = None;
+    for row in table.rows() {
+        if before == Some(row.bid().key()) {
+            low.report.add(Code::BlockEntry, row.place(), "a second entry of this id");
+        } else if row.bid().is_none() || row.bid() != row.bid().key() {
+            low.report.add(Code::BlockEntry, row.place(), "");
+        }
+        before = Some(row.bid().key());
+    }
+    let next = low.header.next_block;
+    if next.0 & 3 != 0 || before.is_some_and(|last| last.0 & !3 >= next.0) {
+        low.report.add(Code::HeaderNextBlock, Place::FILE, format!("it is {next}, the highest in use is {}", before.unwrap_or_default()));
+    }
+}
+
+/// Where the blocks before end.
+#[derive(Debug, Default)]
+struct Before {
+    end: u64,
+    bid: u64,
+}
+
+impl Before {
+    /// Takes a block's space, unless something has it.
+    fn claim(&mut self, low: &Low<'_>, row: &Row, owned: &mut Units) {
+        let entry = row.entry();
+        if !can_be_read(low, &entry) {
+            return;
+        }
+        let (ib, bytes) = (entry.block.ib, entry.stored_bytes(low.format));
+        let taken = owned.add(ib, bytes);
+        if ib.0 < self.end {
+            low.report.add(Code::TwoOwners, row.place(), format!("block {:#x} reaches up to {:#x}", self.bid, self.end));
+        } else if taken {
+            low.report.add(Code::TwoOwners, row.place(), "a page of a B-tree lies there");
+        }
+        let end = ib.0.saturating_add(bytes);
+        if end > self.end {
+            (self.end, self.bid) = (end, row.bid().0);
+        }
+    }
+}
+
+/// What a thread found in its stretch.
+#[derive(Debug, Default)]
+struct Found {
+    findings: Vec<Finding>,
+    padded: Padded,
+}
+
+/// Blocks with data behind their end.
+#[derive(Debug, Default)]
+struct Padded {
+    first: Option<Place>,
+    count: u64,
+}
+
+impl Padded {
+    fn add(&mut self, other: &Self) {
+        self.first = self.first.or(other.first);
+        self.count = self.count.saturating_add(other.count);
+    }
+
+    /// One line for all: healthy files may have it in every block.
+    fn tell(&self, low: &Low<'_>) {
+        if let Some(first) = self.first {
+            low.report.add(Code::BlockPadding, first, format!("{} such blocks, the first one here", self.count));
+        }
+    }
+}
+
+/// Reads the blocks at these positions, several at once where they lie next to each other.
+fn read(low: &Low<'_>, table: &Table, order: &[u32]) -> Result<Found> {
+    let mut found = Found::default();
+    let mut rows = order.iter().filter_map(|at| table.at(*at)).peekable();
+    let mut bytes = Vec::new();
+    let mut run = Vec::new();
+    while let Some(row) = rows.next() {
+        let entry = row.entry();
+        low.progress.add(entry.stored_bytes(low.format))?;
+        found.place(low, row, &entry);
+        if !can_be_read(low, &entry) {
+            continue;
+        }
+        run.clear();
+        run.push(*row);
+        let start = row.ib();
+        let mut end = start.0.saturating_add(entry.stored_bytes(low.format));
+        while let Some(next) = rows.next_if(|next| joins(low, next, start, end)) {
+            let entry = next.entry();
+            low.progress.add(entry.stored_bytes(low.format))?;
+            found.place(low, next, &entry);
+            end = end.max(next.ib().0.saturating_add(entry.stored_bytes(low.format)));
+            run.push(*next);
+        }
+        bytes.resize(usize::try_from(end.saturating_sub(start.0)).unwrap_or(0), 0);
+        low.read(&mut bytes, start)?;
+        run.iter().for_each(|row| found.block(low, row, start, &bytes));
+    }
+    Ok(found)
+}
+
+/// Whether a block can be read together with those from `start` to `end`.
+fn joins(low: &Low<'_>, next: &Row, start: Ib, end: u64) -> bool {
+    let entry = next.entry();
+    let last = next.ib().0.saturating_add(entry.stored_bytes(low.format));
+    can_be_read(low, &entry) && next.ib().0 <= end.saturating_add(GAP_BYTES) && last.saturating_sub(start.0) <= READ_BYTES
+}
+
+/// Whether a block can be where its entry says.
+pub(super) fn can_be_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
+    let layout = low.format.layout();
+    let bytes = entry.stored_bytes(low.format);
+    let fits = usize::try_from(bytes).is_ok_and(|bytes| bytes <= layout.block_max_bytes);
+    entry.size > 0 && fits && entry.block.ib.is_aligned(layout.unit_bytes) && low.holds(entry.block.ib, bytes)
+}
+
+/// A block's data, inflated; `None` where they do not inflate. Encoded data stay encoded.
+pub(super) fn data(low: &Low<'_>, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; entry.size.into()];
+    low.read(&mut bytes, entry.block.ib)?;
+    Ok(inflated(entry, &bytes))
+}
+
+/// Data as they are without compression, at full length; `None` where they do not inflate.
+fn inflated(entry: &BlockEntry, bytes: &[u8]) -> Option<Vec<u8>> {
+    if entry.size == entry.inflated {
+        return Some(bytes.to_vec());
+    }
+    let wanted = usize::from(entry.inflated);
+    let data = crate::ndb::inflate(bytes, wanted);
+    (data.len() == wanted).then_some(data)
+}
+
+impl Found {
+    fn tell(&mut self, code: Code, row: &Row, detail: impl Into<String>) {
+        self.findings.push(Finding::new(code, row.place(), detail));
+    }
+
+    /// What the entry alone shows.
+    fn place(&mut self, low: &Low<'_>, row: &Row, entry: &BlockEntry) {
+        let layout = low.format.layout();
+        let (ib, bytes) = (entry.block.ib, entry.stored_bytes(low.format));
+        if entry.size == 0 || entry.inflated == 0 || usize::from(entry.size.max(entry.inflated)) > layout.data_max_bytes {
+            self.tell(Code::BlockLength, row, format!("{} bytes, {} of them inflated", entry.size, entry.inflated));
+        }
+        if !ib.is_aligned(layout.unit_bytes) || !low.holds(ib, bytes) {
+            return self.tell(Code::BlockPlace, row, format!("{bytes:#x} bytes, the file has {:#x}", low.file_bytes));
+        }
+        let last = Ib(ib.0.saturating_add(bytes).saturating_sub(1));
+        let (part, end) = (amap::map_of(low.format, ib), amap::map_of(low.format, last));
+        if part.is_none() {
+            self.tell(Code::HeadSpace, row, "a block");
+        } else if part != end || part.is_some_and(|part| on_map(low, part, ib, bytes)) {
+            self.tell(Code::BlockCrosses, row, format!("it ends at {last}"));
+        }
+    }
+
+    /// What its bytes show; `bytes` begin at `start` of the file.
+    fn block(&mut self, low: &Low<'_>, row: &Row, start: Ib, bytes: &[u8]) {
+        let entry = row.entry();
+        let (Some(at), Ok(whole)) = (index(entry.block.ib, start), usize::try_from(entry.stored_bytes(low.format))) else { return };
+        let trailer_at = whole.saturating_sub(BlockTrailer::size(low.format));
+        let (Some(data), Some(padding), Some(trailer)) = (
+            codec::cut(bytes, at, entry.size.into()),
+            bytes.get(at.saturating_add(entry.size.into())..at.saturating_add(trailer_at)),
+            bytes.get(at.saturating_add(trailer_at)..).and_then(|bytes| codec::decode::<BlockTrailer>(low.format, bytes).ok()),
+        ) else {
+            return;
+        };
+        self.trailer(row, &entry, &trailer, data);
+        if low.format == crate::format::Format::Unicode4k {
+            self.compressed(row, &entry, &trailer, data);
+        }
+        if padding.iter().any(|byte| *byte != 0) {
+            self.padded.add(&Padded { first: Some(row.place()), count: 1 });
+        }
+    }
+
+    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8]) {
+        let crc = checksum::crc(data);
+        let same_bid = trailer.bid.key() == entry.block.bid.key();
+        let signature = checksum::signature(entry.block.ib, trailer.bid);
+        if !same_bid {
+            let also = if crc == trailer.crc { "" } else { "; the CRC is not that of the contents either" };
+            self.tell(Code::BlockBid, row, format!("the block says {}{also}", trailer.bid));
+        }
+        if trailer.size != entry.size {
+            self.tell(Code::BlockSize, row, format!("the block says {}, the tree says {}", trailer.size, entry.size));
+        }
+        if signature != trailer.signature {
+            self.tell(Code::BlockSignature, row, format!("stored {:#06x}, computed {signature:#06x}", trailer.signature));
+        }
+        if crc != trailer.crc && same_bid {
+            let finding = Finding::new(Code::BlockCrc, row.place(), format!("stored {:#010x}, computed {crc:#010x}", trailer.crc));
+            // Some writers store no CRC: all else is right then.
+            let untold = trailer.crc == 0 && trailer.size == entry.size && signature == trailer.signature;
+            self.findings.push(if untold { finding.at_most(Severity::Warning) } else { finding });
+        }
+    }
+
+    /// What only 4K files have: a second size, a constant, and data that may be compressed.
+    fn compressed(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8]) {
+        if trailer.inflated != entry.inflated {
+            self.tell(Code::BlockInflate, row, format!("the block says {}, the tree says {}", trailer.inflated, entry.inflated));
+        } else if trailer.extra != 2 {
+            self.findings.push(
+                Finding::new(Code::BlockInflate, row.place(), format!("the trailer has {} where others have 2", trailer.extra))
+                    .at_most(Severity::Warning),
+            );
+        } else if entry.size != entry.inflated && inflated(entry, data).is_none() {
+            self.tell(Code::BlockInflate, row, format!("not to {} bytes", entry.inflated));
+        }
+    }
+}
+
+fn index(ib: Ib, start: Ib) -> Option<usize> {
+    usize::try_from(ib.0.checked_sub(start.0)?).ok()
+}
+
+/// Whether these bytes of a part lie on one of its map pages.
+fn on_map(low: &Low<'_>, part: u64, ib: Ib, bytes: u64) -> bool {
+    let end = ib.0.saturating_add(bytes);
+    let page = low.page_bytes();
+    amap::pages_at(low.format, part).any(|(behind, _)| {
+        let at = amap::map_offset(low.format, part).map_or(u64::MAX, |map| map.0.saturating_add(behind));
+        at < end && ib.0 < at.saturating_add(page)
+    })
+}

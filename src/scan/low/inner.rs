@@ -1,0 +1,122 @@
+//! Inner blocks: XBLOCK, XXBLOCK, SLBLOCK, SIBLOCK as what they name (B10, B11, B14, B15).
+
+use super::Low;
+use super::table::Kind;
+use super::trees::Role;
+use crate::damage::{Code, Place};
+use crate::format::Format;
+use crate::format::block::{DATA_TREE, DataTreeBlock, SUBNODE_TREE, SubnodeBlock};
+use crate::format::id::{Bid, Nid, WideNid};
+
+/// An inner block: what it is and whom it names.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) kind: Kind,
+    /// Whom it names, in order.
+    pub(super) children: Vec<(Bid, Role)>,
+    /// The ids in it.
+    pub(super) nids: Vec<Nid>,
+    /// Bytes that a data tree's block says are below it.
+    pub(super) total: Option<u32>,
+    /// Whether the ids ascend.
+    ordered: bool,
+    /// Bytes that it should have and has.
+    bytes: (usize, usize),
+}
+
+impl Kind {
+    /// What users of [MS-PST] call it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "it is unknown",
+            Self::Branch => "it is an XBLOCK",
+            Self::Root => "it is an XXBLOCK",
+            Self::Subnodes => "it is an SLBLOCK",
+            Self::SubnodeRoot => "it is an SIBLOCK",
+        }
+    }
+}
+
+impl Inner {
+    /// What a block's data are; else what is wrong with them.
+    pub(super) fn decode(format: Format, data: &[u8]) -> Result<Self, (Code, String)> {
+        match data.first() {
+            Some(&DATA_TREE) => match DataTreeBlock::decode(format, data) {
+                Ok(block) => Ok(Self::data_tree(format, &block, data)),
+                Err(_) => Err((Code::DataTree, "its level or its number of entries is impossible".into())),
+            },
+            Some(&SUBNODE_TREE) => match SubnodeBlock::decode(format, data) {
+                Ok(block) => Ok(Self::subnode_tree(format, &block, data)),
+                Err(_) => Err((Code::SubnodeTree, "its level or its number of entries is impossible".into())),
+            },
+            first => Err((Code::BlockKind, format!("its id says that it is an inner block, its first byte is {first:02x?}"))),
+        }
+    }
+
+    fn data_tree(format: Format, block: &DataTreeBlock, data: &[u8]) -> Self {
+        let count = block.children.len();
+        let last = |index: usize| index.saturating_add(1) == count;
+        let role = |index| if block.level == 1 { Role::Leaf { last: last(index) } } else { Role::Branch { last: last(index) } };
+        Self {
+            kind: if block.level == 1 { Kind::Branch } else { Kind::Root },
+            children: block.children.iter().enumerate().map(|(index, bid)| (*bid, role(index))).collect(),
+            nids: Vec::new(),
+            total: Some(block.total),
+            ordered: true,
+            bytes: (block.encode(format).len(), data.len()),
+        }
+    }
+
+    fn subnode_tree(format: Format, block: &SubnodeBlock, data: &[u8]) -> Self {
+        let (kind, ids, children): (_, Vec<WideNid>, Vec<_>) = match block {
+            SubnodeBlock::Leaf(entries) => (
+                Kind::Subnodes,
+                entries.iter().map(|entry| entry.nid).collect(),
+                entries.iter().flat_map(|entry| [(entry.data, Role::Data), (entry.subnodes, Role::Subnodes)]).collect(),
+            ),
+            SubnodeBlock::Branch(entries) => (
+                Kind::SubnodeRoot,
+                entries.iter().map(|entry| entry.nid).collect(),
+                entries.iter().map(|entry| (entry.child, Role::SubnodeLeaf(entry.nid.nid))).collect(),
+            ),
+        };
+        let nids: Vec<Nid> = ids.iter().map(|id| id.nid).collect();
+        // The upper halves of ids are whatever stood in Outlook's memory.
+        let ordered = nids.is_sorted_by(|a, b| a < b);
+        Self { kind, children, nids, total: None, ordered, bytes: (block.encode(format).len(), data.len()) }
+    }
+
+    /// Tells what is wrong with a block that could be read.
+    pub(super) fn check(&self, low: &Low<'_>, place: Place, role: Role) {
+        let (code, tree) = match self.kind {
+            Kind::Branch | Kind::Root | Kind::Unknown => (Code::DataTree, "data"),
+            Kind::Subnodes | Kind::SubnodeRoot => (Code::SubnodeTree, "subnode"),
+        };
+        let (wanted, found) = self.bytes;
+        if wanted != found {
+            low.report.add(code, place, format!("{found} bytes, its entries take {wanted}"));
+        }
+        if self.children.is_empty() {
+            low.report.add(code, place, format!("a block of a {tree} tree without entries"));
+        }
+        if !self.ordered {
+            low.report.add(Code::SubnodeOrder, place, "");
+        }
+        if let (Role::SubnodeLeaf(told), Some(first)) = (role, self.nids.first())
+            && told != *first
+        {
+            low.report.add(code, place, format!("its first subnode is {first}, the block above says {told}"));
+        }
+    }
+
+    /// Takes the last block for any other: the tree goes on behind this block.
+    pub(super) fn children_of(&mut self, goes_on: bool) {
+        if goes_on {
+            for (_, role) in &mut self.children {
+                if let Role::Leaf { last } = role {
+                    *last = false;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A set of allocation units: a bit for each, kept only for parts of the file where one is set.
+//!
+//! It has the shape of the allocation maps, so that both can be compared byte for byte: 496 bytes of bits for 248 KiB of
+//! a file, 20 MiB for 10 GiB.
+
+use std::collections::BTreeMap;
+
+use crate::format::Format;
+use crate::format::amap;
+use crate::format::id::Ib;
+
+/// Units of a file.
+#[derive(Debug)]
+pub(super) struct Units {
+    format: Format,
+    parts: BTreeMap<u64, Box<[u8]>>,
+}
+
+impl Units {
+    /// None.
+    pub(super) const fn new(format: Format) -> Self {
+        Self { format, parts: BTreeMap::new() }
+    }
+
+    /// Adds the units of these bytes; whether one of them was in the set before.
+    ///
+    /// What lies before the first allocation map is no unit.
+    pub(super) fn add(&mut self, ib: Ib, bytes: u64) -> bool {
+        let layout = self.format.layout();
+        let (mut at, end) = (ib.0.max(layout.amap_first), ib.0.saturating_add(bytes));
+        let mut met = false;
+        while at < end {
+            let Some((part, behind)) = place(self.format, Ib(at)) else { break };
+            let here = end.saturating_sub(at).min(layout.amap_coverage.saturating_sub(behind));
+            let bits = self.parts.entry(part).or_insert_with(|| vec![0; layout.amap_bits_bytes].into_boxed_slice());
+            let first = units_in(self.format, behind);
+            let last = units_in(self.format, behind.saturating_add(here).saturating_sub(1));
+            met |= (first..=last).any(|unit| amap::is_allocated(bits, unit) == Some(true));
+            amap::mark(bits, first, last.saturating_sub(first).saturating_add(1), true);
+            at = at.saturating_add(here);
+        }
+        met
+    }
+
+    /// The bits of a part, as its allocation map would have them; `None` where no unit of it is in the set.
+    pub(super) fn part(&self, index: u64) -> Option<&[u8]> {
+        self.parts.get(&index).map(|bits| &**bits)
+    }
+}
+
+/// The part that an offset lies in, and how far behind its beginning.
+fn place(format: Format, ib: Ib) -> Option<(u64, u64)> {
+    let layout = format.layout();
+    let part = amap::map_of(format, ib)?;
+    Some((part, ib.0.checked_sub(layout.amap_first)?.checked_rem(layout.amap_coverage)?))
+}
+
+fn units_in(format: Format, bytes: u64) -> usize {
+    bytes.checked_div(format.layout().unit_bytes).and_then(|units| usize::try_from(units).ok()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_met_the_second_time() {
+        for format in Format::ALL {
+            let layout = format.layout();
+            let mut units = Units::new(format);
+            let first = Ib(layout.amap_first + layout.amap_coverage);
+            assert!(!units.add(first, layout.unit_bytes * 3));
+            assert!(!units.add(Ib(first.0 + layout.unit_bytes * 3), layout.unit_bytes));
+            assert!(units.add(Ib(first.0 + layout.unit_bytes * 2), layout.unit_bytes * 9));
+            assert_eq!(units.part(1).unwrap()[..2], [0xff, 0xe0]);
+            assert_eq!((units.part(0), units.part(2)), (None, None));
+            assert!(!units.add(Ib(0), layout.unit_bytes), "no unit lies before the first map");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What a message says of itself, against what it holds ([MS-PST] 2.4.5; KB287497).
+
+use super::super::case::Case;
+use super::properties::PropertyCheck;
+use super::{Look, attachment, data_bytes, foreign_heap, recipients, rtf, survive};
+use crate::damage::{Code, Result};
+use crate::format::block::SubnodeEntry;
+use crate::format::header::Client;
+use crate::format::id::{Bid, NodeType};
+use crate::format::property::FileTime;
+use crate::ltp::value::Value;
+use crate::store::item::NodeRef;
+use crate::store::props::Key;
+use crate::store::{FLAG_HAS_ATTACHMENTS, Role, tags};
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// In a folder, for users to see.
+    Normal,
+    /// In a folder, for the store's own use.
+    Associated,
+    /// In an attachment.
+    Embedded,
+}
+
+/// A message to look at.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Message<'r> {
+    /// Where it lies.
+    pub(in super::super) node: NodeRef,
+    /// Where it stands.
+    pub(in super::super) kind: Kind,
+    /// What its folder's table tells of it; nothing where it has no row.
+    pub(in super::super) row: &'r [(u16, Value)],
+    /// What its folder is for.
+    pub(in super::super) folder: Option<Role>,
+}
+
+/// PidTagMessageFlags: the message was submitted.
+const FLAG_SUBMITTED: i32 = 0x4;
+/// PidTagMessageFlags: the message is associated with its folder.
+const FLAG_ASSOCIATED: i32 = 0x40;
+/// All bits that PidTagMessageFlags has ([MS-OXCMSG] 2.2.1.6), and those that Outlook sets in real stores.
+const FLAGS_KNOWN: i32 = 0x0003_bfff;
+/// All bits that PidTagSubmitFlags has: locked, to be preprocessed ([MS-OXOMSG] 2.2.3.9).
+const SUBMIT_FLAGS_KNOWN: i32 = 0x3;
+
+/// Checks a message with all that lies in it; `None` where its properties cannot be read.
+pub(in super::super) fn message(look: &mut Look<'_>, case: &mut Case, message: &Message<'_>) -> Result<Option<()>> {
+    let ndb = look.store.ndb();
+    let Some(props) = PropertyCheck::open(case, ndb, message.node)? else { return Ok(None) };
+    let subnodes = survive(case, ndb.subnodes(message.node.subnodes))?.unwrap_or_default();
+    let attached = attachment::attachments(look, case, message.node, &subnodes)?;
+    recipients::recipients(look, case, message, &props, &subnodes)?;
+    for subnode in &subnodes {
+        other_subnode(look, case, subnode)?;
+    }
+    class(case, &props)?;
+    flags(case, &props, message, attached);
+    submission(case, &props, message);
+    if message.kind != Kind::Embedded {
+        what_all_have(look, case, &props, message);
+        size(look, case, &props, message.node)?;
+    }
+    times(case, &props)?;
+    subject(case, &props)?;
+    rtf::compressed_rtf(look, case, &props)?;
+    names(look, case, &props);
+    row(case, &props, message.row)?;
+    props.finish(case);
+    Ok(Some(()))
+}
+
+/// A subnode that is neither a value nor a table nor an attachment.
+fn other_subnode(look: &Look<'_>, case: &mut Case, subnode: &SubnodeEntry) -> Result<()> {
+    let nid = subnode.nid.nid;
+    let known = [NodeType::LTP, NodeType::ATTACHMENT, NodeType::ATTACHMENT_TABLE, NodeType::RECIPIENT_TABLE, NodeType::HID];
+    if known.contains(&nid.kind()) || subnode.data.is_none() {
+        return Ok(());
+    }
+    let node = NodeRef { nid, data: subnode.data, subnodes: subnode.subnodes };
+    case.below(nid, |case| foreign_heap(case, look.store.ndb(), node))
+}
+
+fn class(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
+    let text = match props.value(tags::MESSAGE_CLASS)? {
+        Some(Value::Unicode(text)) => Some(text),
+        Some(Value::String8(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => None,
+    };
+    let place = case.place().property(0x001a);
+    match text {
+        None => case.add_at(Code::MessageClass, place, "none"),
+        Some(text) if text.is_empty() || !text.is_ascii() => case.add_at(Code::MessageClass, place, format!("{text:?}")),
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+fn flags(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>, attached: bool) {
+    let place = case.place().property(0x0e07);
+    let Some(flags) = props.int(tags::MESSAGE_FLAGS) else {
+        return case.add_at(Code::MessageFlags, place, "there are none");
+    };
+    if (flags & FLAG_HAS_ATTACHMENTS != 0) != attached {
+        let wrong = if attached { "attachments, and the flags say none" } else { "no attachments, and the flags say some" };
+        case.add_at(Code::MessageFlags, place, format!("{wrong}: {flags:#x}"));
+    }
+    if message.kind != Kind::Embedded && (flags & FLAG_ASSOCIATED != 0) != (message.kind == Kind::Associated) {
+        case.add_at(Code::MessageFlags, place, format!("associated or not, against its node's type: {flags:#x}"));
+    }
+    if flags & !FLAGS_KNOWN != 0 {
+        case.add_at(Code::MessageFlags, place, format!("bits that mean nothing: {flags:#x}"));
+    }
+}
+
+/// Flags and time of a message that was sent.
+fn submission(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>) {
+    if let Some(flags) = props.int(tags::SUBMIT_FLAGS).filter(|flags| *flags != 0)
+        && (flags & !SUBMIT_FLAGS_KNOWN != 0 || message.folder != Some(Role("outbox")))
+    {
+        case.add_at(Code::SubmitFlags, case.place().property(0x0e14), format!("{flags:#x}"));
+    }
+    let submitted = props.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_SUBMITTED != 0);
+    if submitted && !props.has(tags::CLIENT_SUBMIT_TIME) {
+        case.add_at(Code::SubmitTime, case.place().property(0x0039), "");
+    }
+}
+
+/// Properties that the specification wants everywhere, and that other programs' stores often lack.
+fn what_all_have(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>) {
+    let offline = look.store.ndb().header().client == Client::OST;
+    let wanted = [
+        (tags::SEARCH_KEY, Code::SearchKey),
+        (tags::CREATION_TIME, Code::CreationTime),
+        (tags::LAST_MODIFICATION_TIME, Code::ModificationTime),
+    ];
+    for (key, code) in wanted {
+        let Key::Id(id) = key else { continue };
+        let in_row = message.row.iter().any(|(cell, _)| *cell == id);
+        // OSTs keep the time of the last change in the folder's table alone.
+        if !props.has(key) && !(offline && (in_row || code == Code::ModificationTime)) {
+            case.add_at(code, case.place().property(id), "");
+        }
+    }
+}
+
+/// The size is what all blocks hold, give or take what Outlook counts otherwise.
+fn size(look: &mut Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, node: NodeRef) -> Result<()> {
+    let Some(told) = props.int(tags::MESSAGE_SIZE) else {
+        case.add(Code::MessageSize, "there is none");
+        return Ok(());
+    };
+    let told = u64::try_from(told).unwrap_or(0);
+    look.seen.clear();
+    let counted = data_bytes(look.store.ndb(), node.data)?.saturating_add(bytes_below(look, case, node.subnodes, 0)?);
+    let apart = told.abs_diff(counted);
+    if apart > 4096 && apart > counted >> 2 {
+        case.add_at(Code::MessageSize, case.place().property(0x0e08), format!("told {told}, counted {counted} bytes"));
+    }
+    Ok(())
+}
+
+/// Bytes of all that lies in a tree of subnodes.
+fn bytes_below(look: &mut Look<'_>, case: &mut Case, root: Bid, depth: usize) -> Result<u64> {
+    if root.is_none() || depth > attachment::DEPTH_MAX || !look.seen.insert(root.key()) {
+        return Ok(0);
+    }
+    let mut sum = 0_u64;
+    for entry in survive(case, look.store.ndb().subnodes(root))?.unwrap_or_default() {
+        let below = bytes_below(look, case, entry.subnodes, depth.saturating_add(1))?;
+        sum = sum.saturating_add(data_bytes(look.store.ndb(), entry.data)?).saturating_add(below);
+    }
+    Ok(sum)
+}
+
+/// 2100-01-01, in ticks since 1601.
+const TIME_MAX: u64 = 157_469_184_000_000_000;
+
+fn times(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
+    for key in [tags::CLIENT_SUBMIT_TIME, tags::MESSAGE_DELIVERY_TIME, tags::CREATION_TIME, tags::LAST_MODIFICATION_TIME] {
+        if let (Some(Value::Time(FileTime(ticks))), Key::Id(id)) = (props.value(key)?, key)
+            && ticks > TIME_MAX
+        {
+            case.add_at(Code::TimeRange, case.place().property(id), format!("{ticks:#x}"));
+        }
+    }
+    Ok(())
+}
+
+/// A subject may begin with U+0001 and its prefix's length plus one ([MS-PST] 2.5.3.1.1.1).
+fn subject(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
+    let chars: Vec<u32> = match props.value(tags::SUBJECT)? {
+        Some(Value::Unicode(text)) => text.encode_utf16().map(u32::from).collect(),
+        Some(Value::String8(bytes)) => bytes.into_iter().map(u32::from).collect(),
+        _ => return Ok(()),
+    };
+    if let [1, length, rest @ ..] = chars.as_slice()
+        && u64::from(length.saturating_sub(1)) > u64::try_from(rest.len()).unwrap_or(0)
+    {
+        let detail = format!("{} of {} characters", length.saturating_sub(1), rest.len());
+        case.add_at(Code::SubjectPrefix, case.place().property(0x0037), detail);
+    }
+    Ok(())
+}
+
+/// Named properties have names.
+fn names(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>) {
+    for record in props.records().iter().filter(|record| record.id >= 0x8000) {
+        if look.store.names().name(record.id).is_none() {
+            case.add_at(Code::PropertyUnnamed, case.place().property(record.id), "");
+        }
+    }
+}
+
+/// Cells that differ from the object's property in healthy stores of Outlook: sizes, and what belongs to a server.
+const CELLS_OF_THEIR_OWN: [u16; 12] = [0x0e08, 0x0e17, 0x0e30, 0x0e33, 0x0e34, 0x0e38, 0x0e3c, 0x0e3d, 0x65c6, 0x67f1, 0x67f2, 0x67f3];
+
+/// The row of a table says what its object says.
+pub(in super::super) fn row(case: &mut Case, props: &PropertyCheck<'_>, cells: &[(u16, Value)]) -> Result<()> {
+    for (id, cell) in cells.iter().filter(|(id, _)| !CELLS_OF_THEIR_OWN.contains(id)) {
+        let Some(value) = props.value(Key::Id(*id))? else { continue };
+        if !same(cell, &value) {
+            case.add_at(Code::RowCell, case.place().property(*id), format!("the row says {}, the object {}", shown(cell), shown(&value)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two values are one, as far as they are in memory.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Stream(a), Value::Stream(b)) => a.len == b.len,
+        // A table holds no more than the start of a long value.
+        (Value::Stream(_), _) | (_, Value::Stream(_)) => true,
+        (a, b) => a == b,
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let mut text = format!("{value:?}");
+    if let Some((at, _)) = text.char_indices().nth(48) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! The recipients of a message ([MS-PST] 2.4.5.3).
+
+use super::super::case::Case;
+use super::message::{Kind, Message};
+use super::properties::PropertyCheck;
+use super::table::check_table;
+use super::{Look, survive};
+use crate::damage::{Code, Result};
+use crate::format::block::SubnodeEntry;
+use crate::format::id::Nid;
+use crate::ltp::value::Value;
+use crate::ltp::{Row, Table};
+use crate::store::item::NodeRef;
+use crate::store::props::Key;
+use crate::store::tags;
+
+/// The bits of PidTagRecipientType that tell to whom a message goes; the others are flags ([MS-OXOMSG] 2.2.3.1).
+const TYPE_BITS: i32 = 0x0fff_ffff;
+/// The longest list of names that is compared, in bytes.
+const NAMES_MAX: usize = 64 << 10;
+
+/// Checks the recipient table, where there is one: contacts, notes and many others have none.
+pub(super) fn recipients(
+    look: &Look<'_>,
+    case: &mut Case,
+    message: &Message<'_>,
+    props: &PropertyCheck<'_>,
+    subnodes: &[SubnodeEntry],
+) -> Result<()> {
+    let Some(subnode) = subnodes.iter().find(|subnode| subnode.nid.nid == Nid::RECIPIENT_TABLE) else { return Ok(()) };
+    let node = NodeRef { nid: subnode.nid.nid, data: subnode.data, subnodes: subnode.subnodes };
+    let ndb = look.store.ndb();
+    let names = case.below(node.nid, |case| -> Result<Option<Names>> {
+        let Some(found) = check_table(case, ndb, node, look.progress)? else {
+            case.add(Code::Recipients, "");
+            return Ok(None);
+        };
+        let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
+        let mut names = Names::default();
+        for (id, number) in found.rows {
+            if let Some(Some(row)) = survive(case, table.row_of(id, number))? {
+                recipient(case, &table, &row, &mut names)?;
+            }
+        }
+        Ok(Some(names))
+    })?;
+    match names {
+        Some(names) if message.kind == Kind::Normal => compare(case, props, &names),
+        _ => Ok(()),
+    }
+}
+
+/// The names of the recipients of each kind, as display properties join them.
+#[derive(Debug, Default)]
+struct Names([String; 3]);
+
+fn recipient(case: &mut Case, table: &Table<'_>, row: &Row, names: &mut Names) -> Result<()> {
+    let cell = |key: Key| match key {
+        Key::Id(id) => table.cell(row, id),
+        Key::Lid(..) | Key::Name(..) => Ok(None),
+    };
+    let place = case.place().row(row.id);
+    let kind = match cell(tags::RECIPIENT_TYPE)? {
+        Some(Value::I32(kind)) => Some(kind & TYPE_BITS),
+        _ => None,
+    };
+    if !kind.is_some_and(|kind| (0..=3).contains(&kind)) {
+        case.add_at(Code::Recipients, place.property(0x0c15), format!("of kind {kind:x?}"));
+    }
+    let name = cell(tags::DISPLAY_NAME)?;
+    if name.is_none() && cell(tags::EMAIL_ADDRESS)?.is_none() {
+        case.add_at(Code::Recipients, place, "neither name nor address");
+    }
+    let list = kind.and_then(|kind| usize::try_from(kind.checked_sub(1)?).ok()).and_then(|kind| names.0.get_mut(kind));
+    if let (Some(list), Some(name)) = (list, name.and_then(text)) {
+        if !list.is_empty() {
+            list.push_str("; ");
+        }
+        list.push_str(name.get(..NAMES_MAX).unwrap_or(&name));
+        list.truncate(list.floor_char_boundary(NAMES_MAX));
+    }
+    Ok(())
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Unicode(text) => Some(text),
+        Value::String8(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => None,
+    }
+}
+
+/// The display properties list the recipients' names.
+fn compare(case: &mut Case, props: &PropertyCheck<'_>, names: &Names) -> Result<()> {
+    for ((key, id), listed) in [(tags::DISPLAY_TO, 0x0e04), (tags::DISPLAY_CC, 0x0e03), (tags::DISPLAY_BCC, 0x0e02)].iter().zip(&names.0) {
+        let Some(told) = props.value(*key)?.and_then(text) else { continue };
+        // Where a list is long, both may be cut.
+        if listed.len() < NAMES_MAX && plain(&told) != plain(listed) {
+            case.add_at(Code::DisplayNames, case.place().property(*id), format!("{} and {} characters", told.len(), listed.len()));
+        }
+    }
+    Ok(())
+}
+
+/// Programs put names in quotes, or do not.
+fn plain(names: &str) -> String {
+    names.chars().filter(|char| !matches!(char, '\'' | '"' | ' ' | ';' | '\0')).collect()
+}

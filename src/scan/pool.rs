@@ -1,0 +1,171 @@
+//! Work on all cores whose results come in the order of its parts: two scans of one store tell the same.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::damage::{Error, Result};
+
+/// How many parts may wait for a worker, and how many results for those before them. Each is small.
+const AHEAD: usize = 64;
+/// More threads than this would wait for the disk or for each other.
+const WORKERS_MAX: usize = 8;
+
+/// Does `work` on every part that `feed` hands out, on all cores, and gives the results to `done` one by one, in order.
+///
+/// The first error of any of the three ends it.
+pub(super) fn in_order<U: Send, R: Send>(
+    feed: impl FnOnce(&mut dyn FnMut(U) -> Result<()>) -> Result<()>,
+    work: impl Fn(U) -> Result<R> + Sync,
+    done: impl FnMut(R) -> Result<()> + Send,
+) -> Result<()> {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let (sender, receiver) = mpsc::sync_channel(AHEAD);
+    let output = Output { state: Mutex::new(State { next: 0, waiting: BTreeMap::new(), done, error: None }), turned: Condvar::new() };
+    let fed = thread::scope(|scope| {
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..workers {
+            let (receiver, output, work) = (Arc::clone(&receiver), &output, &work);
+            scope.spawn(move || output.serve(&receiver, work));
+        }
+        // The workers own the channel's other end: when all of them are gone, nothing waits for them.
+        drop(receiver);
+        let mut number = 0_usize;
+        let fed = feed(&mut |part| {
+            let sent = sender.send((number, part));
+            number = number.saturating_add(1);
+            if sent.is_err() || output.lock().error.is_some() { Err(Error::Cancelled) } else { Ok(()) }
+        });
+        drop(sender);
+        fed
+    });
+    match output.into_error() {
+        Some(error) => Err(error),
+        None => fed,
+    }
+}
+
+struct Output<R, D> {
+    state: Mutex<State<R, D>>,
+    turned: Condvar,
+}
+
+struct State<R, D> {
+    /// The number of the result that comes next.
+    next: usize,
+    waiting: BTreeMap<usize, R>,
+    done: D,
+    error: Option<Error>,
+}
+
+impl<R: Send, D: FnMut(R) -> Result<()> + Send> Output<R, D> {
+    fn serve<U: Send>(&self, parts: &Mutex<Receiver<(usize, U)>>, work: &(impl Fn(U) -> Result<R> + Sync)) {
+        // A worker that panics must not let the others wait for its result.
+        let guard = Guard(|| self.fail(Error::Cancelled));
+        loop {
+            let part = parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((number, part)) = part else { break };
+            // After an error what still comes is taken and left, so that who hands it out does not wait.
+            if self.lock().error.is_some() {
+                continue;
+            }
+            match work(part) {
+                Ok(result) => self.put(number, result),
+                Err(error) => self.fail(error),
+            }
+        }
+        drop(guard);
+    }
+
+    fn put(&self, number: usize, result: R) {
+        let mut state = self.lock();
+        while number > state.next.saturating_add(AHEAD) && state.error.is_none() {
+            state = self.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.insert(number, result);
+        let next = &mut *state;
+        while let Some(result) = next.waiting.remove(&next.next) {
+            next.next = next.next.saturating_add(1);
+            if next.error.is_none()
+                && let Err(error) = (next.done)(result)
+            {
+                next.error = Some(error);
+            }
+        }
+        self.turned.notify_all();
+    }
+
+    fn fail(&self, error: Error) {
+        self.lock().error.get_or_insert(error);
+        self.turned.notify_all();
+    }
+
+    fn into_error(self) -> Option<Error> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).error
+    }
+}
+
+impl<R, D> Output<R, D> {
+    fn lock(&self) -> MutexGuard<'_, State<R, D>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does something when a thread ends by a panic.
+struct Guard<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Guard<F> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            (self.0)();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squares(count: u64, bad: Option<u64>) -> (Result<()>, Vec<u64>) {
+        let mut results = Vec::new();
+        let ended = in_order(
+            |send| (0..count).try_for_each(send),
+            |number: u64| {
+                // Earlier parts take longer: the order would be another one without care.
+                thread::sleep(std::time::Duration::from_micros(200 - number % 100));
+                if Some(number) == bad { Err(Error::NotFound("it".into())) } else { Ok(number * number) }
+            },
+            |square| {
+                results.push(square);
+                Ok(())
+            },
+        );
+        (ended, results)
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_parts() {
+        let (ended, results) = squares(1000, None);
+        assert!(ended.is_ok() && results.into_iter().eq((0..1000).map(|number| number * number)));
+    }
+
+    #[test]
+    fn the_first_error_ends_it() {
+        let (ended, results) = squares(1000, Some(500));
+        assert!(matches!(ended, Err(Error::NotFound(_))));
+        assert!(results.len() <= 500);
+    }
+
+    #[test]
+    fn who_hears_the_results_may_end_it() {
+        let ended =
+            in_order(|send| (0..100_000).try_for_each(send), Ok, |number: u32| if number == 7 { Err(Error::Cancelled) } else { Ok(()) });
+        assert!(matches!(ended, Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn nothing_to_do_is_done_at_once() {
+        assert!(squares(0, None).0.is_ok());
+    }
+}

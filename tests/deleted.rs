@@ -1,0 +1,304 @@
+//! Deletion truth: stores from which known items were deleted, some of them partly overwritten since. What is still there
+//! whole is found, what is live is never called deleted, and nothing is made up.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use pstfs::disk::crash::CrashDisk;
+use pstfs::format::Format;
+use pstfs::format::block::{DataTreeBlock, SubnodeBlock};
+use pstfs::format::cipher::Cipher;
+use pstfs::format::id::{Bid, Nid, NodeType};
+use pstfs::ltp::value::Value;
+use pstfs::ndb::Ndb;
+use pstfs::ndb::write::Room;
+use pstfs::progress::Progress;
+use pstfs::recover::{Category, Confidence, Part};
+use pstfs::store::Store;
+use pstfs::store::props::Key;
+use pstfs::store::write::{NewMessage, PropertyList, StoreEdit};
+use pstfs::store::{Which, tags};
+use pstfs::tree::{Ino, Kind, Object, Recovered, Tree, View};
+use support::forge;
+
+/// Items of all kinds, each unlike the others.
+const RECIPE: &str = r#"
+store "Deletion truth" seed=77
+folder Inbox class=IPF.Note role=inbox
+  repeat 40
+    note subject="Letter {n}" from="A <a{n}@example.com>" to="B <b@example.com>" body="letter number {n}"
+    note subject="Long {n}" from="A <a{n}@example.com>" to="B <b@example.com>" body-size=9000 seed={n}
+    note subject="Enclosed {n}" from="C <c{n}@example.com>" to="B <b@example.com>" body="with enclosure {n}"
+      attach "file {n}.bin" size=15000
+  folder Below class=IPF.Note
+    repeat 20
+      note subject="Deep {n}" from="D <d{n}@example.com>" to="B <b@example.com>" body="deep number {n}"
+folder Contacts class=IPF.Contact role=contacts
+  repeat 20
+    contact name="Person {n}" email="person{n}@example.com"
+"#;
+
+/// The documents below a folder, by the number of each, with their paths.
+fn documents(tree: &Tree, top: &str) -> BTreeMap<Ino, (String, Vec<u8>)> {
+    let mut documents = BTreeMap::new();
+    let mut waiting = vec![(tree.resolve(top).unwrap(), top.to_owned())];
+    while let Some((folder, path)) = waiting.pop() {
+        for entry in &tree.list(folder).unwrap().entries {
+            let path = format!("{path}/{}", entry.name);
+            match entry.kind {
+                Kind::Directory => waiting.push((entry.ino, path)),
+                Kind::File => assert!(documents.insert(entry.ino, (path, read(tree, entry.ino))).is_none()),
+            }
+        }
+    }
+    documents
+}
+
+/// A document's bytes, which are as many as `stat` says.
+fn read(tree: &Tree, ino: Ino) -> Vec<u8> {
+    let size = tree.attributes(ino).unwrap().size;
+    let bytes = tree.read(&tree.open(ino).unwrap(), 0, usize::MAX >> 1).unwrap();
+    assert_eq!(bytes.len() as u64, size);
+    bytes
+}
+
+/// A document without the line that says where it was found.
+fn plain(document: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(document);
+    let lines = text.split_inclusive('\n').filter(|line| !line.to_lowercase().starts_with("x-pstfs-origin:"));
+    lines.collect::<String>().into_bytes()
+}
+
+fn open(bytes: &[u8]) -> Tree {
+    let store = Arc::new(Store::open(Arc::new(bytes.to_vec()), 8 << 20).unwrap());
+    Tree::new(store, View { recovered: Recovered::Orphaned, ..View::default() }, 8 << 20)
+}
+
+/// Live documents: those in the folders that users see.
+fn live(tree: &Tree) -> BTreeMap<Nid, Vec<u8>> {
+    let all = documents(tree, "");
+    let of = |ino| match Object::of(ino) {
+        Some(Object::Document(slot)) if !slot.orphaned => Some(slot.nid),
+        _ => None,
+    };
+    all.into_iter().filter_map(|(ino, (_, bytes))| Some((of(ino)?, bytes))).collect()
+}
+
+/// Every block of a node, and those of the nodes below it.
+fn blocks(ndb: &Ndb, data: Bid, subnodes: Bid) -> BTreeSet<Bid> {
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![(data, false), (subnodes, true)];
+    while let Some((bid, is_tree)) = waiting.pop() {
+        if bid.is_none() || !seen.insert(bid.key()) || !bid.is_internal() {
+            continue;
+        }
+        let block = ndb.block(bid).unwrap();
+        if is_tree {
+            match SubnodeBlock::decode(ndb.format(), &block.data).unwrap() {
+                SubnodeBlock::Leaf(entries) => {
+                    waiting.extend(entries.iter().flat_map(|entry| [(entry.data, false), (entry.subnodes, true)]));
+                }
+                SubnodeBlock::Branch(branches) => waiting.extend(branches.iter().map(|branch| (branch.child, true))),
+            }
+        } else {
+            let children = DataTreeBlock::decode(ndb.format(), &block.data).unwrap().children;
+            waiting.extend(children.iter().map(|child| (*child, false)));
+        }
+    }
+    seen
+}
+
+/// An item as it was before it was deleted or changed.
+struct Truth {
+    nid: Nid,
+    document: Vec<u8>,
+    /// Where its blocks stood, and their bytes.
+    blocks: Vec<(usize, Vec<u8>)>,
+}
+
+impl Truth {
+    fn is_intact(&self, bytes: &[u8]) -> bool {
+        self.blocks.iter().all(|(at, block)| bytes.get(*at..*at + block.len()) == Some(block))
+    }
+}
+
+fn truth(bytes: &[u8], tree: &Tree, nid: Nid, document: &[u8]) -> Truth {
+    let ndb = tree.store().ndb();
+    let node = ndb.node(nid).unwrap().unwrap();
+    let place = |bid: Bid| {
+        let entry = ndb.block_entry(bid).unwrap();
+        let at = entry.block.ib.0 as usize;
+        (at, bytes[at..at + entry.stored_bytes(ndb.format()) as usize].to_vec())
+    };
+    Truth { nid, document: document.to_vec(), blocks: blocks(ndb, node.data, node.subnodes).into_iter().map(place).collect() }
+}
+
+/// Makes a change, in free space first so that what was deleted is overwritten, or in new space.
+fn edit(bytes: &[u8], overwrite: bool, change: impl FnOnce(&Store, &mut StoreEdit<'_>)) -> Vec<u8> {
+    let store = Store::open(Arc::new(bytes.to_vec()), 8 << 20).unwrap();
+    let mut edit = StoreEdit::begin(&store).unwrap();
+    change(&store, &mut edit);
+    let room = if overwrite { Room::reuse(store.ndb().format()) } else { Room::grow(store.ndb().format()) };
+    let disk = CrashDisk::new(bytes.to_vec());
+    edit.finish().unwrap().with_room(room).commit(&disk, &disk.beside(Vec::new())).unwrap();
+    disk.bytes()
+}
+
+fn subject(text: &str) -> PropertyList {
+    let mut props = PropertyList::default();
+    props.set(tags::SUBJECT, Value::Unicode(text.into()));
+    props
+}
+
+/// A store with deletions, and what is known of it.
+struct Case {
+    bytes: Vec<u8>,
+    deleted: Vec<Truth>,
+    older: Vec<Truth>,
+    /// Every document that any item ever had.
+    known: BTreeSet<Vec<u8>>,
+}
+
+/// Deletes every tenth item and changes some, in `rounds` transactions, and writes new items over what is free then.
+fn case(format: Format, cipher: Cipher, rounds: usize, inserts: usize) -> Case {
+    let mut bytes = forge::store(format, cipher, &forge::Recipe::parse(RECIPE));
+    let tree = open(&bytes);
+    let all = live(&tree);
+    let mut known: BTreeSet<Vec<u8>> = all.values().cloned().collect();
+    let take = |every: usize, from: usize| all.iter().skip(from).step_by(every).map(|(nid, document)| truth(&bytes, &tree, *nid, document));
+    let deleted: Vec<Truth> = take(10, 3).collect();
+    let older: Vec<Truth> = take(25, 4).filter(|one| deleted.iter().all(|other| other.nid != one.nid)).collect();
+    for round in 0..rounds {
+        let now = deleted.iter().skip(round).step_by(rounds).map(|one| one.nid);
+        let changed = older.iter().skip(round).step_by(rounds).map(|one| one.nid);
+        bytes = edit(&bytes, false, |_, edit| {
+            now.for_each(|nid| edit.delete_message(nid).unwrap());
+            changed.for_each(|nid| edit.update_message(nid, &subject(&format!("Changed {nid}"))).unwrap());
+        });
+    }
+    known.extend(live(&open(&bytes)).into_values());
+    for round in 0..inserts {
+        bytes = edit(&bytes, true, |store, edit| {
+            let folder = store.subfolders(store.ipm_subtree()).unwrap()[0];
+            let mut props = subject(&format!("New {round}"));
+            props.set(tags::MESSAGE_CLASS, Value::Unicode("IPM.Note".into()));
+            props.set(Key::Id(0x1000), Value::Unicode(format!("{round} ").repeat(3000)));
+            edit.insert_message(folder, NewMessage { props, ..NewMessage::default() }, false).unwrap();
+        });
+    }
+    known.extend(live(&open(&bytes)).into_values());
+    Case { bytes, deleted, older, known }
+}
+
+/// How many of the whole ones are found: with a document that is the same but for its origin.
+fn recall(truths: &[Truth], bytes: &[u8], found: &BTreeSet<Vec<u8>>) -> (usize, usize) {
+    let intact: Vec<&Truth> = truths.iter().filter(|truth| truth.is_intact(bytes)).collect();
+    (intact.iter().filter(|truth| found.contains(&truth.document)).count(), intact.len())
+}
+
+fn check(format: Format, cipher: Cipher, rounds: usize, inserts: usize) {
+    let case = case(format, cipher, rounds, inserts);
+    let tree = open(&case.bytes);
+    tree.search(&Progress::default()).unwrap();
+    let findings = tree.found().unwrap();
+    let in_folder = |category: Category| documents(&tree, &format!("Recovered/{}", category.name()));
+    let (deleted, older) = (in_folder(Category::Deleted), in_folder(Category::Older));
+    let texts = |found: &BTreeMap<Ino, (String, Vec<u8>)>| found.values().map(|(_, bytes)| plain(bytes)).collect::<BTreeSet<_>>();
+    let all: BTreeSet<Vec<u8>> = texts(&deleted).union(&texts(&older)).cloned().collect();
+    let live: BTreeSet<Vec<u8>> = live(&tree).into_values().collect();
+    let (found, intact) = recall(&case.deleted, &case.bytes, &texts(&deleted));
+    let (older_found, older_intact) = recall(&case.older, &case.bytes, &all);
+    println!(
+        "{:?} {}: {} deleted, {intact} of them whole, {found} found; {older_found} of {older_intact} earlier states; in all {} deleted, \
+         {} older, {} fragments; pffexport: {}",
+        format,
+        cipher.name(),
+        case.deleted.len(),
+        findings.count(Category::Deleted),
+        findings.count(Category::Older),
+        findings.count(Category::Fragment),
+        peer(&case.bytes),
+    );
+    assert!(found * 100 >= intact * 99, "{found} of {intact}");
+    assert!(older_found * 100 >= older_intact * 99, "{older_found} of {older_intact} earlier states");
+    assert!(texts(&deleted).is_disjoint(&live), "a live item is called deleted");
+    for (ino, (path, bytes)) in deleted.iter().chain(&older) {
+        let Some(Object::Found(index)) = Object::of(*ino) else { panic!("{path}") };
+        let found = findings.get(index).unwrap();
+        assert_eq!(found.part, Part::Whole);
+        let says = format!("{}; {}", if found.category == Category::Older { "older version" } else { "deleted" }, found.confidence);
+        assert!(String::from_utf8_lossy(bytes).to_lowercase().contains(&format!("x-pstfs-origin: {says}")) || path.ends_with(".vcf"));
+        if found.confidence == Confidence::Complete {
+            assert!(case.known.contains(&plain(bytes)), "{path} was never there");
+        }
+        let origin = tree.xattr(*ino, "user.pst.origin").unwrap().unwrap();
+        assert_eq!(String::from_utf8(origin).unwrap(), found.origin.to_string());
+        assert_eq!(tree.xattr(*ino, "user.pst.confidence").unwrap().unwrap(), found.confidence.to_string().into_bytes());
+    }
+    let nids: BTreeSet<Nid> = findings.items().iter().filter(|one| one.category == Category::Deleted).map(|one| one.nid()).collect();
+    assert!(nids.iter().all(|nid| nid.0 == 0 || tree.store().ndb().node(*nid).unwrap().is_none()), "a live node is called deleted");
+    documents(&tree, "Recovered/Fragments");
+}
+
+/// How many items pffexport recovers from the same bytes.
+fn peer(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, target) = (folder.path().join("store.pst"), folder.path().join("out"));
+    std::fs::write(&store, bytes).unwrap();
+    let run = Command::new("pffexport").args(["-q", "-m", "recovered", "-t"]).arg(&target).arg(&store).output();
+    if run.is_err() {
+        return "not installed".into();
+    }
+    let found = std::fs::read_dir(folder.path().join("out.recovered")).map_or(0, |entries| {
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.starts_with("Folder") && name.ends_with(|last: char| last.is_ascii_digit())).count()
+    });
+    found.to_string()
+}
+
+#[test]
+fn deleted_items_are_found_in_ansi_stores() {
+    Cipher::ALL.into_iter().for_each(|cipher| check(Format::Ansi, cipher, 1, 6));
+    check(Format::Ansi, Cipher::Permute, 5, 2);
+}
+
+#[test]
+fn deleted_items_are_found_in_unicode_stores() {
+    Cipher::ALL.into_iter().for_each(|cipher| check(Format::Unicode, cipher, 1, 6));
+    check(Format::Unicode, Cipher::Permute, 5, 2);
+}
+
+#[test]
+fn deleted_items_are_found_in_4k_stores() {
+    check(Format::Unicode4k, Cipher::None, 1, 6);
+    check(Format::Unicode4k, Cipher::Permute, 3, 2);
+}
+
+#[test]
+fn what_was_never_changed_has_nothing_deleted() {
+    for name in forge::names("healthy") {
+        let recipe = forge::recipe(&name);
+        let (format, cipher) = forge::wanted(&recipe)[0];
+        let tree = open(&forge::store(format, cipher, &recipe));
+        tree.search(&Progress::default()).unwrap();
+        let findings = tree.found().unwrap();
+        let found = Category::ALL.map(|category| findings.count(category));
+        assert_eq!(found, if name == "deleted-messages" { [5, 0, 0] } else { [0; 3] }, "{name}");
+        assert_eq!(documents(&tree, "Recovered/Orphaned").len(), 0, "{name}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Scans of stores in memory, as text that can be compared.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use pstfs::damage::{Finding, Severity, Verdict};
+use pstfs::disk::ReadAt;
+use pstfs::format::id::Nid;
+use pstfs::progress::Progress;
+use pstfs::scan::{self, Event, Outcome};
+use pstfs::store::Store;
+
+/// All findings of a scan and how it ended.
+pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes);
+    let store = Store::open(Arc::clone(&file), 8 << 20).and_then(|store| {
+        store.ndb().required_node(Nid::ROOT_FOLDER)?;
+        Ok(store)
+    });
+    let found = Mutex::new(Vec::new());
+    let outcome = scan::scan(&file, store.as_ref(), &Progress::default(), |event| {
+        if let Event::Finding(finding) = event {
+            found.lock().unwrap().push(finding.clone());
+        }
+    });
+    (found.into_inner().unwrap(), outcome)
+}
+
+/// Findings as a fixture has them: mark, code, node, property and row; equal ones in one line. Offsets and block ids are
+/// left out: they change whenever the forge learns something.
+pub fn lines(findings: &[Finding]) -> Vec<String> {
+    let mut lines: BTreeMap<(std::cmp::Reverse<Severity>, String), usize> = BTreeMap::new();
+    for finding in findings {
+        let place = finding.place;
+        let mut line = format!("{} {}", finding.severity.mark(), finding.code.id());
+        line.extend(place.nid.map(|nid| format!(" node {nid:#x}")));
+        line.extend(place.property.map(|property| format!(" property {property:#06x}")));
+        line.extend(place.row.map(|row| format!(" row {row:#x}")));
+        *lines.entry((std::cmp::Reverse(finding.severity), line)).or_default() += 1;
+    }
+    lines.into_iter().map(|((_, line), count)| if count > 1 { format!("{line} x{count}") } else { line }).collect()
+}
+
+/// What a fixture expects: the verdict, then the findings.
+pub fn expectation(bytes: Vec<u8>) -> String {
+    let (findings, outcome) = scan(bytes);
+    let verdict = match (&outcome.verdict, &outcome.error) {
+        (Verdict::Failed, Some(error)) => format!("Failed: {error}"),
+        (verdict, _) => verdict.text().to_owned(),
+    };
+    let lines = lines(&findings).into_iter().map(|line| format!("  {line}\n"));
+    format!("{verdict}\n{}", lines.collect::<String>())
+}

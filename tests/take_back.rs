@@ -1,0 +1,206 @@
+//! What a repair keeps before it writes, and how it is taken back: on real files, in a folder of their own.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+#[path = "support/blank.rs"]
+mod blank;
+#[path = "support/model.rs"]
+#[allow(dead_code, reason = "its random changes are for others")]
+mod model;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blank::blank;
+use model::{ROOT, Random, open};
+use pstfs::damage::{Error, Result};
+use pstfs::disk::ReadAt;
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+use pstfs::format::id::{Bid, Nid};
+use pstfs::ndb::write::{Journal, Prepared, Transaction};
+use pstfs::progress::Progress;
+use pstfs::repair::{Applied, Backup, Undone, apply, end_interrupted, journal_of, undo};
+
+/// A store in a folder of its own.
+struct Place {
+    folder: tempfile::TempDir,
+    store: PathBuf,
+    old: Vec<u8>,
+}
+
+impl Place {
+    fn new(format: Format) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a b.pst");
+        let old = blank(format, Cipher::Permute);
+        fs::write(&store, &old).unwrap();
+        Self { folder, store, old }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(&self.store).unwrap()
+    }
+
+    /// A transaction that adds a node.
+    fn prepared(&self) -> (Prepared, Arc<dyn ReadAt>) {
+        let source: Arc<dyn ReadAt> = Arc::new(self.bytes());
+        let ndb = open(Arc::clone(&source));
+        let mut transaction = Transaction::begin(&ndb).unwrap();
+        let data = transaction.put_data(&Random(7).bytes(20_000)).unwrap();
+        transaction.put_node(Nid(ROOT), Nid(ROOT), data, Bid::NONE).unwrap();
+        (transaction.prepare().unwrap(), source)
+    }
+
+    fn apply(&self, keep: &Backup) -> Result<Applied> {
+        let (prepared, source) = self.prepared();
+        apply(prepared, source, &self.store, keep, "** Plan\n", &Progress::default())
+    }
+
+    fn undo(&self, from: Option<&Path>, force: bool) -> Result<Undone> {
+        undo(&self.store, from, force, &Progress::default())
+    }
+
+    /// The names in the folder.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn words(result: Result<impl std::fmt::Debug>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn every_byte_comes_back_from_each_kind_of_backup() {
+    for format in Format::ALL {
+        for keep in [Backup::Full, Backup::Undo] {
+            let place = Place::new(format);
+            let applied = place.apply(&keep).unwrap();
+            assert!(applied.committed.blocks > 0 && place.bytes() != place.old);
+            assert!(model::read(&open(Arc::new(place.bytes()))).unwrap().contains_key(&ROOT));
+            assert!(!journal_of(&place.store).exists());
+            let undone = place.undo(None, false).unwrap();
+            assert_eq!(undone, Undone { from: Some(applied.kept.path.clone()), before: None });
+            assert!(place.bytes() == place.old, "{format:?} {keep:?}");
+            // A full copy is the user's; the other is of no use any more.
+            assert_eq!(applied.kept.path.exists(), keep == Backup::Full);
+            assert!(words(place.undo(None, false)).contains("names none"), "there is nothing left to take back");
+        }
+    }
+}
+
+#[test]
+fn a_backup_is_a_copy_and_never_goes_over_another_file() {
+    let place = Place::new(Format::Unicode);
+    fs::write(place.folder.path().join("a b.pst.bak"), "mine").unwrap();
+    let applied = place.apply(&Backup::Full).unwrap();
+    assert_eq!(applied.kept.path.file_name().unwrap(), "a b.pst.bak.1");
+    assert!(fs::read(&applied.kept.path).unwrap() == place.old);
+    assert_eq!(fs::read(place.folder.path().join("a b.pst.bak")).unwrap(), b"mine");
+    assert_eq!(place.names(), ["a b.pst", "a b.pst.bak", "a b.pst.bak.1", "a b.pst.repair.log"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = Place::new(Format::Unicode);
+    let path = elsewhere.path().join("kept");
+    place.apply(&Backup::At(path.clone())).unwrap();
+    assert!(fs::read(&path).unwrap() == place.old);
+    place.undo(None, false).unwrap();
+    assert!(words(place.apply(&Backup::At(path))).contains("exists"));
+    assert!(place.bytes() == place.old, "a refusal writes nothing");
+}
+
+#[test]
+fn the_log_tells_the_plan_before_the_first_byte_changes() {
+    let place = Place::new(Format::Unicode);
+    place.apply(&Backup::Undo).unwrap();
+    let log = fs::read_to_string(place.folder.path().join("a b.pst.repair.log")).unwrap();
+    assert!(log.starts_with("** Plan\n** Record: repaired len="), "{log}");
+}
+
+#[test]
+fn a_store_that_was_changed_since_is_left_alone_unless_forced() {
+    let place = Place::new(Format::Unicode);
+    place.apply(&Backup::Full).unwrap();
+    let mut changed = place.bytes();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    fs::write(&place.store, &changed).unwrap();
+    assert!(words(place.undo(None, false)).contains("its contents changed"));
+    changed.push(0);
+    fs::write(&place.store, &changed).unwrap();
+    assert!(words(place.undo(None, false)).contains("bytes, after the repair it had"));
+    assert!(place.bytes() == changed, "a refusal writes nothing");
+    let undone = place.undo(None, true).unwrap();
+    assert!(fs::read(undone.before.unwrap()).unwrap() == changed && place.bytes() == place.old);
+}
+
+#[test]
+fn without_its_log_an_undo_wants_the_backup_named_and_force() {
+    let place = Place::new(Format::Ansi);
+    let kept = place.apply(&Backup::Full).unwrap().kept.path;
+    fs::remove_file(place.folder.path().join("a b.pst.repair.log")).unwrap();
+    assert!(words(place.undo(None, false)).contains("names none"));
+    assert!(words(place.undo(Some(&kept), false)).contains("nothing tells"));
+    place.undo(Some(&kept), true).unwrap();
+    assert!(place.bytes() == place.old);
+}
+
+#[test]
+fn an_undo_that_was_cut_off_is_done_again() {
+    let place = Place::new(Format::Unicode);
+    place.apply(&Backup::Full).unwrap();
+    let repaired = place.bytes();
+    // As if the power had failed in the middle: the log says that it began, the file is half the one and half the other.
+    let log = place.folder.path().join("a b.pst.repair.log");
+    let mut text = fs::read_to_string(&log).unwrap();
+    text.push_str("** Record: undoing kept=.bak\n");
+    fs::write(&log, text).unwrap();
+    fs::write(&place.store, [&place.old[..9000], &repaired[9000..]].concat()).unwrap();
+    place.undo(None, false).unwrap();
+    assert!(place.bytes() == place.old);
+}
+
+#[test]
+fn a_repair_that_was_cut_off_is_ended_before_anything_else() {
+    let place = Place::new(Format::Unicode);
+    let (prepared, _) = place.prepared();
+    // Its journal is there, and of the store nothing but the mark that its maps are not valid.
+    let journal = prepared.journal().unwrap().clone();
+    let mut begun = place.old.clone();
+    begun[..journal.headers.dirty.len()].copy_from_slice(&journal.headers.dirty);
+    fs::write(&place.store, &begun).unwrap();
+    fs::write(journal_of(&place.store), Journal::encode(&journal)).unwrap();
+    assert!(words(place.apply(&Backup::Full)).contains("interrupted"));
+    end_interrupted(&place.store).unwrap();
+    assert!(place.bytes() == place.old && !journal_of(&place.store).exists());
+    // And by an undo.
+    fs::write(&place.store, &begun).unwrap();
+    fs::write(journal_of(&place.store), Journal::encode(&journal)).unwrap();
+    assert_eq!(place.undo(None, false).unwrap(), Undone { from: None, before: None });
+    assert!(place.bytes() == place.old);
+}
+
+#[test]
+fn who_cancels_a_backup_has_neither_backup_nor_repair() {
+    let place = Place::new(Format::Unicode);
+    let (prepared, source) = place.prepared();
+    let progress = Progress::default();
+    progress.cancel();
+    let cancelled = apply(prepared, source, &place.store, &Backup::Full, "", &progress);
+    assert!(matches!(cancelled, Err(Error::Cancelled)));
+    assert_eq!(place.names(), ["a b.pst"]);
+    assert!(place.bytes() == place.old);
+}
