@@ -670,15 +670,19 @@ fn orphans_are_exported_unless_they_are_not_wanted() {
     let codes = ["none", "orphaned"].map(|what| place.run(what, &["--recovered", what]).status.code());
     assert!(codes.iter().all(|code| matches!(code, Some(0 | 4))), "{codes:?}");
     assert_eq!(["none", "orphaned"].map(|to| place.out(to).join("Recovered").exists()), [false, true]);
-    let output = place.export("all", &["--recovered", "all"], 16);
-    assert!(said(&output).contains("'all'"), "{output:?}");
+    let place = Place::fixture("deleted-messages");
+    for format in FORMATS {
+        place.export(format, &["--format", format, "--recovered", "all"], 0);
+        let found = items(&place.out(format)).iter().filter(|item| item["folder"].as_str().unwrap().starts_with("Recovered/")).count();
+        assert!(found >= 5, "{format}: {found}");
+    }
 }
 
 #[test]
 fn what_cannot_be_read_is_listed_with_its_reason() {
     for name in forge::names("damaged") {
         let place = Place::of(&forge::damaged(&name));
-        for format in FORMATS {
+        for format in ["eml", "mbox"] {
             let output = place.run(format, &["--format", format]);
             match output.status.code() {
                 Some(0) => assert!(items(&place.out(format)).iter().all(|item| item["status"] == "written")),

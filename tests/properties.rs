@@ -40,9 +40,9 @@ fn items(args: &[&str]) -> Vec<Value> {
     assert_eq!(code, 0, "{errors}");
     let records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&records[0]["type"], &records.last().unwrap()["type"]), (&json!("start"), &json!("end")));
-    let items: Vec<Value> = records.into_iter().filter(|record| record["type"] == "properties").collect();
+    let items: Vec<Value> = records.into_iter().filter(|record| record["type"] == "item").collect();
     for item in &items {
-        conforms(item, &schema["records"]["properties"]);
+        conforms(item, &schema["records"]["item"]);
         let rows = item["recipients"].as_array().unwrap().iter();
         let attachments = item["attachments"].as_array().unwrap();
         attachments.iter().for_each(|attachment| conforms(attachment, &schema["parts"]["attachment"]));

@@ -57,6 +57,8 @@ pub struct Ctl {
 enum Verb {
     /// Find all that is wrong with the store, and change nothing
     Scan,
+    /// Search the whole file for deleted items, and show them under Recovered
+    Recover,
     /// Ask the running job to stop
     Cancel,
     /// Print how far the job is, or how the last one ended
@@ -69,7 +71,7 @@ impl Verb {
     /// Whether it starts a job.
     const fn starts(self) -> bool {
         match self {
-            Self::Scan => true,
+            Self::Scan | Self::Recover => true,
             Self::Cancel | Self::Status | Self::Wait => false,
         }
     }
@@ -88,6 +90,7 @@ pub fn run(args: &Ctl) -> Result<Exit, Failure> {
         Verb::Status => status(args, &ctl),
         Verb::Wait => wait(args, &ctl),
         Verb::Scan => start(args, &ctl, "scan"),
+        Verb::Recover => start(args, &ctl, "recover"),
         Verb::Cancel => ctl.command("cancel").and_then(|number| follow(args, &ctl, number, &Asked::default())),
     })
 }

@@ -69,9 +69,9 @@ pub struct Export {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// What to take of Recovered: nothing, items that no folder reaches, or
-    /// also what a search of the whole file finds deleted
+    /// also what a search for deleted ones finds
     #[arg(long, value_enum)]
-    recovered: Option<Taken>,
+    recovered: Option<Wanted>,
     /// Write the store's SHA-256 into the manifest too
     #[arg(long)]
     hash: bool,
@@ -101,8 +101,8 @@ enum Form {
     Thunderbird,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Taken {
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Wanted {
     None,
     Orphaned,
     All,
@@ -119,9 +119,9 @@ pub fn run(args: &Export) -> Result<Exit, Failure> {
 fn view(args: &Export) -> Result<View, Failure> {
     let view = source::view(&args.options)?;
     let recovered = args.recovered.map_or(view.recovered, |wanted| match wanted {
-        Taken::None => Recovered::None,
-        Taken::Orphaned => Recovered::Orphaned,
-        Taken::All => Recovered::All,
+        Wanted::None => Recovered::None,
+        Wanted::Orphaned => Recovered::Orphaned,
+        Wanted::All => Recovered::All,
     });
     let view = View { recovered, ..view };
     if view.attachments && !matches!(args.format, Form::Eml) {
@@ -244,7 +244,7 @@ impl Listed<'_> {
             }
             return Ok(());
         }
-        json::write(self.out, &Record::Item(Box::new(item.clone()))).map_err(|stop| {
+        json::write(self.out, &Record::Exported(Box::new(item.clone()))).map_err(|stop| {
             self.gone = Some(stop);
             export::Stop::Gone
         })

@@ -33,12 +33,12 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// What became of an item that was exported.
+    Exported(Box<export::Item>),
     /// What runs on a mount, or ran last.
     Job(Box<JobState>),
     /// An item with all its properties.
-    Properties(Box<Whole>),
-    /// What became of an item that was exported.
-    Item(Box<export::Item>),
+    Item(Box<Whole>),
     /// Why there is no more.
     Error { message: String },
     /// The last line.

@@ -64,8 +64,8 @@ enum Verb {
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
-    Scan(scan::Scan),
     Export(Box<export::Export>),
+    Scan(scan::Scan),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -92,8 +92,8 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
-        Verb::Scan(args) => scan::run(args),
         Verb::Export(args) => export::run(args),
+        Verb::Scan(args) => scan::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

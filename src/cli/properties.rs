@@ -78,7 +78,7 @@ pub(super) fn print(source: &Source, store: &Store, nid: Nid, out: &mut Output) 
         let props = store.node_props(nid).map_err(failed)?;
         let node = NodeRef { nid, ..NodeRef::default() };
         let whole = whole(store, &Item { node, props, ..Item::default() }, None).map_err(failed)?;
-        return json::write(out, &Record::Properties(Box::new(whole)));
+        return json::write(out, &Record::Item(Box::new(whole)));
     }
     let mut waiting = vec![(store.locate(nid).map_err(failed)?, Vec::<usize>::new())];
     let mut printed = 0_usize;
@@ -89,7 +89,7 @@ pub(super) fn print(source: &Source, store: &Store, nid: Nid, out: &mut Output) 
             Err(error) => Item { node, damage: vec![error.to_string()], ..Item::default() },
             Ok(item) => item,
         };
-        json::write(out, &Record::Properties(Box::new(whole(store, &item, within).map_err(failed)?)))?;
+        json::write(out, &Record::Item(Box::new(whole(store, &item, within).map_err(failed)?)))?;
         printed = printed.saturating_add(1);
         if place.len() < DEPTH_MAX && printed.saturating_add(waiting.len()) < EMBEDDED_MAX {
             waiting.extend(messages(&item).map(|(number, node)| (node, [place.as_slice(), &[number]].concat())).rev());

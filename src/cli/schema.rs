@@ -145,6 +145,25 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "exported",
+        about: "export: what became of an item",
+        fields: &[
+            ("path", "string", true, "the file that it is in, from DIR on; empty where it failed before it had one"),
+            ("nid", "hex", false, "the node in the store"),
+            ("number", "integer", false, "the number of an attachment that is a file of its own, or of what a search found"),
+            ("folder", "string", true, "the folder's path in the tree"),
+            ("class", "string", true, "the message class"),
+            ("message_id", "string", false, "the Message-ID of a mail"),
+            ("offset", "integer", false, "where it begins in a file that it shares with others"),
+            ("size", "integer", false, "exact bytes of the document, as a mount shows it"),
+            ("sha256", "string", false, "the digest of these bytes"),
+            ("status", "string", true, "written, incomplete or failed"),
+            ("reason", "string", false, "why it is not whole"),
+            ("blocks", "string", false, "the blocks that hold it in the store: other ones after every change"),
+            ("renderer", "integer", true, "documents have the same bytes while this number stays"),
+        ],
+    },
+    Kind {
         name: "job",
         about: "ctl: what runs on a mount, or ran last",
         fields: &[
@@ -161,7 +180,7 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
-        name: "properties",
+        name: "item",
         about: "cat --properties: an item with all its properties; after it the messages inside its attachments",
         fields: &[
             ("nid", "hex", true, "its node in the store, or in the attachment that holds it"),
@@ -170,25 +189,6 @@ const KINDS: &[Kind] = &[
             ("recipients", "rows", true, "the rows of its recipient table"),
             ("attachments", "attachments", true, "its attachments"),
             ("damage", "strings", true, "what could not be read, in words"),
-        ],
-    },
-    Kind {
-        name: "item",
-        about: "export: what became of an item",
-        fields: &[
-            ("path", "string", true, "the file that it is in, from DIR on; empty where it failed before it had one"),
-            ("nid", "hex", false, "the node in the store"),
-            ("attachment", "integer", false, "the number of an attachment that is a file of its own"),
-            ("folder", "string", true, "the folder's path in the tree"),
-            ("class", "string", true, "the message class"),
-            ("message_id", "string", false, "the Message-ID of a mail"),
-            ("offset", "integer", false, "where it begins in a file that it shares with others"),
-            ("size", "integer", false, "exact bytes of the document, as a mount shows it"),
-            ("sha256", "string", false, "the digest of these bytes"),
-            ("status", "string", true, "written, incomplete or failed"),
-            ("reason", "string", false, "why it is not whole"),
-            ("blocks", "string", false, "the blocks that hold it in the store: other ones after every change"),
-            ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
     Kind { name: "error", about: "why there is no more about this file", fields: &[("message", "string", true, "in words")] },
@@ -200,7 +200,8 @@ const KINDS: &[Kind] = &[
                 "verdict",
                 "string",
                 true,
-                "info, ls, cat: Done, Damage was met or Failed; export: Done, Some items are incomplete or failed, Cancelled or Failed; scan and jobs: as the log ends",
+                "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends; export: Done, Some items are incomplete or \
+                 failed, Cancelled or Failed",
             ),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
@@ -248,7 +249,7 @@ mod tests {
         Property { value: Some(Value::Null), bytes: Some(0), ..plain }
     }
 
-    fn properties() -> Whole {
+    fn item() -> Whole {
         let attached = Attached { nid: String::new(), content: "", properties: vec![property()] };
         let (nid, within) = (String::new(), Some(String::new()));
         Whole { nid, within, properties: vec![property()], recipients: vec![], attachments: vec![attached], damage: vec![] }
@@ -285,10 +286,9 @@ mod tests {
             verdict: text(),
             exit: number,
         };
-        let finding = Record::Finding(Box::new(Found::of(&finding)));
-        let item = crate::export::Item {
+        let exported = crate::export::Item {
             nid: text(),
-            attachment: Some(0),
+            number: Some(0),
             message_id: text(),
             offset: Some(0),
             size: Some(0),
@@ -297,11 +297,13 @@ mod tests {
             blocks: text(),
             ..crate::export::Item::default()
         };
+        let exported = Record::Exported(Box::new(exported));
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
-        let (properties, job) = (Record::Properties(Box::new(properties())), Record::Job(Box::new(job)));
-        let (info, entry, item) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)), Record::Item(Box::new(item)));
-        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, item, properties, job, error, last, end]
+        let finding = Record::Finding(Box::new(Found::of(&finding)));
+        let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
+        let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
+        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
     }
 
     #[test]

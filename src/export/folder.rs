@@ -7,8 +7,6 @@ use super::select::Selection;
 use super::{Settings, Stop, Summary, Time};
 use crate::convert::Format;
 use crate::damage::{Error, Result};
-use crate::format::id::Nid;
-use crate::store::item::NodeRef;
 use crate::store::{Summary as Row, tags};
 use crate::tree::{Entry, Ino, Kind, Object, Tree};
 
@@ -39,9 +37,10 @@ pub(super) struct Document {
     pub(super) ino: Ino,
     /// What it is, by its name.
     pub(super) format: Format,
-    /// The item's node; of an attachment the message's.
-    pub(super) nid: String,
-    pub(super) attachment: Option<u32>,
+    /// The item's node; of an attachment the message's; `None` for what a search found.
+    pub(super) nid: Option<String>,
+    /// The number of an attachment, or of what a search found.
+    pub(super) number: Option<u32>,
     /// The blocks of the node, which are other ones after every change; `None` where there is no node.
     pub(super) blocks: Option<String>,
 }
@@ -49,7 +48,7 @@ pub(super) struct Document {
 impl Document {
     /// What finds it again in a manifest.
     pub(super) fn key(&self, folder: &Folder) -> Key {
-        Key::new(&folder.path, &self.nid, self.attachment)
+        Key::new(&folder.path, self.nid.as_deref().unwrap_or_default(), self.number)
     }
 }
 
@@ -105,30 +104,21 @@ impl<'a> Walk<'a> {
     }
 
     fn document(&self, entry: &Entry) -> Option<Document> {
-        let (nid, node, attachment) = self.node_of(entry.ino)?;
+        let (nid, number) = match Object::of(entry.ino)? {
+            Object::Document(slot) => (Some(slot.nid), None),
+            Object::Attachment(nid, index) => (Some(nid), Some(index)),
+            Object::Found(index) | Object::FoundAttachment(_, index) => (None, Some(index)),
+            // All others are folders.
+            _ => return None,
+        };
+        let node = nid.and_then(|nid| self.tree.store().locate(nid).ok());
         let formats = [Format::Ics, Format::Vcf];
         let format = formats.into_iter().find(|format| entry.name.ends_with(format.extension())).unwrap_or(Format::Eml);
-        let blocks = node.map(|node| format!("{:#x}+{:#x}", node.data.0, node.subnodes.0));
-        Some(Document { name: entry.name.clone(), ino: entry.ino, format, nid: nid.to_string(), attachment, blocks })
-    }
-
-    /// The node behind a document: its id, where it lies if that is known, and which of its attachments the document is.
-    fn node_of(&self, ino: Ino) -> Option<(Nid, Option<NodeRef>, Option<u32>)> {
-        let live = |nid, attachment| Some((nid, self.tree.store().locate(nid).ok(), attachment));
-        let found = |index, attachment| {
-            let findings = self.tree.found()?;
-            let found = findings.get(index).ok()?;
-            Some((found.nid(), Some(found.node), attachment))
-        };
-        match Object::of(ino)? {
-            Object::Document(slot) => live(slot.nid, None),
-            Object::Attachment(nid, index) => live(nid, Some(index)),
-            Object::Found(index) => found(index, None),
-            Object::FoundAttachment(index, attachment) => found(index, Some(attachment)),
-            Object::Root | Object::OtherFolders | Object::Recovered | Object::Orphaned | Object::Folder(_) => None,
-            Object::Lost(_) | Object::StandIn(_) | Object::Category(_) | Object::FoundFolder(_) => None,
-            Object::Attachments(_) | Object::FoundAttachments(_) => None,
-        }
+        // With addresses from the whole store a document is another one.
+        let resolved = if self.tree.view().resolve_store { "+resolved" } else { "" };
+        let blocks = node.map(|node| format!("{:#x}+{:#x}{resolved}", node.data.0, node.subnodes.0));
+        let nid = nid.map(|nid| nid.to_string());
+        Some(Document { name: entry.name.clone(), ino: entry.ino, format, nid, number, blocks })
     }
 
     /// Whether an item's time is one that was asked for; one without a time is not where a time was asked for.
@@ -139,14 +129,17 @@ impl<'a> Walk<'a> {
         let nid = match Object::of(ino) {
             Some(Object::Document(slot)) => slot.nid,
             Some(Object::Attachment(nid, _)) => nid,
-            _ => return true,
+            _ => return self.tree.attributes(ino).map_or(true, |found| self.is_between(found.mtime)),
         };
         // What cannot be read is told rather than left out.
         let Ok(props) = self.tree.store().node_props(nid) else { return true };
         let time = Row::of(nid, &props).time().and_then(crate::format::property::FileTime::unix);
-        time.is_some_and(|time: Time| {
-            self.settings.since.is_none_or(|since| since <= time) && self.settings.until.is_none_or(|until| time <= until)
-        })
+        self.is_between(time)
+    }
+
+    fn is_between(&self, time: Option<Time>) -> bool {
+        let Settings { since, until, .. } = self.settings;
+        time.is_some_and(|time| since.is_none_or(|since| since <= time) && until.is_none_or(|until| time <= until))
     }
 
     fn is_for_mail(&self, ino: Ino) -> bool {

@@ -201,8 +201,8 @@ impl<'a> Joined<'a> {
 pub(super) fn state<'d>(documents: impl Iterator<Item = &'d Document>) -> Option<String> {
     let mut digest = Digest::default();
     for document in documents {
-        digest.add(document.nid.as_bytes());
-        digest.add(document.attachment.map_or(-1, i64::from).to_string().as_bytes());
+        digest.add(document.nid.as_deref().unwrap_or_default().as_bytes());
+        digest.add(document.number.map_or(-1, i64::from).to_string().as_bytes());
         digest.add(document.blocks.as_ref()?.as_bytes());
     }
     Some(digest.hex())

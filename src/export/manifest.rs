@@ -88,9 +88,9 @@ pub struct Item {
     /// The node in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nid: Option<String>,
-    /// The number of an attachment that is a file of its own.
+    /// The number of an attachment that is a file of its own, or of what a search found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attachment: Option<u32>,
+    pub number: Option<u32>,
     /// The folder's path in the tree.
     pub folder: String,
     /// The message class.
@@ -125,12 +125,12 @@ pub(super) struct Key(u128);
 
 impl Key {
     /// The key of an item.
-    pub(super) fn new(folder: &str, nid: &str, attachment: Option<u32>) -> Self {
-        Self(Digest::of(format!("{folder}\0{nid}\0{}", attachment.map_or(-1, i64::from)).as_bytes()))
+    pub(super) fn new(folder: &str, nid: &str, number: Option<u32>) -> Self {
+        Self(Digest::of(format!("{folder}\0{nid}\0{}", number.map_or(-1, i64::from)).as_bytes()))
     }
 
     fn of(item: &Item) -> Self {
-        Self::new(&item.folder, item.nid.as_deref().unwrap_or_default(), item.attachment)
+        Self::new(&item.folder, item.nid.as_deref().unwrap_or_default(), item.number)
     }
 
     /// The key of a path.

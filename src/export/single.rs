@@ -48,7 +48,7 @@ impl Work<'_> {
         let opened = self.open(document)?;
         let path = match self.settings.layout {
             Layout::Maildir => {
-                let name = maildir_name(opened.file.mtime(), &document.nid, &opened.marks.maildir());
+                let name = maildir_name(opened.file.mtime(), &own_name(document), &opened.marks.maildir());
                 join(&place.mail, &format!("cur/{name}"))
             }
             Layout::Eml | Layout::Mbox | Layout::Thunderbird => join(&place.mail, &document.name),
@@ -62,8 +62,7 @@ impl Work<'_> {
 
     /// What a file is called while it is written: the same in every run, so that the next one clears up after a dead one.
     fn making(&self, place: &Place, document: &Document) -> String {
-        let attachment = document.attachment.map(|index| format!("-{index}")).unwrap_or_default();
-        let name = format!(".pstfs-export.{}{attachment}", document.nid);
+        let name = format!(".pstfs-export.{}", own_name(document));
         match self.settings.layout {
             Layout::Maildir => join(&place.mail, &format!("tmp/{name}")),
             Layout::Eml | Layout::Mbox | Layout::Thunderbird => join(&place.mail, &name),
@@ -85,6 +84,12 @@ impl Work<'_> {
             let _ = std::fs::remove_file(self.target.path(&before.path));
         }
     }
+}
+
+/// What no other document of its folder is called.
+fn own_name(document: &Document) -> String {
+    let number = document.number.map(|number| format!("-{number}")).unwrap_or_default();
+    format!("{}{number}", document.nid.as_deref().unwrap_or("found"))
 }
 
 /// The name of a mail in a Maildir: its time, its node, and the letters of its marks.

@@ -48,8 +48,8 @@ impl Work<'_> {
     /// What is known of an item before anything was done with it: it failed.
     pub(super) fn begun(&self, folder: &Folder, document: &Document) -> Item {
         Item {
-            nid: Some(document.nid.clone()),
-            attachment: document.attachment,
+            nid: document.nid.clone(),
+            number: document.number,
             folder: folder.path.clone(),
             blocks: document.blocks.clone(),
             renderer: self.settings.renderer,
@@ -69,7 +69,10 @@ impl Work<'_> {
         self.progress.check().map_err(|_| Stop::Cancelled)?;
         let file = self.tree.open(document.ino).map_err(|error| Trouble::Item(words(&error)))?;
         let props = self.props(document);
-        Ok(Opened { file, marks: Marks::of(&props), class: props.text(tags::MESSAGE_CLASS).unwrap_or_default() })
+        let told =
+            || self.tree.xattr(document.ino, "user.pst.class").ok().flatten().map(|class| String::from_utf8_lossy(&class).into_owned());
+        let class = props.text(tags::MESSAGE_CLASS).or_else(told).unwrap_or_default();
+        Ok(Opened { file, marks: Marks::of(&props), class })
     }
 
     /// The properties of an item; none where they cannot be read, which its document tells.
@@ -113,7 +116,7 @@ impl Work<'_> {
 
     /// What of a document is missing.
     fn reasons(&self, document: &Document, head: &Head, missing: bool, lacks: bool) -> Vec<String> {
-        let told = if document.attachment.is_none() { head.field("X-Pstfs-Incomplete") } else { None };
+        let told = if document.number.is_none() || document.nid.is_none() { head.field("X-Pstfs-Incomplete") } else { None };
         let damage =
             || self.tree.xattr(document.ino, "user.pst.damage").ok().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
         // Mail tells its damage itself.
