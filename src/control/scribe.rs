@@ -91,7 +91,9 @@ pub(super) fn searched(job: u64, found: &Result<Vec<String>>) -> (String, Verdic
         Ok(found) => {
             let listed = usize::try_from(LISTED_MAX).unwrap_or(usize::MAX);
             // Writing to a string cannot fail.
-            found.iter().take(listed).for_each(|line| drop(writeln!(text, "-- {}", one_line(line))));
+            for line in found.iter().take(listed) {
+                let _ = writeln!(text, "-- {}", one_line(line));
+            }
             let _ = writeln!(text, "** Found: {} items, {} of them listed", found.len(), found.len().min(listed));
             Verdict::Done
         }
