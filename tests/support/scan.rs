@@ -40,14 +40,14 @@ pub fn lines(findings: &[Finding]) -> Vec<String> {
     }
     let mut of_code: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for ((_, line), count) in &lines {
-        let (places, all) = of_code.entry(line[..6].to_owned()).or_default();
+        let (places, all) = of_code.entry(mark_and_code(line).to_owned()).or_default();
         (*places, *all) = (*places + 1, *all + count);
     }
     let mut text = Vec::new();
     for ((_, line), count) in lines {
-        let (places, all) = of_code[&line[..6]];
+        let (places, all) = of_code[mark_and_code(&line)];
         let line = match count {
-            _ if places > PLACES_MAX => format!("{} x{all} in {places} places", &line[..6]),
+            _ if places > PLACES_MAX => format!("{} x{all} in {places} places", mark_and_code(&line)),
             1 => line,
             count => format!("{line} x{count}"),
         };
@@ -56,6 +56,10 @@ pub fn lines(findings: &[Finding]) -> Vec<String> {
         }
     }
     text
+}
+
+fn mark_and_code(line: &str) -> &str {
+    line.get(..6).unwrap_or(line)
 }
 
 /// How many places of one code are listed one by one.
