@@ -33,6 +33,8 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// A store that was found in an image.
+    Carved { dir: String, start: i64, from: u64, to: u64, whole: bool, format: &'static str },
     /// What became of an item that was exported.
     Exported(Box<export::Item>),
     /// What runs on a mount, or ran last.

@@ -4,6 +4,7 @@
 //! when it is built, never before.
 
 mod bar;
+mod carve;
 pub mod cat;
 pub mod ctl;
 mod daemon;

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::log;
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
-use super::source::damage_line;
+use super::source::{damage_line, searched};
 use crate::control::{About, Control};
 use crate::damage::Error;
 use crate::mount::{self, Masks, Owner, Settings, table};
@@ -151,7 +151,8 @@ impl Job {
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
         if self.options.view.recovered == Recovered::All {
-            tree.search(&Progress::default()).map_err(|error| self.failed(&error.to_string()))?;
+            let progress = Arc::new(Progress::default());
+            searched(&tree, &progress, false).map_err(|error| self.failed(&error.to_string()))?;
         }
         tree.resolve_addresses().map_err(|error| self.not_opened(&error))?;
         ending.mounting();

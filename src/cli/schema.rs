@@ -40,6 +40,7 @@ type Field = (&'static str, &'static str, bool, &'static str);
 const TYPES: &[(&str, &str)] = &[
     ("string", "text"),
     ("integer", "a whole number from 0 to 2^64-1"),
+    ("signed", "a whole number from -2^63 to 2^63-1"),
     ("boolean", "true or false"),
     ("hex", "text: 0x and hexadecimal digits in lower case; ids and offsets"),
     ("time", "text: RFC 3339 in UTC, such as 2001-10-22T20:06:22Z"),
@@ -142,6 +143,18 @@ const KINDS: &[Kind] = &[
             ("nid", "hex", false, "the node in the store, where it has one of its own"),
             ("size", "integer", false, "with -l: exact bytes of a file"),
             ("mtime", "time", false, "with -l: its time, where the store tells one"),
+        ],
+    },
+    Kind {
+        name: "carved",
+        about: "export --carve: a store, or a part of one, that was found; its items follow",
+        fields: &[
+            ("dir", "string", true, "the folder in DIR that it is exported to"),
+            ("start", "signed", true, "where in the image it begins; negative where only a later part is there"),
+            ("from", "integer", true, "the first byte of the part of the image that it is read from"),
+            ("to", "integer", true, "the byte behind the last one"),
+            ("whole", "boolean", true, "whether all of it is there"),
+            ("format", "string", true, "ansi, unicode or 4k"),
         ],
     },
     Kind {
@@ -303,7 +316,8 @@ mod tests {
         let finding = Record::Finding(Box::new(Found::of(&finding)));
         let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
         let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
-        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
+        let carved = Record::Carved { dir: "store-1".into(), start: -1, from: 0, to: 1, whole: false, format: "ansi" };
+        vec![start("x".into()), carved, info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bar::{Bar, Unit};
 use super::exit::Exit;
+use super::interrupt::on_interrupt;
 use super::mount::store_file;
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
@@ -67,13 +70,36 @@ impl Source {
         self.opened().map_err(|error| self.not_opened(&error))
     }
 
-    /// The store's tree as the user wants to see it.
-    pub(super) fn tree(&self, view: View) -> Result<Tree, Failure> {
+    /// The store's tree as the user wants to see it; a search that this takes shows its progress, and can be stopped.
+    pub(super) fn tree(&self, view: View, progress: &Arc<Progress>, quiet: bool) -> Result<Tree, Failure> {
         let tree = Tree::new(self.store()?, view, TREE_CACHE_BYTES);
         if view.recovered == Recovered::All {
-            tree.search(&Progress::default()).map_err(|error| self.broken(&error))?;
+            searched(&tree, progress, quiet).map_err(|error| match error {
+                Error::Cancelled => Failure::new(Exit::Cancelled, format!("{}: cancelled", self.name())),
+                error => self.broken(&error),
+            })?;
         }
         Ok(tree)
+    }
+
+    /// The same for a command that has nothing else to stop: Ctrl-C ends it where it stands.
+    pub(super) fn tree_alone(&self, view: View) -> Result<Tree, Failure> {
+        let progress = Arc::new(Progress::default());
+        if view.recovered != Recovered::All {
+            return self.tree(view, &progress, true);
+        }
+        let (cancelled, done) = (Arc::clone(&progress), Arc::new(AtomicBool::new(false)));
+        let is_done = Arc::clone(&done);
+        on_interrupt(move || {
+            cancelled.cancel();
+            // What is printed may be cut anywhere, and nothing else is written.
+            if is_done.load(Ordering::Relaxed) {
+                std::process::exit(Exit::Cancelled.code().into());
+            }
+        })?;
+        let tree = self.tree(view, &progress, false);
+        done.store(true, Ordering::Relaxed);
+        tree
     }
 
     /// A failure that names the file.
@@ -115,6 +141,14 @@ impl Source {
     pub(super) fn quoted(&self) -> String {
         quoted(&self.given)
     }
+}
+
+/// Searches a tree for what is deleted, with a bar.
+pub(super) fn searched(tree: &Tree, progress: &Arc<Progress>, quiet: bool) -> Result<(), Error> {
+    let bar = Bar::show(Arc::clone(progress), Unit::Bytes, quiet);
+    let result = tree.search(progress);
+    drop(bar);
+    result
 }
 
 /// How many findings are damage, and the first; `None` where there are only oddities that healthy files have too.

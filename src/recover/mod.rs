@@ -15,6 +15,7 @@ mod object;
 mod open;
 mod orphan;
 mod pair;
+mod piece;
 mod ranges;
 mod rebuild;
 mod rows;

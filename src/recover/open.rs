@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::damage::{Code, Error, Result};
 use crate::disk::{self, Access, ReadAt};
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::Store;
 
 use super::salvage;
@@ -36,6 +37,11 @@ pub fn open(path: &Path, options: Options) -> Result<Arc<Store>> {
 
 /// Opens the store in these bytes, as [`open`] does.
 pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<Store>> {
+    open_telling(source, cache_bytes, &Progress::default())
+}
+
+/// The same, with the progress of the search for what is lost, where there is one.
+pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Arc<Store>> {
     let error = match Ndb::open(Arc::clone(&source), cache_bytes) {
         Ok(mut ndb) => {
             ndb.rescue_with(salvage::rescue);
@@ -53,7 +59,7 @@ pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<St
     if !is_damage(&*source, &error)? {
         return Err(error);
     }
-    match salvage::open(&source, cache_bytes)? {
+    match salvage::open(&source, cache_bytes, progress)? {
         Some(ndb) => store(ndb),
         None => Err(error),
     }
