@@ -86,8 +86,11 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
     let sound = || survey.pages.iter().filter(|page| page.kind == kind && page.crc_ok && page.signature_ok);
     let top = sound().max_by_key(|page| (page.level, page.bid));
     let newest = sound().map(|page| page.bid).max();
+    // What the header names counts only where it stands.
+    let standing = survey.pages.iter().find(|page| page.ib == told.ib && page.bid == told.bid).map(|page| page.bid);
     // Every change writes the pages above it anew: a root that is the newest page leads to the newest of all.
-    Ok(top.filter(|page| Some(page.bid) == newest && page.bid > told.bid).map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+    let root = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
+    Ok(root.map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
 }
 
 /// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.
