@@ -178,6 +178,17 @@ fn a_root_page_of_zeros_hides_nothing() {
     }
 }
 
+/// With the root gone too, the newest page that is left stands for a part of the tree only.
+#[test]
+fn a_header_and_a_root_page_of_zeros_hide_nothing() {
+    for tree in [BTree::Nodes, BTree::Blocks] {
+        each_shows_all("header and root zero", |ndb, bytes| {
+            zero(bytes, ndb.root(tree).ib.0, ndb.format().layout().page_bytes);
+            zero(bytes, 0, 564);
+        });
+    }
+}
+
 /// The block map is made from trailers alone.
 #[test]
 fn a_block_tree_of_zeros_hides_nothing() {

@@ -78,7 +78,8 @@ const ORIGIN: [Key; 4] = [tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME,
 pub(super) struct Print([u32; CELLS.len()]);
 
 impl Print {
-    fn of(value: impl Fn(Key) -> Option<Value>) -> Self {
+    /// The print of an object whose properties this tells.
+    pub(super) fn of(value: impl Fn(Key) -> Option<Value>) -> Self {
         Self(CELLS.map(|(key, _)| value(key).as_ref().and_then(digest).unwrap_or(0)))
     }
 

@@ -151,3 +151,43 @@ impl Given {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::props::Key;
+    use crate::store::tags::{DISPLAY_TO, MESSAGE_FLAGS, MESSAGE_SIZE, SUBJECT};
+
+    fn print(cells: &[(Key, &str)]) -> Print {
+        Print::of(|key| cells.iter().find(|(of, _)| *of == key).map(|(_, text)| Value::Unicode((*text).to_owned())))
+    }
+
+    fn line(nid: u32, cells: &[(Key, &str)]) -> Line {
+        Line { nid: Nid(nid), print: print(cells) }
+    }
+
+    #[test]
+    fn rows_find_the_objects_that_agree_most() {
+        let objects = [
+            print(&[(SUBJECT, "a"), (MESSAGE_SIZE, "1"), (MESSAGE_FLAGS, "read")]),
+            print(&[(SUBJECT, "a"), (MESSAGE_SIZE, "2"), (MESSAGE_FLAGS, "read")]),
+            print(&[(SUBJECT, "b"), (MESSAGE_SIZE, "3")]),
+        ];
+        let rows = [
+            line(4, &[(SUBJECT, "a"), (MESSAGE_SIZE, "2")]),
+            line(8, &[(SUBJECT, "a"), (MESSAGE_SIZE, "1"), (MESSAGE_FLAGS, "unread")]),
+            line(12, &[(SUBJECT, "c"), (DISPLAY_TO, "x")]),
+        ];
+        let mut pairs = matches(&rows, &objects);
+        pairs.sort_unstable();
+        assert_eq!(pairs, [(0, 1), (1, 0)], "the row of another subject gets nothing");
+    }
+
+    /// A mailbox of 300 copies of one letter: each row gets one, and none is given twice.
+    #[test]
+    fn items_alike_to_the_letter_are_dealt_out_in_order() {
+        let cells = [(SUBJECT, "a"), (MESSAGE_SIZE, "1")];
+        let pairs = matches(&[line(4, &cells), line(8, &cells)], &[print(&cells), print(&cells), print(&cells)]);
+        assert_eq!(pairs, [(0, 0), (1, 1)]);
+    }
+}

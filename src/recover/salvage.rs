@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
+use crate::format::btree::BTreePage;
 use crate::format::cipher::Cipher;
-use crate::format::codec;
+use crate::format::codec::{self, Word};
 use crate::format::header::{Client, Header, MAGIC, Root};
 use crate::format::id::{Bid, BlockRef, Ib};
-use crate::format::page::PageKind;
+use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
 use crate::progress::Progress;
 
@@ -20,7 +21,7 @@ use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
 use super::rebuild::{Known, rebuild};
-use super::survey::{Survey, survey};
+use super::survey::{FoundPage, Survey, survey};
 
 /// Bytes for the caches of the database that a salvage reads with.
 const CACHE_BYTES: usize = 8 << 20;
@@ -86,8 +87,21 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
     let sound = || survey.pages.iter().filter(|page| page.kind == kind && page.crc_ok && page.signature_ok);
     let top = sound().max_by_key(|page| (page.level, page.bid));
     let newest = sound().map(|page| page.bid).max();
+    // What the header names counts only where it stands.
+    let standing = survey.pages.iter().find(|page| page.ib == told.ib && page.bid == told.bid).map(|page| page.bid);
     // Every change writes the pages above it anew: a root that is the newest page leads to the newest of all.
-    Ok(top.filter(|page| Some(page.bid) == newest && page.bid > told.bid).map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+    let top = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
+    // Old roots begin with the same key; where others of the level do not, the page above them all is lost.
+    let root = top.filter(|top| sound().filter(|page| page.level == top.level).all(|page| first_key(ndb, page) == first_key(ndb, top)));
+    Ok(root.map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+}
+
+/// The first key of a page.
+fn first_key(ndb: &Ndb, page: &FoundPage) -> Option<Word> {
+    let mut bytes = vec![0; ndb.format().layout().page_bytes];
+    ndb.source().read_exact_at(&mut bytes, page.ib.0).ok()?;
+    let page = Page::decode(ndb.format(), &bytes).ok()?;
+    BTreePage::decode(ndb.format(), page.body).ok()?.entries::<Word>().next()
 }
 
 /// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.
