@@ -78,6 +78,22 @@ fn documents(store: &Arc<Store>) -> BTreeSet<Vec<u8>> {
     documents
 }
 
+/// How many documents of a store are among these, with their subject, text and attachment; tables may be lost, and the place.
+fn readable(found: &BTreeSet<Vec<u8>>, whole: &BTreeSet<Vec<u8>>) -> usize {
+    let text = |document: &Vec<u8>| String::from_utf8(document.clone()).unwrap();
+    let found: Vec<String> = found.iter().map(text).collect();
+    let is_there = |document: &&Vec<u8>| {
+        let document = text(document);
+        let subject = document.lines().find(|line| line.starts_with("Subject: ")).unwrap();
+        let body = document.lines().find(|line| line.starts_with("of ")).unwrap();
+        let content = document.split("\n\n").max_by_key(|part| part.len()).unwrap().split("\n--").next().unwrap();
+        assert!(content.len() > 9000);
+        let has = |other: &&String| [subject, body].iter().all(|wanted| other.lines().any(|line| line == *wanted)) && other.contains(content);
+        found.iter().any(|other| has(&other))
+    };
+    whole.iter().filter(is_there).count()
+}
+
 fn opened(bytes: &[u8]) -> Arc<Store> {
     Arc::new(Store::open(Arc::new(bytes.to_vec()), 1 << 20).unwrap())
 }
@@ -116,10 +132,10 @@ fn a_store_that_is_cut_off_gives_what_is_left() {
     let found = carved(&image);
     assert_eq!((found.len(), found[0].start, found[0].is_whole), (1, 8 * SECTOR as i64, false));
     let (all, expected) = (documents(&found[0].store), documents(&opened(&whole)));
-    let same = all.intersection(&expected).count();
+    let same = readable(&all, &expected);
     println!("{same} of {} documents of the whole store, {} in all", expected.len(), all.len());
     // Blocks stand in the order of the items: half of the file holds near to half of these.
-    assert!(same * 3 >= expected.len(), "{same} of {}", expected.len());
+    assert!(same * 3 >= expected.len() * 2 && all.len() <= expected.len(), "{same} of {}", expected.len());
 }
 
 /// Without its beginning and without any map: nothing but blocks tells where the store began.
@@ -134,9 +150,9 @@ fn a_part_without_any_map_is_found_by_its_blocks() {
         assert_eq!(found.len(), 1, "{format:?}");
         assert!(!found[0].is_whole);
         let (all, expected) = (documents(&found[0].store), documents(&opened(&whole)));
-        let same = all.intersection(&expected).count();
+        let same = readable(&all, &expected);
         println!("{format:?}: {same} of {} documents, {} in all", expected.len(), all.len());
-        assert!(same * 4 >= expected.len(), "{format:?}: {same} of {}", expected.len());
+        assert!(same * 3 >= expected.len() * 2 && all.len() <= expected.len(), "{format:?}: {same} of {}", expected.len());
     }
 }
 
@@ -194,9 +210,9 @@ fn the_command_line_exports_each_store_of_an_image() {
     }
     for (number, whole) in [(3, &expected[2]), (4, &expected[3])] {
         let found = files(&to.join(format!("store-{number}")));
-        let same = found.intersection(whole).count();
+        let same = readable(&found, whole);
         println!("store-{number}: {same} of {} documents, {} in all", whole.len(), found.len());
-        assert!(same * 4 >= whole.len(), "store {number}: {same} of {}: {out}{err}", whole.len());
+        assert!(same * 2 >= whole.len() && found.len() <= whole.len(), "store {number}: {same} of {}: {out}{err}", whole.len());
     }
     assert!(!to.join("store-5").exists());
     let manifest = std::fs::read_to_string(to.join("store-1/.pstfs-export.jsonl")).unwrap();
