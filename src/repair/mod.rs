@@ -7,6 +7,8 @@
 
 mod apply;
 mod backup;
+mod mend;
+mod plan;
 mod record;
 mod undo;
 
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use apply::{Applied, apply, end_interrupted, journal_of};
 pub use backup::{Backup, Kept};
+pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
 pub use undo::{Undone, undo};
 
