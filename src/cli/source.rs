@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::Exit;
-use super::mount::store_file;
+use super::mount::{looking, store_file};
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
 use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
-use crate::disk::{self, Access, ReadAt};
+use crate::disk::{Lock, ReadAt};
 use crate::format::Format;
 use crate::format::codec::Field;
 use crate::format::header::Header;
@@ -27,13 +27,16 @@ pub(super) struct Source {
     given: PathBuf,
     real: PathBuf,
     bytes: u64,
+    /// Nobody repairs it meanwhile.
+    _lock: Option<Lock>,
 }
 
 impl Source {
     /// The file, if it can be a store at all.
     pub(super) fn find(given: &Path) -> Result<Self, Failure> {
         let (real, metadata) = store_file(given).map_err(|what| failed(given, what))?;
-        Ok(Self { given: given.to_owned(), real, bytes: metadata.len() })
+        let lock = looking(&real).map_err(|what| failed(given, what))?;
+        Ok(Self { given: given.to_owned(), real, bytes: metadata.len(), _lock: lock })
     }
 
     /// Its name as the user wrote it, fit for a line.
@@ -51,10 +54,9 @@ impl Source {
         self.bytes
     }
 
-    /// The file's bytes.
+    /// The file's bytes, as readers are to see them.
     pub(super) fn raw(&self) -> Result<Arc<dyn ReadAt>, Failure> {
-        let opened = disk::open(&self.real, Access::default()).map_err(|error| self.failed(in_words(&error)))?;
-        Ok(Arc::new(opened))
+        Ok(recover::bytes(&self.real, true, None).map_err(|error| self.broken(&error))?.source)
     }
 
     /// The store in it, or why it cannot be opened.
