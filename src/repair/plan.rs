@@ -71,7 +71,7 @@ pub struct Plan {
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
     let wanted: Vec<Finding> = findings.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mended = mend::plan(store, &wanted, options)?;
+    let mended = mend::plan(store, &wanted)?;
     let names = names(findings);
     let steps = mended.deeds.into_iter().map(|(deed, why)| {
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();
