@@ -7,6 +7,7 @@
 
 mod apply;
 mod backup;
+pub mod low;
 mod mend;
 mod plan;
 mod record;

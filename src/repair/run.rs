@@ -155,7 +155,7 @@ impl Repair<'_> {
         self.begin(&open)?;
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.steps.len()), kept: None }))
+        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), kept: None }))
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
@@ -177,7 +177,7 @@ impl Repair<'_> {
         };
         let kept = self.write(&open, prepared, keep)?;
         drop(open);
-        let result = self.look_again(plan.steps.len(), kept);
+        let result = self.look_again(plan.len(), kept);
         drop(alone);
         result
     }
