@@ -31,6 +31,8 @@ pub(super) enum Record {
     Phase { name: &'static str },
     /// Something found wrong.
     Finding(Box<Found>),
+    /// What a repair changes, or leaves.
+    Change { what: String },
     /// An entry of a folder.
     Entry(Box<Entry>),
     /// A store that was found in an image.

@@ -117,10 +117,10 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
-    Kind { name: "phase", about: "scan: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
+    Kind { name: "phase", about: "scan, repair: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
     Kind {
         name: "finding",
-        about: "info, scan: something found wrong",
+        about: "info, scan, repair: something found wrong",
         fields: &[
             ("code", "string", true, "the permanent id of what is wrong, such as P02"),
             ("severity", "string", true, "note, warning, error or fatal"),
@@ -133,6 +133,11 @@ const KINDS: &[Kind] = &[
             ("property", "hex", false, "the property"),
             ("row", "hex", false, "the row of a table"),
         ],
+    },
+    Kind {
+        name: "change",
+        about: "repair: a change that is planned, or what is left as it is",
+        fields: &[("what", "string", true, "in words")],
     },
     Kind {
         name: "entry",
@@ -213,7 +218,7 @@ const KINDS: &[Kind] = &[
                 "verdict",
                 "string",
                 true,
-                "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends; export: Done, Some items are incomplete or \
+                "info, ls, cat: Done, Damage was met or Failed; scan, repair and jobs: as the log ends; export: Done, Some items are incomplete or \
                  failed, Cancelled or Failed",
             ),
             ("exit", "integer", true, "the exit code as far as this file goes"),

@@ -22,8 +22,21 @@ pub struct Properties<'a> {
 impl<'a> Properties<'a> {
     /// Reads the records of a node's properties; the values stay where they are.
     pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
-        let heap = Heap::open(ndb, nid, data, subnodes)?;
-        let place = Place::node(nid.0);
+        Self::of_heap(Heap::open(ndb, nid, data, subnodes)?)
+    }
+
+    /// The same where the heap's head is damaged, as far as what it should say follows from the rest; `None` where it
+    /// does not.
+    pub fn salvage(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Option<Self>> {
+        let Some(heap) = Heap::salvage(ndb, nid, data, subnodes)? else { return Ok(None) };
+        match Self::of_heap(heap) {
+            Err(error) if error.is_io() => Err(error),
+            properties => Ok(properties.ok()),
+        }
+    }
+
+    fn of_heap(heap: Heap<'a>) -> Result<Self> {
+        let (ndb, place) = (heap.ndb(), Place::node(heap.nid().0));
         if heap.client() != HeapClient::PROPERTIES {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
