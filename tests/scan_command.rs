@@ -134,7 +134,10 @@ fn records_begin_with_start_and_end_with_the_verdict() {
 fn every_code_is_explained() {
     for code in Code::ALL {
         let text = out(&pstfs(["--explain", &code.id().to_lowercase()]));
-        assert!(text.starts_with(&format!("{}: {}", code.id(), code.title())), "{text}");
+        assert!(text.starts_with(&format!("{}: {}\n", code.id(), code.title())), "{text}");
+        let repair = text.lines().nth(2).unwrap();
+        assert!(repair.strip_prefix("  repair ").is_some_and(|does| does.len() > 3), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
     }
     let output = pstfs(["--explain", "Z99"]);
     assert_eq!(code(&output), 16);

@@ -96,8 +96,7 @@ fn explain(id: &str) -> Result<Exit, Failure> {
         Severity::Error => "error: content is lost or wrong, or Outlook refuses the store",
         Severity::Fatal => "fatal: the store cannot be opened by following its header",
     };
-    let repair = if code.repair().is_empty() { "is not settled" } else { code.repair() };
-    Ok(out::print(&format!("{}: {}\n  {severity}\n  repair {repair}\n", code.id(), code.title())))
+    Ok(out::print(&format!("{}: {}\n  {severity}\n  repair {}\n", code.id(), code.title(), code.repair())))
 }
 
 /// The ids of each group, as ranges.

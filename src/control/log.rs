@@ -4,7 +4,7 @@
 
 use super::About;
 use super::scribe::{head, line};
-use crate::damage::Notes;
+use crate::damage::{Finding, Notes};
 
 /// The log's text and how much of the notes it holds.
 #[derive(Debug)]
@@ -27,13 +27,12 @@ impl Log {
     }
 
     /// Begins anew with a job: its head, and what was noted before it.
-    pub(super) fn begin(&mut self, head: &str, notes: &Notes) {
+    pub(super) fn begin(&mut self, head: &str, noted: &[Finding]) {
         head.clone_into(&mut self.text);
         self.of_job = true;
-        let findings = notes.findings();
-        if !findings.is_empty() {
+        if !noted.is_empty() {
             self.text.push_str(NOTED);
-            findings.iter().for_each(|finding| self.text.push_str(&line(finding)));
+            noted.iter().for_each(|finding| self.text.push_str(&line(finding)));
         }
     }
 
@@ -42,17 +41,30 @@ impl Log {
         self.text.push_str(lines);
     }
 
-    /// Adds what was noted since the last time. Once a job has looked at everything, its log is not mixed with that.
-    pub(super) fn grow(&mut self, notes: &Notes) {
-        if self.of_job {
+    /// How many of the notes are listed, where some are not. Once a job has looked at everything, its log is not mixed
+    /// with what readers meet.
+    pub(super) fn lacks(&self, notes: &Notes) -> Option<usize> {
+        let kept = notes.count().saturating_sub(notes.folded());
+        let lacks = !self.of_job && u64::try_from(self.listed).is_ok_and(|listed| listed < kept);
+        lacks.then_some(self.listed)
+    }
+
+    /// Lists notes, of which the first is number `first`; those that somebody else has listed meanwhile are left out.
+    pub(super) fn list(&mut self, first: usize, noted: &[Finding]) {
+        let new = self.listed.checked_sub(first).and_then(|listed| noted.get(listed..)).unwrap_or_default();
+        if self.of_job || new.is_empty() {
             return;
         }
-        let folded = notes.folded();
-        let kept = notes.count().saturating_sub(folded);
-        if u64::try_from(self.listed).is_ok_and(|listed| listed < kept) {
-            self.list(notes);
+        if self.text.is_empty() {
+            self.text.clone_from(&self.head);
         }
-        if folded > 0 && !self.full {
+        new.iter().for_each(|finding| self.text.push_str(&line(finding)));
+        self.listed = self.listed.saturating_add(new.len());
+    }
+
+    /// Says once that there is more than was noted.
+    pub(super) fn close(&mut self, notes: &Notes) {
+        if !self.of_job && !self.full && notes.folded() > 0 {
             self.full = true;
             self.text.push_str("-- there is more damage than is listed here\n");
         }
@@ -68,17 +80,6 @@ impl Log {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         self.text.bytes().skip(offset).take(len).collect()
     }
-
-    fn list(&mut self, notes: &Notes) {
-        if self.text.is_empty() {
-            self.text.clone_from(&self.head);
-        }
-        let findings = notes.findings();
-        for finding in findings.iter().skip(self.listed) {
-            self.text.push_str(&line(finding));
-        }
-        self.listed = findings.len();
-    }
 }
 
 #[cfg(test)]
@@ -90,10 +91,17 @@ mod tests {
         Log::new(&About { file: "/mail/a.pst".into(), size_bytes: 271_360, format: "Unicode".into() })
     }
 
+    fn grow(log: &mut Log, notes: &Notes) {
+        if let Some(first) = log.lacks(notes) {
+            log.list(first, &notes.findings()[first..]);
+        }
+        log.close(notes);
+    }
+
     #[test]
     fn a_log_without_damage_is_empty() {
         let mut log = log();
-        log.grow(&Notes::default());
+        grow(&mut log, &Notes::default());
         assert_eq!((log.len_bytes(), log.read(0, 100)), (0, Vec::new()));
     }
 
@@ -101,7 +109,7 @@ mod tests {
     fn a_log_has_a_head_and_a_line_for_each_finding() {
         let (mut log, notes) = (log(), Notes::default());
         notes.add(Code::PageCrc, Place::offset(0x4400), "stored 0x1, computed 0x2");
-        log.grow(&notes);
+        grow(&mut log, &notes);
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             "** pstfs {version}\n** File: /mail/a.pst\n** Size: 271360 bytes\n** Format: Unicode\n** Damage met since the mount\n\
@@ -119,7 +127,7 @@ mod tests {
         let mut before = Vec::new();
         for offset in 0..20 {
             notes.add(Code::PageCrc, Place::offset(offset), "two\nlines");
-            log.grow(&notes);
+            grow(&mut log, &notes);
             let now = log.read(0, usize::MAX);
             assert!(now.starts_with(&before) && now.len() > before.len());
             assert_eq!(now.iter().filter(|byte| **byte == b'\n').count() as u64, offset + 6);
@@ -128,12 +136,23 @@ mod tests {
     }
 
     #[test]
+    fn what_two_list_at_once_is_listed_once() {
+        let (mut log, notes) = (log(), Notes::default());
+        (0..3).for_each(|offset| notes.add(Code::PageCrc, Place::offset(offset), ""));
+        let findings = notes.findings();
+        log.list(0, &findings[..2]);
+        log.list(0, &findings);
+        assert_eq!(log.lacks(&notes), None);
+        assert_eq!(String::from_utf8(log.read(0, usize::MAX)).unwrap().matches("P02").count(), 3);
+    }
+
+    #[test]
     fn damage_beyond_the_limit_is_told_once() {
         let (mut log, notes) = (log(), Notes::default());
         for offset in 0..12_000 {
             notes.add(Code::PageCrc, Place::offset(offset), "");
             if offset % 1000 == 999 {
-                log.grow(&notes);
+                grow(&mut log, &notes);
             }
         }
         let text = String::from_utf8(log.read(0, usize::MAX)).unwrap();

@@ -247,8 +247,9 @@ impl Control {
         let (store, log, about) = (self.store(), Arc::clone(&self.log), self.about.clone());
         self.jobs.start("scan", move |number, task| {
             let (mut scribe, head) = Scribe::begin(number, "scan", &about);
-            let write = |lines: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
-            log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
+            let write = |lines: &str| lock(&log).push(lines);
+            let noted = scan::named(&store, store.ndb().notes().findings());
+            lock(&log).begin(&head, &noted);
             let outcome = scan::scan(store.ndb().source(), Ok(&store), &task.progress, |event| {
                 task.found(u64::from(matches!(event, Event::Finding(_))));
                 write(&scribe.event(event));
@@ -298,11 +299,12 @@ impl Control {
         let store = self.store();
         self.jobs.start("recover", move |number, task| {
             let (_, head) = Scribe::begin(number, "recover", &about);
-            log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
+            let noted = scan::named(&store, store.ndb().notes().findings());
+            lock(&log).begin(&head, &noted);
             let found = search.get().map_or(Ok(Vec::new()), |search| search(&task.progress));
             task.found(found.as_ref().map_or(0, |found| u64::try_from(found.len()).unwrap_or(u64::MAX)));
             let (lines, verdict) = scribe::searched(number, &found);
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(&lines);
+            lock(&log).push(&lines);
             verdict
         })
     }
@@ -319,11 +321,23 @@ impl Control {
         self.grown_log().read(offset, len)
     }
 
+    /// The log with all that was noted. Names are looked up while nobody has the log: that reads the store.
     fn grown_log(&self) -> MutexGuard<'_, Log> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.grow(self.store().ndb().notes());
+        let store = self.store();
+        let notes = store.ndb().notes();
+        let lacks = lock(&self.log).lacks(notes);
+        let noted = lacks.map(|first| (first, scan::named(&store, notes.findings().into_iter().skip(first).collect())));
+        let mut log = lock(&self.log);
+        if let Some((first, noted)) = noted {
+            log.list(first, &noted);
+        }
+        log.close(notes);
         log
     }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The command of one write: a line, with or without its end.

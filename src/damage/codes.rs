@@ -67,7 +67,7 @@ macro_rules! codes {
                 match self { $( Self::$name => $title, )* }
             }
 
-            /// What `repair` does about it, in a sentence; empty where that is not settled.
+            /// What `repair` does about it, in a sentence that goes on after that word.
             pub const fn repair(self) -> &'static str {
                 match self { $( Self::$name => $repair, )* }
             }

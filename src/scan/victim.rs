@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use lru::LruCache;
 
+use super::owner::Owners;
+use crate::damage::Finding;
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::FileTime;
@@ -24,6 +26,22 @@ const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 const DEPTH_MAX: usize = 64;
 /// The longest name that is told, in characters.
 const NAME_CHARS_MAX: usize = 80;
+
+/// The same findings with whom they hit, as a scan would tell them: the node of a block, and the name of a node.
+///
+/// For what readers noted on their way: they know blocks and nodes, not names.
+pub fn named(store: &Store, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let nobodys = findings.iter().map(|finding| finding.place).filter(|place| place.nid.is_none());
+    let owners = Owners::of(store.ndb(), nobodys.filter_map(|place| place.bid.map(Bid)));
+    let victims = Victims::of(store);
+    for finding in findings.iter_mut().filter(|finding| finding.victim.is_empty()) {
+        let place = finding.place;
+        let nid = place.nid.map(Nid).or_else(|| owners.owner(Bid(place.bid?)));
+        finding.place.nid = nid.map(|nid| nid.0);
+        finding.victim = nid.map_or_else(String::new, |nid| victims.name(nid));
+    }
+    findings
+}
 
 /// Tells whom a node is.
 #[derive(Debug)]

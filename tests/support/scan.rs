@@ -5,20 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use pstfs::damage::{Finding, Severity, Verdict};
 use pstfs::disk::ReadAt;
-use pstfs::format::id::Nid;
 use pstfs::progress::Progress;
+use pstfs::recover;
 use pstfs::scan::{self, Event, Outcome};
-use pstfs::store::Store;
 
 /// All findings of a scan and how it ended.
 pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
     let file: Arc<dyn ReadAt> = Arc::new(bytes);
-    let store = Store::open(Arc::clone(&file), 8 << 20).and_then(|store| {
-        store.ndb().required_node(Nid::ROOT_FOLDER)?;
-        Ok(store)
-    });
+    let store = recover::open_source(Arc::clone(&file), 8 << 20);
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(&file, store.as_ref(), &Progress::default(), |event| {
+    let outcome = scan::scan(&file, store.as_deref(), &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap().push(finding.clone());
         }

@@ -140,30 +140,34 @@ impl Maps<'_, '_> {
             low.report.add(Code::AllocationMapSelf, Place::offset(start.0), "");
         }
         let end = to_usize(low.header.root.file_eof.0.min(low.file_bytes).saturating_sub(start.0).checked_div(unit));
-        let units = layout.amap_bits_bytes.saturating_mul(8);
+        let at = |number: usize| start.0.saturating_add(unit.saturating_mul(u64::try_from(number).unwrap_or(u64::MAX)));
         let (mut missing, mut leak, mut past) = (Run::default(), Run::default(), false);
-        for number in 0..units {
-            let marked = amap::is_allocated(bits, number) == Some(true);
-            if number >= end {
-                past |= !marked;
+        for (byte, ((marked, used), kept)) in bits.iter().zip(&used).zip(&kept).enumerate() {
+            let first = byte.saturating_mul(8);
+            // Most of the file is as it should be: eight units at once.
+            if first.saturating_add(8) <= end && used & !marked == 0 && marked & !used & !kept == 0 {
+                self.sums.free_bytes = self.sums.free_bytes.saturating_add(unit.saturating_mul(marked.count_zeros().into()));
+                self.picture.add(at(first), 8, marked.count_ones(), 0);
                 continue;
             }
-            let in_use = amap::is_allocated(&used, number) == Some(true);
-            let reserved = amap::is_allocated(&kept, number) == Some(true);
-            if !marked {
-                self.sums.free_bytes = self.sums.free_bytes.saturating_add(unit);
+            for (number, bit) in (first..).zip(BITS) {
+                let [marked, in_use, reserved] = [marked, used, kept].map(|byte| byte & bit != 0);
+                if number >= end {
+                    past |= !marked;
+                    continue;
+                }
+                if !marked {
+                    self.sums.free_bytes = self.sums.free_bytes.saturating_add(unit);
+                }
+                let leaks = marked && !in_use && !reserved;
+                if in_use && !marked && !is_map(low, maps, at(number).saturating_sub(start.0)) {
+                    missing.add(at(number));
+                }
+                if leaks {
+                    leak.add(at(number));
+                }
+                self.picture.add(at(number), 1, marked.into(), (self.whole && leaks).into());
             }
-            let at = start.0.saturating_add(unit.saturating_mul(u64::try_from(number).unwrap_or(u64::MAX)));
-            let map = maps.iter().any(|(behind, _)| {
-                at >= start.0.saturating_add(*behind) && at < start.0.saturating_add(*behind).saturating_add(low.page_bytes())
-            });
-            if in_use && !marked && !map {
-                missing.add(at);
-            }
-            if marked && !in_use && !reserved {
-                leak.add(at);
-            }
-            self.picture.add(at, marked, self.whole && marked && !in_use && !reserved);
         }
         if let Some(first) = missing.first {
             let finding =
@@ -218,6 +222,14 @@ impl Maps<'_, '_> {
     }
 }
 
+/// The bits of a map's byte, in the order of the units that they stand for.
+const BITS: [u8; 8] = [0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1];
+
+/// Whether one of these map pages lies so far behind the part's beginning.
+fn is_map(low: &Low<'_>, maps: &[(u64, PageKind)], behind: u64) -> bool {
+    maps.iter().any(|(map, _)| behind >= *map && behind < map.saturating_add(low.page_bytes()))
+}
+
 fn to_usize(value: Option<u64>) -> usize {
     value.and_then(|value| usize::try_from(value).ok()).unwrap_or(usize::MAX)
 }
@@ -245,25 +257,24 @@ struct Picture<'a, 'b> {
 
 impl<'a, 'b> Picture<'a, 'b> {
     fn new(low: &'a Low<'b>) -> Self {
-        let unit = low.format.layout().unit_bytes;
-        let piece_bytes = low.file_bytes.div_ceil(PIECES_MAX).max(1).next_multiple_of(unit);
+        // A byte of a map stands for eight units, which lie in one piece.
+        let eight_units = low.format.layout().unit_bytes.saturating_mul(8);
+        let piece_bytes = low.file_bytes.div_ceil(PIECES_MAX).max(1).next_multiple_of(eight_units);
         Self { low, piece_bytes, piece: Space::default() }
     }
 
-    fn add(&mut self, at: u64, marked: bool, leaked: bool) {
+    /// Adds units from `at` on: so many, of which so many are marked, and so many of those leaked.
+    fn add(&mut self, at: u64, units: u32, marked: u32, leaked: u32) {
         let offset = at.saturating_sub(at.checked_rem(self.piece_bytes).unwrap_or(0));
         if offset != self.piece.offset {
             self.flush();
             self.piece = Space { offset, ..Space::default() };
         }
-        let unit = self.low.format.layout().unit_bytes;
-        self.piece.bytes = self.piece.bytes.saturating_add(unit);
-        if marked {
-            self.piece.used_bytes = self.piece.used_bytes.saturating_add(unit);
-        }
-        if leaked {
-            self.piece.leaked_bytes = self.piece.leaked_bytes.saturating_add(unit);
-        }
+        let bytes = |units: u32| self.low.format.layout().unit_bytes.saturating_mul(units.into());
+        let piece = &mut self.piece;
+        piece.bytes = piece.bytes.saturating_add(bytes(units));
+        piece.used_bytes = piece.used_bytes.saturating_add(bytes(marked));
+        piece.leaked_bytes = piece.leaked_bytes.saturating_add(bytes(leaked));
     }
 
     fn flush(&self) {
