@@ -88,7 +88,8 @@ fn readable(found: &BTreeSet<Vec<u8>>, whole: &BTreeSet<Vec<u8>>) -> usize {
         let body = document.lines().find(|line| line.starts_with("of ")).unwrap();
         let content = document.split("\n\n").max_by_key(|part| part.len()).unwrap().split("\n--").next().unwrap();
         assert!(content.len() > 9000);
-        let has = |other: &&String| [subject, body].iter().all(|wanted| other.lines().any(|line| line == *wanted)) && other.contains(content);
+        let has =
+            |other: &&String| [subject, body].iter().all(|wanted| other.lines().any(|line| line == *wanted)) && other.contains(content);
         found.iter().any(|other| has(&other))
     };
     whole.iter().filter(is_there).count()

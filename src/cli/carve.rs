@@ -76,7 +76,8 @@ impl Stores<'_> {
         self.tell(&name, carved)?;
         let tree = Tree::new(Arc::clone(&carved.store), self.view, CACHE_BYTES);
         if self.view.recovered == Recovered::All {
-            tree.search(self.progress).map_err(|error| if matches!(error, Error::Cancelled) { export::Stop::Cancelled } else { error.into() })?;
+            tree.search(self.progress)
+                .map_err(|error| if matches!(error, Error::Cancelled) { export::Stop::Cancelled } else { error.into() })?;
         }
         let (start, whole) = (carved.start, carved.is_whole);
         let origin = Some(Origin { start, from: carved.range.start, to: carved.range.end, whole });

@@ -254,7 +254,8 @@ impl Manifest {
         let (_, old) = Old::read(&dir.join(MANIFEST)).map_err(failed)?;
         let file = create(&dir.join(PART), settings.mode).map_err(failed)?;
         let mut manifest = Self { dir: dir.clone(), out: BufWriter::new(file), old: Arc::new(old), settled: HashSet::new() };
-        let start = Start { schema: SCHEMA, format: settings.layout.name().to_owned(), store: store.to_owned(), origin: settings.origin.clone() };
+        let start =
+            Start { schema: SCHEMA, format: settings.layout.name().to_owned(), store: store.to_owned(), origin: settings.origin.clone() };
         manifest.write(&Line::Start(start))?;
         manifest.flush()?;
         Ok(manifest)
