@@ -559,3 +559,17 @@ fn the_command_line_searches_where_it_is_asked_to() {
     };
     assert_eq!((listed(&[]), listed(&["-o", "recovered=all"])), (0, 5));
 }
+
+/// What a search found has its node and blocks in the manifest, by which a second run knows it again.
+#[test]
+fn a_second_export_leaves_alone_what_the_first_one_found() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, to) = (place.path().join("store.pst"), place.path().join("out"));
+    std::fs::write(&file, forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("deleted-messages"))).unwrap();
+    let export = || {
+        let run = Command::new(env!("CARGO_BIN_EXE_pstfs")).args(["export", "--recovered", "all"]).args([&file, &to]).output().unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    assert!(!export().contains("there already"));
+    assert!(export().ends_with("; 11 there already\n"));
+}
