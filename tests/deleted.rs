@@ -245,11 +245,12 @@ fn check(format: Format, cipher: Cipher, rounds: usize, inserts: usize) {
         findings.count(Category::Deleted),
         findings.count(Category::Older),
         findings.count(Category::Fragment),
-        peer(&case.bytes),
+        peer_recall(&case),
     );
     assert!(found * 100 >= intact * 99, "{found} of {intact}");
     assert!(older_found * 100 >= older_intact * 99, "{older_found} of {older_intact} earlier states");
     assert!(texts(&deleted).is_disjoint(&live), "a live item is called deleted");
+    let known: BTreeSet<String> = case.known.iter().flat_map(|document| unfolded(document)).collect();
     for (ino, (path, bytes)) in deleted.iter().chain(&older) {
         let Some(Object::Found(index)) = Object::of(*ino) else { panic!("{path}") };
         let found = findings.get(index).unwrap();
@@ -258,6 +259,8 @@ fn check(format: Format, cipher: Cipher, rounds: usize, inserts: usize) {
         assert!(String::from_utf8_lossy(bytes).to_lowercase().contains(&format!("x-pstfs-origin: {says}")) || path.ends_with(".vcf"));
         if found.confidence == Confidence::Complete {
             assert!(case.known.contains(&plain(bytes)), "{path} was never there");
+        } else {
+            assert_eq!(made_up(bytes, &known), Vec::<String>::new(), "{path}");
         }
         let origin = tree.xattr(*ino, "user.pst.origin").unwrap().unwrap();
         assert_eq!(String::from_utf8(origin).unwrap(), found.origin.to_string());
@@ -268,20 +271,69 @@ fn check(format: Format, cipher: Cipher, rounds: usize, inserts: usize) {
     documents(&tree, "Recovered/Fragments");
 }
 
-/// How many items pffexport recovers from the same bytes.
-fn peer(bytes: &[u8]) -> String {
+/// What pffexport recovers from the same bytes: how many items, and the lines of what it tells of each.
+fn peer(bytes: &[u8]) -> Option<(usize, BTreeSet<String>)> {
     let folder = tempfile::tempdir().unwrap();
     let (store, target) = (folder.path().join("store.pst"), folder.path().join("out"));
     std::fs::write(&store, bytes).unwrap();
-    let run = Command::new("pffexport").args(["-q", "-m", "recovered", "-t"]).arg(&target).arg(&store).output();
-    if run.is_err() {
-        return "not installed".into();
+    Command::new("pffexport").args(["-q", "-m", "recovered", "-t"]).arg(&target).arg(&store).output().ok()?;
+    let (mut count, mut lines) = (0, BTreeSet::new());
+    for entry in std::fs::read_dir(folder.path().join("out.recovered")).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        count += usize::from(!name.starts_with("Folder") && name.ends_with(|last: char| last.is_ascii_digit()));
+        for file in ["OutlookHeaders.txt", "Contact.txt"] {
+            let text = std::fs::read(path.join(file)).unwrap_or_default();
+            let last = |line: &str| line.rsplit('\t').next().unwrap_or_default().trim().to_owned();
+            lines.extend(String::from_utf8_lossy(&text).lines().map(last));
+        }
     }
-    let found = std::fs::read_dir(folder.path().join("out.recovered")).map_or(0, |entries| {
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| !name.starts_with("Folder") && name.ends_with(|last: char| last.is_ascii_digit())).count()
-    });
-    found.to_string()
+    Some((count, lines))
+}
+
+fn peer_count(bytes: &[u8]) -> String {
+    peer(bytes).map_or_else(|| "not installed".into(), |(count, _)| count.to_string())
+}
+
+/// How many of the whole items that were deleted pffexport recovers at all, by their subject or name alone.
+fn peer_recall(case: &Case) -> String {
+    let Some((count, lines)) = peer(&case.bytes) else { return "not installed".into() };
+    let intact = || case.deleted.iter().filter(|truth| truth.is_intact(&case.bytes));
+    let found = intact().filter(|truth| lines.contains(&title(&truth.document))).count();
+    format!("{found} of {} ({count} in all)", intact().count())
+}
+
+/// A mail's subject, or the name on a card.
+fn title(document: &[u8]) -> String {
+    let text = String::from_utf8_lossy(document).into_owned();
+    let title = text.lines().find_map(|line| line.strip_prefix("Subject: ").or_else(|| line.strip_prefix("FN:")));
+    title.unwrap_or_default().to_owned()
+}
+
+/// What a document says that none that ever was says: lines of it that are neither in one nor about what is missing.
+fn made_up(document: &[u8], known: &BTreeSet<String>) -> Vec<String> {
+    let is_ours = |line: &&String| {
+        let own = ["X-Pstfs-", "X-PSTFS-", "Message-ID:", "Content-Type:", "Content-Transfer-Encoding:", "To: ", "--"];
+        own.iter().any(|own| line.starts_with(own)) || line.contains("unreadable.txt") || line.contains("cannot be read")
+    };
+    // What is missing of an attachment is zeros, before or behind what is there.
+    let is_cut = |line: &&String| {
+        if line.chars().all(|char| char == 'A' || char == '=') {
+            return true;
+        }
+        let (tail, head) = (line.trim_start_matches('A'), line.trim_end_matches(['A', '=']));
+        let rest = |text: &str, at: usize| text.get(at..).unwrap_or_default().to_owned();
+        let (tail, head) = (rest(tail, 4), head.get(..head.len().saturating_sub(4)).unwrap_or_default());
+        line.starts_with("AAAA") && known.iter().any(|line| line.ends_with(&tail))
+            || line.ends_with("AAAA") && known.iter().any(|line| line.starts_with(head))
+    };
+    unfolded(document).filter(|line| !known.contains(line)).filter(|line| !is_ours(&line) && !is_cut(&line)).collect()
+}
+
+/// The lines of a document, those of its headers in one piece.
+fn unfolded(document: &[u8]) -> impl Iterator<Item = String> + use<> {
+    let text = String::from_utf8_lossy(document).replace("\n ", " ").replace("\n\t", " ");
+    text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().into_iter()
 }
 
 #[test]
@@ -298,7 +350,7 @@ fn deleted_items_are_found_in_unicode_stores() {
 
 #[test]
 fn deleted_items_are_found_in_4k_stores() {
-    check(Format::Unicode4k, Cipher::None, 1, 6);
+    Cipher::ALL.into_iter().for_each(|cipher| check(Format::Unicode4k, cipher, 1, 6));
     check(Format::Unicode4k, Cipher::Permute, 3, 2);
 }
 
@@ -354,6 +406,29 @@ fn items_are_found_where_no_old_page_names_them() {
         assert!(recalled * 100 >= intact * 99);
         assert!(older_recalled * 100 >= older_intact * 99);
         assert!(found.iter().chain(&older).all(|document| case.known.contains(document)), "something was made up");
+    }
+}
+
+/// The live page's own slack: no older page is left, and no block looks free, so nothing else tells of the item.
+#[test]
+fn what_only_a_slack_entry_names_is_found() {
+    for (format, cipher) in [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::None)] {
+        let mut bytes = forge::store(format, cipher, &forge::Recipe::parse(RECIPE));
+        let all = live(&open(&bytes));
+        let gone: BTreeMap<Nid, Vec<u8>> = all.iter().skip(2).step_by(9).map(|(nid, document)| (*nid, document.clone())).collect();
+        for nid in gone.keys() {
+            bytes = forge::edits::damaged(bytes, &forge::Recipe::parse(&format!("leave node node={nid}\n")));
+        }
+        let tree = open(&bytes);
+        tree.search(&Progress::default()).unwrap();
+        let findings = tree.found().unwrap();
+        let found: BTreeMap<Nid, _> = findings.items().iter().map(|one| (one.nid(), one)).collect();
+        assert_eq!(found.keys().collect::<Vec<_>>(), gone.keys().collect::<Vec<_>>(), "{format:?}");
+        assert!(found.values().all(|one| matches!(one.origin, Origin::Slack(_)) && one.category == Category::Deleted));
+        assert!(found.values().all(|one| one.confidence == Confidence::Complete));
+        let shown = documents(&tree, "Recovered/Deleted");
+        assert!(shown.values().all(|(path, _)| path.matches('/').count() > 2), "each stands in its folder: {:?}", shown.values().next());
+        assert_eq!(shown.values().map(|(_, bytes)| plain(bytes)).collect::<BTreeSet<_>>(), gone.into_values().collect());
     }
 }
 
@@ -458,7 +533,7 @@ fn what_real_stores_have_deleted_opens() {
         let findings = tree.found().unwrap();
         let shown = documents(&tree, "Recovered").len();
         let counts = Category::ALL.map(|category| findings.count(category));
-        let peer = peer(&std::fs::read(&path).unwrap());
+        let peer = peer_count(&std::fs::read(&path).unwrap());
         println!("{:60} {counts:?} deleted, older, fragments; pffexport: {peer}", path.file_name().unwrap().to_string_lossy());
         assert!(shown >= counts.iter().sum());
         let is_live = |nid: Nid| tree.store().ndb().node(nid).unwrap().is_some();
@@ -483,4 +558,18 @@ fn the_command_line_searches_where_it_is_asked_to() {
         String::from_utf8(run.stdout).unwrap().matches("Recovered/Deleted/Inbox/2024").count()
     };
     assert_eq!((listed(&[]), listed(&["-o", "recovered=all"])), (0, 5));
+}
+
+/// What a search found has its node and blocks in the manifest, by which a second run knows it again.
+#[test]
+fn a_second_export_leaves_alone_what_the_first_one_found() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, to) = (place.path().join("store.pst"), place.path().join("out"));
+    std::fs::write(&file, forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("deleted-messages"))).unwrap();
+    let export = || {
+        let run = Command::new(env!("CARGO_BIN_EXE_pstfs")).args(["export", "--recovered", "all"]).args([&file, &to]).output().unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    assert!(!export().contains("there already"));
+    assert!(export().ends_with("; 11 there already\n"));
 }

@@ -11,7 +11,7 @@ use super::out::{Failure, Output, Stop, in_words};
 use super::source;
 use super::text;
 use crate::damage::Error;
-use crate::disk::{self, Access};
+use crate::disk::{self, Access, ReadAt};
 use crate::export::{self, Origin, Settings, Summary};
 use crate::progress::Progress;
 use crate::recover::{self, Carved};
@@ -27,11 +27,12 @@ pub(super) fn exported(args: &Export, view: View, out: &mut Output) -> Result<(S
     let cancelled = Arc::clone(&progress);
     on_interrupt(move || cancelled.cancel())?;
     let image = disk::open(&args.file, Access::default()).map_err(|error| failed(&in_words(&error)))?;
+    let image: Arc<dyn ReadAt> = Arc::new(image);
     let settings = settings(args, &args.file, &progress).map_err(|stop| stopped(&stop))?;
     let bar = Some(Bar::show(Arc::clone(&progress), Unit::Bytes, args.quiet));
     let mut stores = Stores { args, view, out, progress: &progress, settings, bar, count: 0, parts: 0, summary: Summary::default() };
     let mut stop = None;
-    let result = recover::carve(&(Arc::new(image) as _), CACHE_BYTES, &progress, &mut |carved| {
+    let result = recover::carve(&image, CACHE_BYTES, &progress, &mut |carved| {
         stores.store(&carved).map_err(|why| {
             stop = Some(why);
             Error::Cancelled

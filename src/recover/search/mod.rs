@@ -70,8 +70,11 @@ pub fn search(store: &Store, progress: &Progress) -> Result<Findings> {
 }
 
 /// A database of these blocks, wherever in the file they verify.
+///
+/// Only what its CRC proves: the start of a free block may hold what was written over it, and would show one item's words
+/// in another's.
 fn view(ndb: &Ndb, blocks: impl Iterator<Item = Bid>, survey: &Survey) -> Result<Arc<Ndb>> {
-    let places = blocks.filter_map(|bid| survey.copies(bid).first()).map(|copy| BlockPlace {
+    let places = blocks.filter_map(|bid| survey.copies(bid).first()).filter(|copy| copy.crc_ok).map(|copy| BlockPlace {
         bid: copy.bid,
         ib: copy.ib,
         size: copy.size,

@@ -14,6 +14,7 @@
 //! flip   trailer message="Long" index=0 field=signature
 //! swap   page tree=nodes level=0 index=0 entry=0 with=1 fix=yes
 //! drop   node node=0x60d
+//! leave  node node=0x200024
 //! free   map message="Long"
 //! leak   map
 //! cut    file at=60%
@@ -29,7 +30,8 @@
 //! index, `cell` what stands in a row. Lines that begin with `props` or `row` are of the module `objects`, done first.
 //!
 //! Places are found in the healthy base. The data of blocks are changed as they are before encoding. `fix=yes` puts the
-//! CRC of header, page or block right afterwards: damage that no checksum shows.
+//! CRC of header, page or block right afterwards: damage that no checksum shows. `leave` takes an entry out of its page and
+//! lets it stand behind those in use, as Outlook does where it was the last one.
 
 use std::sync::Arc;
 
@@ -98,7 +100,7 @@ impl Damage<'_> {
         match line.word.as_str() {
             "cut" => return self.cut(line),
             "grow" => return self.bytes.resize(self.bytes.len() + line.number("by").expect("by=") as usize, 0),
-            "drop" => return self.drop(line),
+            "drop" | "leave" => return self.drop(line),
             "free" => return self.free(line),
             "leak" => return self.leak(),
             _ => {}
@@ -177,7 +179,11 @@ impl Damage<'_> {
         let info: BTreeInfo = codec::decode(format, &bytes[area..]).expect("a page");
         let (size, end) = (usize::from(info.entry_bytes), usize::from(info.entry_bytes) * usize::from(info.count));
         let start = place.at - place.at % size;
+        let removed = bytes[start..start + size].to_vec();
         bytes.copy_within(start + size..end, start);
+        if line.word == "leave" {
+            bytes[end - size..end].copy_from_slice(&removed);
+        }
         let info = codec::encode(format, &BTreeInfo { count: info.count - 1, ..info });
         bytes[area..area + info.len()].copy_from_slice(&info);
         self.write(&place.what, bytes, Some("yes"));

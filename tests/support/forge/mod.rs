@@ -18,7 +18,7 @@
 pub mod big;
 mod build;
 mod classes;
-mod edits;
+pub mod edits;
 mod files;
 mod items;
 mod objects;
