@@ -7,6 +7,7 @@
 
 mod apply;
 mod backup;
+mod fresh;
 pub mod low;
 mod record;
 mod undo;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use apply::{Applied, apply, end_interrupted, journal_of};
 pub use backup::{Backup, Kept};
+pub use fresh::{Fresh, fresh_skeleton};
 pub use record::{Record, State};
 pub use undo::{Undone, undo};
 
