@@ -19,11 +19,11 @@ mod blank;
 mod check;
 mod support;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use pstfs::damage::{Finding, Severity};
-use pstfs::disk::ReadAt;
+use pstfs::disk::{MemoryFile, ReadAt};
 use pstfs::format::Format;
 use pstfs::format::amap;
 use pstfs::format::cipher::Cipher;
@@ -34,6 +34,7 @@ use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
+use pstfs::repair::fresh_skeleton;
 use pstfs::repair::low::{self, LowPlan};
 use pstfs::scan::{self, Event};
 use pstfs::store::Store;
@@ -307,5 +308,40 @@ fn bits_flipped_anywhere() {
                 bytes[at] ^= 1 << random.below(8);
             }
         });
+    }
+}
+
+/// Bytes that hold no store become an empty one, and the same one each time.
+#[test]
+fn noise_becomes_an_empty_store() {
+    let file: Arc<dyn ReadAt> = Arc::new(Random::new(7).bytes(1 << 20));
+    let fresh = |file: &Arc<dyn ReadAt>| {
+        let output = MemoryFile::default();
+        let fresh = fresh_skeleton(file, &output, &Progress::default()).unwrap();
+        (output.into_bytes(), fresh)
+    };
+    let (bytes, told) = fresh(&file);
+    assert_eq!((told.stores, told.items), (0, 0));
+    assert_eq!(check::faults(&bytes), Vec::<String>::new());
+    assert_eq!(findings(&bytes, &opened(&bytes)), []);
+    assert_eq!(bytes, fresh(&file).0);
+}
+
+/// A store that lies inside another file comes out with its folders and every document.
+#[test]
+fn what_can_be_carved_goes_into_the_fresh_store() {
+    for (format, cipher) in VARIANTS {
+        let whole = forge::store(format, cipher, &forge::recipe("every-format"));
+        let file: Arc<dyn ReadAt> = Arc::new([Random::new(8).bytes(512 * 5), whole.clone(), Random::new(9).bytes(3000)].concat());
+        let output = MemoryFile::default();
+        let told = fresh_skeleton(&file, &output, &Progress::default()).unwrap();
+        let bytes = output.into_bytes();
+        assert_eq!((told.stores, told.failed.as_slice()), (1, [].as_slice()), "{format:?}");
+        assert_eq!(check::faults(&bytes), Vec::<String>::new(), "{format:?}");
+        let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
+        let names = |documents: Documents| documents.keys().map(name).collect::<BTreeSet<_>>();
+        let (intended, found) = (documents(&whole), documents(&bytes));
+        assert!(!intended.is_empty() && found.keys().all(|path| path.contains("/Lost and Found/Store 1/")), "{format:?}");
+        assert_eq!(names(found), names(intended), "{format:?}");
     }
 }

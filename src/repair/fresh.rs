@@ -70,9 +70,9 @@ impl Copy<'_, '_> {
             Err(error) => return self.survive(error, "what no folder reaches"),
         };
         for folder in orphans.folders() {
-            self.tree(*folder, to)?;
+            self.tree(folder, to)?;
         }
-        orphans.messages().iter().try_for_each(|nid| self.item(*nid, to))
+        orphans.messages().try_for_each(|nid| self.item(nid, to))
     }
 
     /// A folder and those below it, each where its parent went.
