@@ -161,7 +161,8 @@ impl Plan {
         if !self.left.is_empty() {
             lines.push(format!("{} findings are left as they are", self.left.len()));
         }
-        let (ranges, bytes) = prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
+        let (ranges, bytes) =
+            prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
         lines.push(match ranges {
             0 => "no free space of the store is written over".to_owned(),
             _ => format!("{bytes} bytes of free space in {ranges} places are written over: what could be recovered from them is gone then"),
