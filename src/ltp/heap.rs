@@ -1,5 +1,6 @@
 //! Heaps: small items in the blocks of a node ([MS-PST] 2.3.1).
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -14,11 +15,13 @@ use crate::ndb::{Block, Data, Ndb};
 /// A heap, and the subnodes beside it.
 #[derive(Debug)]
 pub struct Heap<'a> {
-    ndb: &'a Ndb,
-    nid: Nid,
-    data: Arc<Data>,
-    subnodes: Bid,
-    header: HeapHeader,
+    pub(super) ndb: &'a Ndb,
+    pub(super) nid: Nid,
+    pub(super) data: Arc<Data>,
+    pub(super) subnodes: Bid,
+    pub(super) header: HeapHeader,
+    /// Blocks that were put right in memory, by their number.
+    pub(super) righted: BTreeMap<usize, Arc<Block>>,
 }
 
 /// An item of a heap.
@@ -78,7 +81,7 @@ impl<'a> Heap<'a> {
         if header.signature != HEAP_SIGNATURE {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
-        Ok(Self { ndb, nid, data, subnodes, header })
+        Ok(Self { ndb, nid, data, subnodes, header, righted: BTreeMap::new() })
     }
 
     /// The database that the heap lies in.
@@ -119,7 +122,10 @@ impl<'a> Heap<'a> {
         if index >= self.data.leaves().len() {
             return Err(missing);
         }
-        let block = self.data.block(self.ndb, index)?;
+        let block = match self.righted.get(&index) {
+            Some(block) => Arc::clone(block),
+            None => self.data.block(self.ndb, index)?,
+        };
         let range = heap::item_range(self.ndb.format(), &block.data, hid.index(layout)).filter(|range| range.end <= block.data.len());
         Ok(HeapItem { range: range.ok_or(missing)?, block })
     }

@@ -6,6 +6,7 @@
 
 mod heap;
 mod properties;
+mod salvage;
 mod table;
 mod tree;
 pub mod value;

@@ -17,13 +17,28 @@ use crate::ndb::Ndb;
 pub struct Properties<'a> {
     heap: Heap<'a>,
     records: Vec<PropertyRecord>,
+    /// Whether their tree says that its records are as long as they must be.
+    exact: bool,
 }
 
 impl<'a> Properties<'a> {
     /// Reads the records of a node's properties; the values stay where they are.
     pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
-        let heap = Heap::open(ndb, nid, data, subnodes)?;
-        let place = Place::node(nid.0);
+        Self::of_heap(Heap::open(ndb, nid, data, subnodes)?)
+    }
+
+    /// The same where the heap's head is damaged, as far as what it should say follows from the rest; `None` where it
+    /// does not.
+    pub fn salvage(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Option<Self>> {
+        let Some(heap) = Heap::salvage(ndb, nid, data, subnodes)? else { return Ok(None) };
+        match Self::of_heap(heap) {
+            Err(error) if error.is_io() => Err(error),
+            properties => Ok(properties.ok()),
+        }
+    }
+
+    fn of_heap(heap: Heap<'a>) -> Result<Self> {
+        let (ndb, place) = (heap.ndb(), Place::node(heap.nid().0));
         if heap.client() != HeapClient::PROPERTIES {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
@@ -37,7 +52,13 @@ impl<'a> Properties<'a> {
         if usize::from(header.key_bytes).saturating_add(header.data_bytes.into()) < PropertyRecord::size(ndb.format()) {
             return Err(Error::Damaged(Code::TreeHeader, place));
         }
-        Ok(Self { heap, records })
+        let exact = (header.key_bytes, header.data_bytes) == (2, 6);
+        Ok(Self { heap, records, exact })
+    }
+
+    /// Whether the records are as long as they must be: where their tree says otherwise, they need not be what they seem.
+    pub const fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// The heap below.

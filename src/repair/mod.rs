@@ -9,6 +9,8 @@ mod apply;
 mod backup;
 mod fresh;
 pub mod low;
+mod mend;
+mod plan;
 mod record;
 mod undo;
 
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use apply::{Applied, apply, end_interrupted, journal_of};
 pub use backup::{Backup, Kept};
 pub use fresh::{Fresh, fresh_skeleton};
+pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
 pub use undo::{Undone, undo};
 

@@ -251,7 +251,7 @@ impl Props {
 
 /// The code page that an object's own numbers tell, in the order in which Outlook asks ([MS-OXCMSG] 2.2.1.20); the
 /// language tells where no page is named or known.
-pub(super) fn codepage_told(int: impl Fn(Key) -> Option<i32>) -> Option<u16> {
+pub fn codepage_told(int: impl Fn(Key) -> Option<i32>) -> Option<u16> {
     let page = |key| int(key).and_then(|page| u16::try_from(page).ok()).filter(|page| codepage::is_known(*page));
     let language = || codepage::by_lcid(u32::from_le_bytes(int(tags::MESSAGE_LOCALE_ID)?.to_le_bytes()));
     page(tags::MESSAGE_CODEPAGE).or_else(|| page(tags::INTERNET_CODEPAGE)).or_else(language)

@@ -34,6 +34,11 @@ impl Store {
         self.special.roles.get(&folder).copied()
     }
 
+    /// The special folders and what they are for.
+    pub fn roles(&self) -> impl Iterator<Item = (Nid, Role)> {
+        self.special.roles.iter().map(|(nid, role)| (*nid, *role))
+    }
+
     pub(super) fn find_special(&self) -> Result<Special> {
         let received = self.receive_folders()?;
         let inbox = ["IPM.NOTE", "IPM", ""].iter().find_map(|class| received.get(*class)).copied();

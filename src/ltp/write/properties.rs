@@ -41,6 +41,11 @@ impl PropertiesBuilder {
         }
     }
 
+    /// Sets a property to a value as it is stored.
+    pub fn set_bytes(&mut self, id: u16, kind: PropType, bytes: Vec<u8>) {
+        self.values.insert(id, (kind, Content::Bytes(bytes)));
+    }
+
     /// Sets a property whose value is a data tree in the file already.
     pub fn set_stored(&mut self, id: u16, kind: PropType, data: Bid, bytes: u64) {
         self.stored_bytes = self.stored_bytes.saturating_add(bytes);

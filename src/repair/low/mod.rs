@@ -123,6 +123,13 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
 }
 
 impl LowPlan {
+    /// Whether what a finding tells is put right.
+    pub fn mends(&self, finding: &Finding) -> bool {
+        let mut need = Need::default();
+        need.add(finding.code);
+        need != Need::default() && !self.is_empty()
+    }
+
     /// What a census found, counted.
     fn take(&mut self, census: Census<'_>) -> Result<()> {
         let lost = if self.rebuild == Rebuild::Trees { None } else { Some(census.lost_counts()?) };

@@ -15,9 +15,9 @@ use crate::store::props::Key;
 use crate::store::tags;
 
 /// How many hash buckets Outlook makes.
-const BUCKETS: u16 = 251;
+pub const BUCKETS: u16 = 251;
 /// The property id of the first bucket.
-const FIRST_BUCKET: u16 = 0x1000;
+pub const FIRST_BUCKET: u16 = 0x1000;
 /// Property sets that have numbers of their own; those in the stream begin with 3.
 const FIRST_SET: u16 = 3;
 
@@ -98,14 +98,19 @@ impl Names {
 
     /// The hash buckets that hold anything. In a bucket a string stands by its hash, not by its offset.
     fn buckets(&self) -> HashMap<u16, Vec<u8>> {
-        let mut buckets: HashMap<u16, Vec<u8>> = HashMap::new();
-        for (entry, hash) in &self.entries {
-            let bucket = (hash ^ u32::from(entry.set)).checked_rem(BUCKETS.into()).and_then(|bucket| u16::try_from(bucket).ok());
-            let id = FIRST_BUCKET.saturating_add(bucket.unwrap_or(0));
-            buckets.entry(id).or_default().extend(codec::encode(Format::Unicode, &NameEntry { value: *hash, ..*entry }));
-        }
-        buckets
+        buckets(self.entries.iter().copied())
     }
+}
+
+/// The properties of the map's index: for each bucket that holds anything its entries, found by number or hash.
+pub fn buckets(entries: impl Iterator<Item = (NameEntry, u32)>) -> HashMap<u16, Vec<u8>> {
+    let mut buckets: HashMap<u16, Vec<u8>> = HashMap::new();
+    for (entry, hash) in entries {
+        let bucket = (hash ^ u32::from(entry.set)).checked_rem(BUCKETS.into()).and_then(|bucket| u16::try_from(bucket).ok());
+        let id = FIRST_BUCKET.saturating_add(bucket.unwrap_or(0));
+        buckets.entry(id).or_default().extend(codec::encode(Format::Unicode, &NameEntry { value: hash, ..entry }));
+    }
+    buckets
 }
 
 /// The node of the map.

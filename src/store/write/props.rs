@@ -29,7 +29,7 @@ impl From<Key> for PropertyKey {
 }
 
 /// The id of a key that is one; 0, which is no property, for a name.
-pub(super) const fn id_of(key: Key) -> u16 {
+pub const fn id_of(key: Key) -> u16 {
     match key {
         Key::Id(id) => id,
         Key::Lid(..) | Key::Name(..) => 0,
@@ -91,7 +91,7 @@ impl PropertyList {
 }
 
 /// A value as a store of this format keeps it: in ANSI stores strings are in a code page.
-pub(super) fn own_value(format: Format, codepage: u16, kind: PropType, value: &Value) -> (PropType, Value) {
+pub fn own_value(format: Format, codepage: u16, kind: PropType, value: &Value) -> (PropType, Value) {
     let own = own_kind(format, kind);
     if own == kind { (kind, value.clone()) } else { (own, in_codepage(codepage, value)) }
 }

@@ -16,15 +16,15 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{BlockSink, Draft, Part, Stored, Transaction};
 
 /// The cells of a row by property id.
-pub(super) type Cells = BTreeMap<u16, Value>;
+pub type Cells = BTreeMap<u16, Value>;
 
 /// A table in memory.
 #[derive(Clone, Debug)]
-pub(super) struct Rows {
+pub struct Rows {
     /// Its columns.
-    pub(super) shape: TableShape,
+    pub shape: TableShape,
     /// Its rows by id.
-    pub(super) rows: BTreeMap<u32, Cells>,
+    pub rows: BTreeMap<u32, Cells>,
 }
 
 /// The table of this node; `None` where there is no such node.
@@ -49,14 +49,14 @@ pub(super) fn read(ndb: &Ndb, nid: Nid) -> Result<Option<Rows>> {
 }
 
 /// A value with its bytes: a large one is read.
-fn loaded(ndb: &Ndb, kind: PropType, value: Value) -> Result<Value> {
+pub fn loaded(ndb: &Ndb, kind: PropType, value: Value) -> Result<Value> {
     let Value::Stream(stream) = &value else { return Ok(value) };
     let bytes = ndb.data(stream.data)?.read_all(ndb)?;
     Ok(Value::decode(kind, &bytes).unwrap_or(value))
 }
 
 /// A table with these rows.
-pub(super) fn table(transaction: &mut Transaction<'_>, table: Rows) -> Result<Draft> {
+pub fn table(transaction: &mut Transaction<'_>, table: Rows) -> Result<Draft> {
     let mut builder = TableBuilder::new(BlockSink::format(transaction), table.shape)?;
     for (id, cells) in &table.rows {
         let version = match cells.get(&ROW_VERSION) {

@@ -12,9 +12,9 @@ use crate::ltp::write::TableShape;
 
 /// A table that every store has empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Template {
+pub struct Template {
     /// The node that holds it.
-    pub(super) nid: Nid,
+    pub nid: Nid,
     ends: [u16; 4],
     /// Id and type, offset in the row, size, bit.
     columns: &'static [(u32, u16, u8, u8)],
@@ -22,7 +22,7 @@ pub(super) struct Template {
 
 impl Template {
     /// The columns in a store of this format.
-    pub(super) fn shape(&self, format: Format) -> TableShape {
+    pub fn shape(&self, format: Format) -> TableShape {
         let columns = self.columns.iter().map(|(tag, offset, size, bit)| {
             let [a, b, c, d] = tag.to_le_bytes();
             let kind = own_kind(format, PropType(u16::from_le_bytes([a, b])));
@@ -33,7 +33,7 @@ impl Template {
 }
 
 /// The type that a property has in this format: ANSI stores keep strings in a code page.
-pub(super) fn own_kind(format: Format, kind: PropType) -> PropType {
+pub fn own_kind(format: Format, kind: PropType) -> PropType {
     let multi = kind.0 & PropType::MULTI;
     match (format, kind.element()) {
         (Format::Ansi, PropType::UNICODE) => PropType(PropType::STRING8.0 | multi),
@@ -42,7 +42,7 @@ pub(super) fn own_kind(format: Format, kind: PropType) -> PropType {
 }
 
 /// The folders in a folder.
-pub(super) const HIERARCHY: Template = Template {
+pub const HIERARCHY: Template = Template {
     nid: Nid(0x60d),
     ends: [52, 52, 53, 55],
     columns: &[
@@ -63,7 +63,7 @@ pub(super) const HIERARCHY: Template = Template {
 };
 
 /// The messages in a folder.
-pub(super) const CONTENTS: Template = Template {
+pub const CONTENTS: Template = Template {
     nid: Nid(0x60e),
     ends: [120, 120, 122, 126],
     columns: &[
@@ -99,7 +99,7 @@ pub(super) const CONTENTS: Template = Template {
 };
 
 /// The associated messages in a folder.
-pub(super) const ASSOCIATED: Template = Template {
+pub const ASSOCIATED: Template = Template {
     nid: Nid(0x60f),
     ends: [56, 56, 57, 59],
     columns: &[
@@ -122,7 +122,7 @@ pub(super) const ASSOCIATED: Template = Template {
 };
 
 /// The messages in a search folder.
-pub(super) const SEARCH_CONTENTS: Template = Template {
+pub const SEARCH_CONTENTS: Template = Template {
     nid: Nid(0x610),
     ends: [72, 72, 75, 78],
     columns: &[
@@ -149,21 +149,21 @@ pub(super) const SEARCH_CONTENTS: Template = Template {
 };
 
 /// Where messages of a class are received.
-pub(super) const RECEIVE_FOLDERS: Template = Template {
+pub const RECEIVE_FOLDERS: Template = Template {
     nid: Nid::RECEIVE_FOLDER_TABLE,
     ends: [16, 16, 16, 17],
     columns: &[(0x001a_001f, 12, 4, 3), (0x6605_0003, 8, 4, 2), (0x67f2_0003, 0, 4, 0), (0x67f3_0003, 4, 4, 1)],
 };
 
 /// The messages that wait to be sent.
-pub(super) const OUTGOING_QUEUE: Template = Template {
+pub const OUTGOING_QUEUE: Template = Template {
     nid: Nid(0x64c),
     ends: [24, 24, 24, 25],
     columns: &[(0x0039_0040, 16, 8, 4), (0x0e10_0003, 12, 4, 3), (0x0e14_0003, 8, 4, 2), (0x67f2_0003, 0, 4, 0), (0x67f3_0003, 4, 4, 1)],
 };
 
 /// The attachments of a message.
-pub(super) const ATTACHMENTS: Template = Template {
+pub const ATTACHMENTS: Template = Template {
     nid: Nid::ATTACHMENT_TABLE,
     ends: [24, 24, 24, 25],
     columns: &[
@@ -177,7 +177,7 @@ pub(super) const ATTACHMENTS: Template = Template {
 };
 
 /// The recipients of a message.
-pub(super) const RECIPIENTS: Template = Template {
+pub const RECIPIENTS: Template = Template {
     nid: Nid::RECIPIENT_TABLE,
     ends: [48, 48, 50, 52],
     columns: &[
@@ -230,7 +230,7 @@ const REPLICATION_6F8: Template = Template {
 };
 
 /// All that stand empty in a store, each in a node of its own. The receive-folder table is no template: it has rows.
-pub(super) const EMPTY: [Template; 10] = [
+pub const EMPTY: [Template; 10] = [
     HIERARCHY,
     CONTENTS,
     ASSOCIATED,

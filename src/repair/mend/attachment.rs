@@ -1,0 +1,223 @@
+//! Attachments and their table, brought together ([MS-PST] 2.4.6).
+
+use std::collections::BTreeMap;
+
+use super::Mender;
+use super::bag::{Bag, readable};
+use super::message::Standing;
+use super::table;
+use crate::damage::Result;
+use crate::format::block::SubnodeEntry;
+use crate::format::id::{Nid, NodeType};
+use crate::ltp::value::Value;
+use crate::ndb::write::{Part, Stored};
+use crate::store::item::NodeRef;
+use crate::store::tags;
+use crate::store::write::rows::{self, Rows};
+use crate::store::write::templates::ATTACHMENTS;
+use crate::store::write::{Cells, id_of};
+
+/// How an attachment is stored: PidTagAttachMethod ([MS-OXCMSG] 2.2.2.9).
+const NONE: i32 = 0;
+const BY_VALUE: i32 = 1;
+const EMBEDDED: i32 = 5;
+const OLE: i32 = 6;
+const METHOD_MAX: i32 = 7;
+/// How many messages lie in each other at most.
+const DEPTH_MAX: usize = 30;
+
+/// The attachments of a message, built anew.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
+    /// Themselves and their table.
+    pub(super) parts: Vec<(Nid, Part)>,
+    /// How many there are.
+    pub(super) count: usize,
+    /// Bytes of theirs that lie in the file already.
+    pub(super) stored_bytes: u64,
+}
+
+/// An attachment, built anew.
+struct One {
+    part: Part,
+    bytes: u64,
+    stored: u64,
+    bag: Bag,
+}
+
+impl Mender<'_, '_> {
+    /// Builds the attachments that a message has or its table names.
+    pub(super) fn attachments(&mut self, subnodes: &[SubnodeEntry], message: &mut Bag, depth: usize) -> Result<Attached> {
+        let mut rows = self.attachment_rows(subnodes, message)?;
+        let there: BTreeMap<u32, NodeRef> = subnodes
+            .iter()
+            .filter(|entry| entry.nid.nid.kind() == NodeType::ATTACHMENT)
+            .map(|entry| (entry.nid.nid.0, NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes }))
+            .collect();
+        let named = rows.rows.keys().copied().filter(|id| Nid(*id).kind() == NodeType::ATTACHMENT);
+        let ids: std::collections::BTreeSet<u32> = named.chain(there.keys().copied()).collect();
+        rows.rows.retain(|id, _| ids.contains(id));
+        let mut attached = Attached { count: ids.len(), ..Attached::default() };
+        for id in ids {
+            let cells = rows.rows.remove(&id).unwrap_or_default();
+            let one = self.attachment(Nid(id), there.get(&id).copied(), &cells, message, depth)?;
+            let mut cells = cells;
+            table::copy(self.ndb, &rows.shape, &mut cells, &one.bag)?;
+            cells.insert(id_of(tags::ATTACH_SIZE), size(one.bytes));
+            rows.rows.insert(id, cells);
+            attached.stored_bytes = attached.stored_bytes.saturating_add(one.stored);
+            attached.parts.push((Nid(id), one.part));
+        }
+        if subnodes.iter().any(|entry| entry.nid.nid == Nid::ATTACHMENT_TABLE) || attached.count > 0 {
+            let draft = rows::table(self.transaction, rows)?;
+            attached.parts.push((Nid::ATTACHMENT_TABLE, Part::Draft(draft)));
+        }
+        Ok(attached)
+    }
+
+    fn attachment_rows(&self, subnodes: &[SubnodeEntry], message: &mut Bag) -> Result<Rows> {
+        let Some(entry) = subnodes.iter().find(|entry| entry.nid.nid == Nid::ATTACHMENT_TABLE) else {
+            return Ok(Rows { shape: ATTACHMENTS.shape(self.ndb.format()), rows: BTreeMap::new() });
+        };
+        let node = NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes };
+        let is_there = |nid: Nid| Ok(subnodes.iter().any(|entry| entry.nid.nid == nid));
+        let found = table::read(self.ndb, node, &ATTACHMENTS, &is_there)?;
+        if !found.opened {
+            message.lost.push("the list of attachments: it was made anew".into());
+        }
+        Ok(found.rows)
+    }
+
+    /// Builds an attachment from what is left of it: at least its name, and a word on what is missing.
+    fn attachment(&mut self, nid: Nid, node: Option<NodeRef>, row: &Cells, message: &mut Bag, depth: usize) -> Result<One> {
+        let read = match node {
+            Some(node) => Bag::read(self.ndb, node)?,
+            None => None,
+        };
+        let gone = read.is_none();
+        let mut bag = read.unwrap_or_else(|| Bag::of_cells(row));
+        for id in std::mem::take(&mut bag.dropped) {
+            row.get(&id).into_iter().for_each(|value| bag.set(id, value));
+        }
+        let subnodes = match node {
+            Some(node) => self.subnodes(node, &mut bag)?,
+            None => Vec::new(),
+        };
+        find_content(&mut bag, &subnodes);
+        let objects = self.kept_objects(&mut bag, &subnodes);
+        self.put_method(&mut bag, gone);
+        bag.put(tags::ATTACH_SIZE, &Value::I32(0));
+        if !bag.has(tags::RENDERING_POSITION) {
+            bag.put(tags::RENDERING_POSITION, &Value::I32(-1));
+        }
+        let (below, stored) = self.objects_of(&mut bag, &subnodes, &objects, depth)?;
+        let name = name_of(&bag).unwrap_or_else(|| format!("attachment {nid}"));
+        message.lost.extend(bag.lost.drain(..).map(|lost| format!("of {name}: {lost}")));
+        let mut builder = bag.builder();
+        below.into_iter().for_each(|(nid, part)| builder.add_subnode(nid, part));
+        builder.add_stored_bytes(stored);
+        let large: u64 = bag.ids().into_iter().filter_map(|id| bag.stored(id)).map(|(_, _, len)| len).fold(0, u64::saturating_add);
+        let (draft, bytes) = builder.finish_sized(self.ndb.format(), self.transaction.nids(), &[id_of(tags::ATTACH_SIZE)])?;
+        bag.put(tags::ATTACH_SIZE, &size(bytes));
+        Ok(One { part: Part::Draft(draft), bytes, stored: stored.saturating_add(large), bag })
+    }
+
+    /// How it is stored follows from what it holds. Where the content is gone, a word on that takes its place.
+    fn put_method(&self, bag: &mut Bag, gone: bool) {
+        let data = bag.get(tags::ATTACH_DATA);
+        let large = bag.stored(id_of(tags::ATTACH_DATA)).is_some();
+        let fits = |method: &i32| match *method {
+            EMBEDDED => matches!(data, Some(Value::Object(..))),
+            OLE => matches!(data, Some(Value::Object(..))) || large,
+            method => (NONE..=METHOD_MAX).contains(&method),
+        };
+        let told = bag.int(tags::ATTACH_METHOD);
+        if told.as_ref().is_some_and(fits) && !gone && bag.lost.is_empty() {
+            return;
+        }
+        let method = match data {
+            Some(Value::Object(nid, _)) => {
+                if nid.kind() == NodeType::MESSAGE {
+                    EMBEDDED
+                } else {
+                    OLE
+                }
+            }
+            Some(_) => BY_VALUE,
+            None if large => BY_VALUE,
+            None => NONE,
+        };
+        if method == NONE && (gone || told != Some(NONE)) {
+            self.put_word(bag);
+            return;
+        }
+        if !told.as_ref().is_some_and(fits) {
+            bag.put(tags::ATTACH_METHOD, &Value::I32(method));
+        }
+    }
+
+    /// A word in place of a content that is lost.
+    fn put_word(&self, bag: &mut Bag) {
+        let name = name_of(bag).unwrap_or_else(|| "an attachment".to_owned());
+        let text = format!("The content of {name} was lost: it could not be read when the store was repaired.\r\n");
+        bag.put(tags::ATTACH_METHOD, &Value::I32(BY_VALUE));
+        bag.put(tags::ATTACH_DATA, &Value::Binary(text.into_bytes()));
+        bag.put_text(self.ndb, tags::ATTACH_MIME_TAG, "text/plain");
+        if name_of(bag).is_none() {
+            bag.put_text(self.ndb, tags::ATTACH_FILENAME, "lost.txt");
+        }
+        bag.lost.push("its content".into());
+    }
+
+    /// What lies in an attachment: a message, built anew, or an object, as it is.
+    fn objects_of(&mut self, bag: &mut Bag, subnodes: &[SubnodeEntry], objects: &[Nid], depth: usize) -> Result<(Vec<(Nid, Part)>, u64)> {
+        let (mut parts, mut stored) = (Vec::new(), 0_u64);
+        let is_message = bag.int(tags::ATTACH_METHOD) == Some(EMBEDDED);
+        let content = match bag.get(tags::ATTACH_DATA) {
+            Some(Value::Object(nid, _)) => Some(nid),
+            _ => None,
+        };
+        for entry in subnodes {
+            let nid = entry.nid.nid;
+            let node = NodeRef { nid, data: entry.data, subnodes: entry.subnodes };
+            if is_message && Some(nid) == content && depth < DEPTH_MAX {
+                let nid = if nid.kind() == NodeType::MESSAGE { nid } else { self.transaction.nids().next(NodeType::MESSAGE)? };
+                let built =
+                    self.message(&Standing { node: NodeRef { nid, ..node }, folder: None, row: None, depth: depth.saturating_add(1) })?;
+                bag.lost.extend(built.bag.lost);
+                bag.put(tags::ATTACH_DATA, &Value::Object(nid, u32::try_from(built.bytes).unwrap_or(u32::MAX)));
+                stored = stored.saturating_add(built.bytes.saturating_sub(built.draft.bytes()));
+                parts.push((nid, Part::Draft(built.draft)));
+            } else if nid.kind() != NodeType::LTP || objects.contains(&nid) {
+                let Some(data) = readable(self.ndb, entry.data)?.filter(|_| self.ndb.subnodes(entry.subnodes).is_ok()) else {
+                    bag.lost.push(format!("subnode {nid}"));
+                    continue;
+                };
+                stored = stored.saturating_add(data.len()).saturating_add(self.bytes_below(entry.subnodes)?);
+                parts.push((nid, Part::Stored(Stored { data: entry.data, subnodes: entry.subnodes })));
+            }
+        }
+        Ok((parts, stored))
+    }
+}
+
+/// Where an attachment's object names nothing, but a message lies in the attachment that nothing names, they belong together.
+fn find_content(bag: &mut Bag, subnodes: &[SubnodeEntry]) {
+    let named = bag.objects();
+    let is_there = |nid: Nid| subnodes.iter().any(|entry| entry.nid.nid == nid);
+    let data = id_of(tags::ATTACH_DATA);
+    let Some((_, _, size)) = named.iter().copied().find(|(id, nid, _)| *id == data && !is_there(*nid)) else { return };
+    let unnamed = |nid: &Nid| nid.kind() == NodeType::MESSAGE && !named.iter().any(|(_, other, _)| other == nid);
+    if let Some(nid) = subnodes.iter().map(|entry| entry.nid.nid).find(unnamed) {
+        bag.put(tags::ATTACH_DATA, &Value::Object(nid, size));
+    }
+}
+
+fn size(bytes: u64) -> Value {
+    Value::I32(i32::try_from(bytes).unwrap_or(i32::MAX))
+}
+
+fn name_of(bag: &Bag) -> Option<String> {
+    let keys = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
+    keys.into_iter().find_map(|key| bag.text(key)).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,344 @@
+//! From findings to deeds: what becomes of each node.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mended;
+use super::folder::TABLES;
+use super::outline::{Outline, Wanted, found};
+use super::special::is_special;
+use super::table::{OF_THE_ROW, table_of};
+use crate::damage::{Code, Finding, Result, Severity};
+use crate::format::id::{Nid, NodeType};
+use crate::ndb::Ndb;
+use crate::repair::plan::Deed;
+use crate::store::write::{Cells, id_of};
+use crate::store::{Store, tags};
+
+/// Codes that are left as they are: what they tell does no harm, or cannot be known better.
+const LEFT: [Code; 7] = [
+    Code::FolderName,
+    Code::TimeRange,
+    Code::CompressedRtf,
+    Code::SubjectPrefix,
+    Code::PropertyUnnamed,
+    Code::NodeParentSet,
+    Code::NodeEntry,
+];
+/// Codes that tell where a node belongs, not what it holds.
+const PLACES: [Code; 7] =
+    [Code::NodeParent, Code::FolderLoop, Code::FolderRow, Code::MessageParent, Code::Orphan, Code::ItemTwice, Code::FolderTable];
+
+/// Works out what becomes of each node that the findings name.
+pub(in crate::repair) fn plan(store: &Store, findings: &[Finding]) -> Result<Mended> {
+    let mut decide = Decide { ndb: store.ndb(), nodes: BTreeMap::new(), rows: BTreeMap::new(), mended: Mended::default() };
+    for finding in findings {
+        decide.take(finding)?;
+    }
+    decide.all()
+}
+
+/// What is decided so far.
+struct Decide<'a> {
+    ndb: &'a Ndb,
+    /// What is wrong with each node.
+    nodes: BTreeMap<Nid, BTreeSet<Code>>,
+    /// What is wrong with rows whose objects are nowhere.
+    rows: BTreeMap<(Nid, u32), Code>,
+    mended: Mended,
+}
+
+fn is_folder(nid: Nid) -> bool {
+    [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind())
+}
+
+fn is_message(nid: Nid) -> bool {
+    [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&nid.kind())
+}
+
+fn is_table(nid: Nid) -> bool {
+    TABLES.contains(&nid.kind()) && !is_special(nid)
+}
+
+impl<'a> Decide<'a> {
+    fn take(&mut self, finding: &Finding) -> Result<()> {
+        let code = finding.code;
+        let mine = (code.is_of_objects() || code.id().starts_with('N')) && !LEFT.contains(&code);
+        let (true, Some(nid)) = (mine, finding.place.nid.map(Nid)) else {
+            if finding.severity > Severity::Note {
+                self.mended.left.push(finding.clone());
+            }
+            return Ok(());
+        };
+        match (code, finding.place.row) {
+            (Code::FolderRow | Code::MessageRow, Some(row)) if is_table(nid) => {
+                self.rows.insert((nid, row), code);
+            }
+            // What an attachment's row tells is the message's own affair.
+            (Code::RowCell, _) if is_message(nid) && !finding.detail.starts_with("in ") => {
+                self.add(Deed::List(table_of(self.parent(nid)?, nid), nid), code);
+            }
+            _ if finding.severity == Severity::Note && nid.kind() == NodeType::FOLDER => self.whole_folder(nid, code)?,
+            _ => {
+                self.nodes.entry(nid).or_default().insert(code);
+            }
+        }
+        Ok(())
+    }
+
+    /// An oddity of many objects is told of their folder.
+    fn whole_folder(&mut self, folder: Nid, code: Code) -> Result<()> {
+        self.nodes.entry(folder).or_default().insert(code);
+        for table in TABLES.map(|kind| folder.with_kind(kind)) {
+            if self.exists(table)? {
+                self.add(Deed::Table(table), code);
+            }
+            for id in found(self.ndb, table)?.rows.rows.keys().map(|id| Nid(*id)).filter(|id| is_message(*id)) {
+                self.nodes.entry(id).or_default().insert(code);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, deed: Deed, code: Code) {
+        self.mended.deeds.entry(deed).or_default().insert(code);
+    }
+
+    fn add_all(&mut self, deed: Deed, codes: &BTreeSet<Code>) {
+        self.mended.deeds.entry(deed).or_default().extend(codes);
+    }
+
+    fn parent(&self, nid: Nid) -> Result<Nid> {
+        Ok(self.ndb.node(nid)?.map_or(Nid::ROOT_FOLDER, |node| node.parent))
+    }
+
+    fn exists(&self, nid: Nid) -> Result<bool> {
+        match self.ndb.node(nid) {
+            Err(error) if error.is_io() => Err(error),
+            node => Ok(matches!(node, Ok(Some(_)))),
+        }
+    }
+
+    fn all(mut self) -> Result<Mended> {
+        let nodes = std::mem::take(&mut self.nodes);
+        let damaged = self.damaged_tables(&nodes)?;
+        let placed: BTreeSet<Nid> =
+            nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
+        let gone = self.gone_folders(&nodes)?;
+        let wanted = Wanted {
+            tables: damaged.iter().copied().chain(gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind)))).collect(),
+            messages: placed.iter().copied().filter(|nid| is_message(*nid)).collect(),
+        };
+        let structural = !(placed.is_empty() && wanted.tables.is_empty() && self.rows.is_empty());
+        let outline = if structural { Outline::of(self.ndb, &wanted)? } else { Outline::default() };
+        self.make_folders(&nodes, &gone, &outline);
+        self.mend_tables(&damaged, &nodes, &outline)?;
+        self.place_folders(&placed, &gone, &nodes, &outline);
+        for nid in &wanted.messages {
+            self.place_message(*nid, &nodes, &outline, &damaged, &gone)?;
+        }
+        self.take_rows_out(&damaged, &gone)?;
+        for (nid, codes) in &nodes {
+            self.mend(*nid, codes)?;
+        }
+        Ok(self.mended)
+    }
+
+    /// What a node holds, written anew.
+    fn mend(&mut self, nid: Nid, codes: &BTreeSet<Code>) -> Result<()> {
+        let content: BTreeSet<Code> = codes.iter().copied().filter(|code| !PLACES.contains(code)).collect();
+        let deed = match nid.kind() {
+            _ if is_special(nid) => Deed::Special(nid),
+            // A message in another one: that one is told of too.
+            NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE if !content.is_empty() && self.exists(nid)? => Deed::Message(nid),
+            NodeType::FOLDER if !content.is_empty() && self.exists(nid)? => Deed::Folder(nid),
+            NodeType::SEARCH_FOLDER if !content.is_empty() || codes.contains(&Code::FolderTable) => Deed::Search(nid),
+            NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => Deed::Search(nid),
+            NodeType::FOLDER | NodeType::SEARCH_FOLDER | NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE => return Ok(()),
+            _ if is_table(nid) => return Ok(()),
+            _ => {
+                self.leave(nid, codes);
+                return Ok(());
+            }
+        };
+        let why = if is_special(nid) || content.is_empty() { codes } else { &content };
+        self.add_all(deed, why);
+        Ok(())
+    }
+
+    fn leave(&mut self, nid: Nid, codes: &BTreeSet<Code>) {
+        let serious = codes.iter().filter(|code| code.severity() > Severity::Note);
+        let left: Vec<Finding> = serious.map(|code| Finding::new(*code, crate::damage::Place::node(nid.0), "")).collect();
+        self.mended.left.extend(left);
+    }
+
+    /// Tables that are missing or of which something cannot be read.
+    fn damaged_tables(&self, nodes: &BTreeMap<Nid, BTreeSet<Code>>) -> Result<BTreeSet<Nid>> {
+        let mut damaged = BTreeSet::new();
+        for (nid, codes) in nodes {
+            let worth = |code: &Code| ![Code::TableWithoutFolder, Code::RowCell].contains(code);
+            if is_table(*nid) && codes.iter().any(worth) {
+                damaged.insert(*nid);
+            }
+            if nid.kind() == NodeType::FOLDER && codes.contains(&Code::FolderTable) {
+                for table in TABLES.map(|kind| nid.with_kind(kind)) {
+                    if !self.exists(table)? {
+                        damaged.insert(table);
+                    }
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Folders that only tables are left of, and the root folder where it is not there.
+    fn gone_folders(&self, nodes: &BTreeMap<Nid, BTreeSet<Code>>) -> Result<BTreeSet<Nid>> {
+        let mut gone = BTreeSet::new();
+        for (nid, codes) in nodes {
+            if codes.contains(&Code::TableWithoutFolder) {
+                gone.insert(nid.with_kind(NodeType::FOLDER));
+            }
+            if *nid == Nid::ROOT_FOLDER && !self.exists(*nid)? {
+                gone.insert(*nid);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// A folder comes back where a row names it, else in `Lost and Found`.
+    fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) {
+        for folder in gone {
+            let listers = outline.listers(*folder).into_iter().filter(|lister| outline.folders.contains_key(lister));
+            let parent = if *folder == Nid::ROOT_FOLDER { *folder } else { listers.into_iter().next().unwrap_or_default() };
+            let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
+            let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).copied().collect();
+            self.add_all(Deed::NewFolder(*folder, parent), &codes);
+        }
+    }
+
+    /// Damaged tables are written anew, with rows for all that names their folder.
+    fn mend_tables(&mut self, damaged: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) -> Result<()> {
+        for table in damaged {
+            let why = nodes.get(table).or_else(|| nodes.get(&table.with_kind(NodeType::FOLDER))).cloned().unwrap_or_default();
+            self.add_all(Deed::Table(*table), &why);
+            let rows = found(self.ndb, *table)?.rows.rows;
+            for (id, cells) in &rows {
+                if !self.exists(Nid(*id))? {
+                    self.dangling(*table, *id, cells, *why.first().unwrap_or(&Code::RowMatrix));
+                }
+            }
+            for nid in outline.children.get(table).into_iter().flatten().filter(|nid| !rows.contains_key(&nid.0)) {
+                self.add_all(Deed::List(*table, *nid), &why);
+            }
+        }
+        Ok(())
+    }
+
+    /// A row whose object is nowhere: what it tells of a message is kept.
+    fn dangling(&mut self, table: Nid, row: u32, cells: &Cells, code: Code) {
+        let deed =
+            if table.kind() != NodeType::HIERARCHY_TABLE && tells(cells) { Deed::Stub(table, row) } else { Deed::Unlist(table, row) };
+        self.add(deed, code);
+    }
+
+    fn take_rows_out(&mut self, damaged: &BTreeSet<Nid>, gone: &BTreeSet<Nid>) -> Result<()> {
+        for ((table, row), code) in std::mem::take(&mut self.rows) {
+            if damaged.contains(&table) || gone.contains(&Nid(row)) {
+                continue;
+            }
+            let rows = found(self.ndb, table)?.rows.rows;
+            if let Some(cells) = rows.get(&row) {
+                self.dangling(table, row, cells, code);
+            }
+        }
+        Ok(())
+    }
+
+    /// Each folder goes where its node and a table agree; else where a table lists it; else where its node says; and where
+    /// all of that leads back to itself, to `Lost and Found`.
+    fn place_folders(&mut self, placed: &BTreeSet<Nid>, gone: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) {
+        let mut parents = outline.folders.clone();
+        for folder in placed.iter().copied().filter(|nid| is_folder(*nid) && *nid != Nid::ROOT_FOLDER && outline.folders.contains_key(nid))
+        {
+            let why = nodes.get(&folder).cloned().unwrap_or_default();
+            let own = outline.folders.get(&folder).copied().unwrap_or_default();
+            let listers = outline.listers(folder);
+            let agreed = listers.iter().copied().filter(|lister| *lister == own);
+            let candidates = agreed.chain(listers.iter().copied()).chain([own]);
+            let can_hold = |parent: &Nid| {
+                parent.kind() == NodeType::FOLDER
+                    && (parents.contains_key(parent) || gone.contains(parent))
+                    && !leads_to(&parents, *parent, folder)
+            };
+            let chosen = candidates.into_iter().find(can_hold);
+            let table = |parent: Nid| parent.with_kind(NodeType::HIERARCHY_TABLE);
+            match chosen {
+                Some(parent) => {
+                    if parent != own {
+                        self.add_all(Deed::Reparent(folder, parent), &why);
+                    }
+                    if !listers.contains(&parent) {
+                        self.add_all(Deed::List(table(parent), folder), &why);
+                    }
+                }
+                None => self.add_all(Deed::Rescue(folder), &why),
+            }
+            for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
+                self.add_all(Deed::Unlist(table(lister), folder.0), &why);
+            }
+            parents.insert(folder, chosen.unwrap_or(Nid::ROOT_FOLDER));
+        }
+    }
+
+    /// The same for a message. One that its folder's sound table does not list was taken out of it: it does not go back.
+    fn place_message(
+        &mut self,
+        nid: Nid,
+        nodes: &BTreeMap<Nid, BTreeSet<Code>>,
+        outline: &Outline,
+        damaged: &BTreeSet<Nid>,
+        gone: &BTreeSet<Nid>,
+    ) -> Result<()> {
+        let why = nodes.get(&nid).cloned().unwrap_or_default();
+        if !self.exists(nid)? {
+            return Ok(());
+        }
+        let own = self.parent(nid)?;
+        let listers: Vec<Nid> =
+            outline.listers(nid).into_iter().filter(|lister| outline.folders.contains_key(lister) || gone.contains(lister)).collect();
+        let chosen = listers.iter().copied().find(|lister| *lister == own).or_else(|| listers.first().copied());
+        let table = table_of(own, nid);
+        match chosen {
+            Some(parent) if parent != own => self.add_all(Deed::Reparent(nid, parent), &why),
+            Some(_) => {}
+            None if damaged.contains(&table) || gone.contains(&own) => self.add_all(Deed::List(table, nid), &why),
+            None => self.add_all(Deed::Rescue(nid), &why),
+        }
+        for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
+            self.add_all(Deed::Unlist(table_of(lister, nid), nid.0), &why);
+        }
+        if why.contains(&Code::ItemTwice)
+            && let Some(parent) = chosen
+        {
+            self.add_all(Deed::List(table_of(parent, nid), nid), &why);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the way up from a folder leads to another one.
+fn leads_to(parents: &BTreeMap<Nid, Nid>, from: Nid, to: Nid) -> bool {
+    let (mut at, mut seen) = (from, BTreeSet::new());
+    while at != Nid::ROOT_FOLDER && seen.insert(at) {
+        if at == to {
+            return true;
+        }
+        at = parents.get(&at).copied().unwrap_or(Nid::ROOT_FOLDER);
+    }
+    false
+}
+
+/// Whether a row tells enough of its message to be worth keeping.
+fn tells(cells: &Cells) -> bool {
+    let worth = [tags::SUBJECT, tags::SENT_REPRESENTING_NAME, tags::DISPLAY_TO, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME];
+    worth.into_iter().map(id_of).any(|id| cells.contains_key(&id) && !OF_THE_ROW.contains(&id))
+}

@@ -1,0 +1,107 @@
+//! `Lost and Found`: what no folder holds gets a place again, in a folder called like the one that held it.
+
+use super::Mender;
+use super::bag::Bag;
+use super::message::Standing;
+use super::recipients;
+use super::table::table_of;
+use crate::damage::Result;
+use crate::format::id::{Nid, NodeType};
+use crate::ltp::value::Value;
+use crate::store::item::NodeRef;
+use crate::store::write::rows;
+use crate::store::write::{Cells, LOST_AND_FOUND, id_of};
+use crate::store::{codepage, tags};
+
+impl Mender<'_, '_> {
+    /// The folder `Lost and Found` below the folders that users see; made where there is none.
+    pub(super) fn lost_and_found(&mut self) -> Result<Nid> {
+        let top = self.subtree()?;
+        self.shelf(top, LOST_AND_FOUND)
+    }
+
+    /// The folder in which users see theirs: the store's, or the one that is made in this repair.
+    fn subtree(&mut self) -> Result<Nid> {
+        Ok(self.shelves.get("").copied().unwrap_or_else(|| self.store.ipm_subtree()))
+    }
+
+    /// The folder of this name; made where there is none.
+    fn shelf(&mut self, parent: Nid, name: &str) -> Result<Nid> {
+        let key = format!("{parent}/{name}");
+        if let Some(nid) = self.shelves.get(&key) {
+            return Ok(*nid);
+        }
+        let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
+        let found = rows.iter().find(|(id, cells)| Nid(**id).kind() == NodeType::FOLDER && name_of(cells).as_deref() == Some(name));
+        let nid = match found.map(|(id, _)| Nid(*id)) {
+            Some(nid) => nid,
+            None => self.make_folder(parent, name)?,
+        };
+        self.shelves.insert(key, nid);
+        Ok(nid)
+    }
+
+    /// A new folder for mail.
+    pub(super) fn make_folder(&mut self, parent: Nid, name: &str) -> Result<Nid> {
+        let nid = self.transaction.next_nid(NodeType::FOLDER)?;
+        let mut bag = Bag::default();
+        bag.put_text(self.ndb, tags::DISPLAY_NAME, name);
+        bag.put_text(self.ndb, tags::CONTAINER_CLASS, "IPF.Note");
+        bag.put(tags::CONTENT_COUNT, &Value::I32(0));
+        bag.put(tags::CONTENT_UNREAD_COUNT, &Value::I32(0));
+        bag.put(tags::SUBFOLDERS, &Value::Bool(false));
+        self.put_new_folder(nid, parent, bag)?;
+        Ok(nid)
+    }
+
+    /// Puts an item or folder into `Lost and Found`.
+    pub(super) fn rescue(&mut self, nid: Nid) -> Result<()> {
+        let top = self.lost_and_found()?;
+        let to = match nid.kind() {
+            NodeType::FOLDER | NodeType::SEARCH_FOLDER => top,
+            _ => {
+                let from = self.parent(nid)?;
+                let name = self.folder_name(from)?;
+                self.shelf(top, &name)?
+            }
+        };
+        self.transaction.set_parent(nid, to)?;
+        self.list(table_of(to, nid), nid)
+    }
+
+    /// What a folder is called, or was.
+    fn folder_name(&mut self, folder: Nid) -> Result<String> {
+        let own = self.bag(folder)?.text(tags::DISPLAY_NAME).filter(|name| !name.is_empty());
+        Ok(own.unwrap_or_else(|| if folder == Nid::ROOT_FOLDER { "Root".to_owned() } else { format!("Folder {folder}") }))
+    }
+
+    /// Makes a message of what a row tells of one that is nowhere, and takes the row out.
+    pub(super) fn stub(&mut self, table: Nid, row: Nid) -> Result<()> {
+        self.dirty.insert(table);
+        let Some(cells) = self.table(table)?.rows.remove(&row.0) else { return Ok(()) };
+        let name = self.folder_name(table.with_kind(NodeType::FOLDER))?;
+        let top = self.lost_and_found()?;
+        let folder = self.shelf(top, &name)?;
+        let kind = if table.kind() == NodeType::ASSOCIATED_TABLE { NodeType::ASSOCIATED_MESSAGE } else { NodeType::MESSAGE };
+        let nid = self.transaction.next_nid(kind)?;
+        let node = NodeRef { nid, ..NodeRef::default() };
+        let mut built = self.message(&Standing { node, folder: Some(folder), row: Some(&cells), depth: 0 })?;
+        if kind == NodeType::MESSAGE {
+            let draft = rows::table(self.transaction, recipients::made(self.ndb, &built.bag))?;
+            built.draft.subnodes.push((Nid::RECIPIENT_TABLE, crate::ndb::write::Part::Draft(draft)));
+        }
+        self.transaction.put_draft(nid, folder, built.draft)?;
+        let to = table_of(folder, nid);
+        self.dirty.insert(to);
+        self.put_row(to, nid, Cells::new(), &built.bag)
+    }
+}
+
+/// A folder's name as its row tells it.
+pub(super) fn name_of(cells: &Cells) -> Option<String> {
+    match cells.get(&id_of(tags::DISPLAY_NAME))? {
+        Value::Unicode(text) => Some(text.clone()),
+        Value::String8(bytes) => Some(codepage::decode(codepage::WINDOWS_1252, bytes)),
+        _ => None,
+    }
+}

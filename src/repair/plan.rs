@@ -1,0 +1,179 @@
+//! What a repair changes and why, and what it leaves: worked out before anything is written.
+//!
+//! Findings say where something is wrong; the plan says what becomes of each node they name. It is made from the store
+//! and the findings alone, so that the same store gives the same plan. [`prepare`] turns it into one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::low::{self, LowPlan};
+use super::mend;
+use crate::damage::{Code, Finding, Result, Severity};
+use crate::format::id::Nid;
+use crate::ndb::write::{Prepared, Transaction};
+use crate::store::Store;
+
+/// How far a repair goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Also what is no more than an oddity, wherever it stands.
+    pub thorough: bool,
+}
+
+/// What becomes of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// One of the store's own nodes is written anew, from what it holds and from its template.
+    Special(Nid),
+    /// A folder is made anew for tables or items that name it; its parent.
+    NewFolder(Nid, Nid),
+    /// A node gets this parent.
+    Reparent(Nid, Nid),
+    /// An item or folder goes to `Lost and Found`.
+    Rescue(Nid),
+    /// A message is written anew from what can be read of it.
+    Message(Nid),
+    /// What a row tells of a message that is nowhere becomes a message in `Lost and Found`; the table, the row.
+    Stub(Nid, u32),
+    /// A row is taken out of a folder's table; the table, the row.
+    Unlist(Nid, u32),
+    /// A row is made from its object; the table, the object.
+    List(Nid, Nid),
+    /// A table is written anew, from its rows and from the objects that they stand for.
+    Table(Nid),
+    /// A folder's properties are written anew.
+    Folder(Nid),
+    /// A search folder's node is written anew.
+    Search(Nid),
+}
+
+/// A change, why it is made, and whom it concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub deed: Deed,
+    /// What was found.
+    pub why: BTreeSet<Code>,
+    /// The item, in the user's words; empty where nobody knows.
+    pub whom: String,
+}
+
+/// What a repair changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What is changed below the nodes, before anything else.
+    pub low: LowPlan,
+    /// The changes of nodes, in the order in which they are made.
+    pub steps: Vec<Step>,
+    /// Errors and warnings for which there is no step.
+    pub left: Vec<Finding>,
+    /// How far it goes.
+    pub options: Options,
+}
+
+/// Works out what to change, without changing anything.
+pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
+    let wanted: Vec<Finding> = findings.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
+    let low = low::plan(store, findings)?;
+    let mended = mend::plan(store, &wanted)?;
+    let names = names(findings);
+    let steps = mended.deeds.into_iter().map(|(deed, why)| {
+        let whom = names.get(&deed.node()).cloned().unwrap_or_default();
+        Step { deed, why, whom }
+    });
+    let left = mended.left.into_iter().filter(|finding| !low.mends(finding)).collect();
+    Ok(Plan { steps: steps.collect(), left, low, options })
+}
+
+/// The transaction that makes all of a plan's changes.
+pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
+    let mut transaction = Transaction::begin(store.ndb())?;
+    low::apply(&mut transaction, &plan.low)?;
+    mend::build(store, &mut transaction, plan)?;
+    transaction.prepare()
+}
+
+/// Whether something is done about a finding: oddities that healthy stores have too stay, unless all is asked for.
+fn is_wanted(finding: &Finding, options: Options) -> bool {
+    finding.severity > Severity::Note || options.thorough
+}
+
+/// Whom findings hit, by node.
+fn names(findings: &[Finding]) -> BTreeMap<Nid, String> {
+    let named = findings.iter().filter(|finding| !finding.victim.is_empty());
+    named.filter_map(|finding| Some((Nid(finding.place.nid?), finding.victim.clone()))).rev().collect()
+}
+
+impl Deed {
+    /// The node that it is about.
+    pub const fn node(self) -> Nid {
+        match self {
+            Self::Special(nid)
+            | Self::NewFolder(nid, _)
+            | Self::Reparent(nid, _)
+            | Self::Rescue(nid)
+            | Self::Message(nid)
+            | Self::Stub(nid, _)
+            | Self::Unlist(nid, _)
+            | Self::List(_, nid)
+            | Self::Table(nid)
+            | Self::Folder(nid)
+            | Self::Search(nid) => nid,
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Special(nid) => write!(f, "node {nid}, which every store has, is written anew"),
+            Self::NewFolder(nid, parent) => write!(f, "folder {nid} is made anew in folder {parent}"),
+            Self::Reparent(nid, parent) => write!(f, "node {nid} goes into folder {parent}"),
+            Self::Rescue(nid) => write!(f, "node {nid} goes to Lost and Found"),
+            Self::Message(nid) => write!(f, "message {nid} is written anew"),
+            Self::Stub(table, row) => write!(f, "what table {table} tells of item {row:#x}, which is nowhere, goes to Lost and Found"),
+            Self::Unlist(table, row) => write!(f, "row {row:#x} is taken out of table {table}"),
+            Self::List(table, nid) => write!(f, "node {nid} gets a row in table {table}"),
+            Self::Table(nid) => write!(f, "table {nid} is written anew"),
+            Self::Folder(nid) => write!(f, "the properties of folder {nid} are written anew"),
+            Self::Search(nid) => write!(f, "node {nid} of a search folder is written anew"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.deed)?;
+        let why: Vec<&str> = self.why.iter().map(|code| code.id()).collect();
+        if !why.is_empty() {
+            write!(f, " ({})", why.join(", "))?;
+        }
+        if self.whom.is_empty() { Ok(()) } else { write!(f, ": {}", self.whom) }
+    }
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.low.is_empty()
+    }
+
+    /// The plan in words and numbers: a line for each change, totals, what is left, and how much of the free space is
+    /// written over, from which something could have been recovered.
+    pub fn told(&self, prepared: &Prepared) -> String {
+        let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
+        lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
+        lines.push(format!("{} changes", lines.len()));
+        lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
+        if !self.left.is_empty() {
+            lines.push(format!("{} findings are left as they are", self.left.len()));
+        }
+        let (ranges, bytes) =
+            prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
+        lines.push(match ranges {
+            0 => "no free space of the store is written over".to_owned(),
+            _ => format!("{bytes} bytes of free space in {ranges} places are written over: what could be recovered from them is gone then"),
+        });
+        lines.join("\n") + "\n"
+    }
+}
