@@ -34,8 +34,8 @@ use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
-use pstfs::repair::fresh_skeleton;
 use pstfs::repair::low::{self, LowPlan};
+use pstfs::repair::{self, Options, fresh_skeleton};
 use pstfs::scan::{self, Event};
 use pstfs::store::Store;
 use pstfs::tree::{Ino, Kind, Tree, View};
@@ -344,4 +344,56 @@ fn what_can_be_carved_goes_into_the_fresh_store() {
         assert!(!intended.is_empty() && found.keys().all(|path| path.contains("/Lost and Found/Store 1/")), "{format:?}");
         assert_eq!(names(found), names(intended), "{format:?}");
     }
+}
+
+/// Both halves in one transaction: after it a scan finds nothing but oddities, and what the plan left.
+fn whole_repair(bytes: &[u8]) -> Vec<String> {
+    let store = opened(bytes);
+    let plan = repair::plan(&store, &findings(bytes, &store), Options::default()).unwrap();
+    let prepared = match repair::prepare(&store, &plan) {
+        Ok(prepared) => prepared,
+        Err(error) => return vec![format!("not prepared: {error}")],
+    };
+    let preview = prepared.preview(Arc::new(bytes.to_vec())).unwrap();
+    let mut after = vec![0; preview.len().unwrap() as usize];
+    preview.read_exact_at(&mut after, 0).unwrap();
+    let store = opened(&after);
+    let left: BTreeSet<_> = plan.left.iter().map(|finding| (finding.code, finding.place.nid)).collect();
+    let found = findings(&after, &store).into_iter().filter(|finding| !left.contains(&(finding.code, finding.place.nid)));
+    let mut faults: Vec<String> = found.map(|finding| format!("found: {finding}")).collect();
+    faults.extend(check::faults(&after).into_iter().map(|fault| format!("judge: {fault}")));
+    faults
+}
+
+#[test]
+fn both_halves_together() {
+    type Trick = (&'static str, fn(&Ndb, &mut Vec<u8>));
+    let tricks: [Trick; 5] = [
+        ("header and trees", |ndb, bytes| {
+            zero_pages(ndb, bytes, BTree::Nodes, false, 1);
+            zero_pages(ndb, bytes, BTree::Blocks, false, 1);
+            zero(bytes, 0, <Header as pstfs::format::codec::Field>::size(ndb.format()));
+        }),
+        ("node leaves", |ndb, bytes| zero_pages(ndb, bytes, BTree::Nodes, true, 2)),
+        ("block leaves", |ndb, bytes| zero_pages(ndb, bytes, BTree::Blocks, true, 2)),
+        ("maps", |ndb, bytes| zero(bytes, ndb.format().layout().amap_first, ndb.format().layout().page_bytes)),
+        ("bad sectors", |_, bytes| {
+            let mut random = Random::new(1);
+            let sectors = (bytes.len().min(1 << 20) / 4096) as u64;
+            (0..4).for_each(|_| zero(bytes, random.below(sectors) * 4096, 4096));
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (name, damage) in tricks {
+        for (format, cipher) in VARIANTS {
+            let whole = forge::store(format, cipher, &forge::recipe("every-format"));
+            let mut bytes = whole.clone();
+            damage(&Ndb::open(Arc::new(whole), 1 << 20).unwrap(), &mut bytes);
+            let found = whole_repair(&bytes);
+            if !found.is_empty() {
+                wrong.push(format!("{format:?} {name}:\n  {}", found.iter().take(8).cloned().collect::<Vec<_>>().join("\n  ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
