@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use super::job::{Jobs, Task};
 use super::log::Log;
 use super::{Mender, Refusal, Repairs, Show, scribe};
-use crate::damage::{Error, Notes, Result, Verdict};
+use crate::damage::{Error, Result, Verdict};
 use crate::disk::Lock;
 use crate::recover;
 use crate::repair::{self, Held, Order, Told};
@@ -105,7 +105,7 @@ impl Live {
             log.push(lines);
         } else {
             *begun = true;
-            log.begin(lines, &Notes::default());
+            log.begin(lines, &[]);
         }
     }
 

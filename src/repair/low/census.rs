@@ -70,6 +70,9 @@ struct Leaf {
     bytes: u64,
 }
 
+/// An inner block of a data tree that names data blocks: its id, its data, and what they name.
+type Branch = (Bid, Vec<u8>, Vec<Leaf>);
+
 /// Whose subnode a data tree is: the owner's data, and the subnode's id.
 #[derive(Clone, Copy, Debug)]
 struct Owner {
@@ -165,7 +168,7 @@ impl<'a> Census<'a> {
         self.node = node.nid.nid;
         self.nids.cover(self.node);
         let (data, subnodes) = (self.data(node.data, None)?, self.subnodes(node.subnodes, node.data)?);
-        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 {
+        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 || node.nid.high != 0 {
             self.entries.push(NodeEntry { nid: self.node.into(), data, subnodes, ..node });
         }
         Ok(())
@@ -297,7 +300,7 @@ impl<'a> Census<'a> {
     }
 
     /// The inner blocks below a root that can be read, each with its data and its leaves.
-    fn branches(&mut self, root: Bid, block: &DataTreeBlock) -> Result<Vec<(Bid, Vec<u8>, Vec<Leaf>)>> {
+    fn branches(&mut self, root: Bid, block: &DataTreeBlock) -> Result<Vec<Branch>> {
         let mut branches = Vec::new();
         for child in block.children.iter().filter(|child| child.is_internal() && child.key() != root.key()) {
             let data = self.inner(*child)?;
@@ -387,7 +390,10 @@ impl<'a> Census<'a> {
             return Ok(branch_of(leaves));
         }
         let mut children = Vec::new();
-        for branch in leaves.chunks(capacity) {
+        let mut rest = leaves;
+        while !rest.is_empty() {
+            let (branch, behind) = rest.split_at_checked(capacity).unwrap_or((rest, &[]));
+            rest = behind;
             children.push(self.put(branch_of(branch).encode(format), true)?);
         }
         Ok(DataTreeBlock { level: 2, total: total(leaves), children })

@@ -103,6 +103,7 @@ impl Mender<'_, '_> {
             Some(node) => self.subnodes(node, &mut bag)?,
             None => Vec::new(),
         };
+        find_content(&mut bag, &subnodes);
         let objects = self.kept_objects(&mut bag, &subnodes);
         self.put_method(&mut bag, gone);
         bag.put(tags::ATTACH_SIZE, &Value::I32(0));
@@ -192,11 +193,23 @@ impl Mender<'_, '_> {
                     bag.lost.push(format!("subnode {nid}"));
                     continue;
                 };
-                stored = stored.saturating_add(data.len());
+                stored = stored.saturating_add(data.len()).saturating_add(self.bytes_below(entry.subnodes)?);
                 parts.push((nid, Part::Stored(Stored { data: entry.data, subnodes: entry.subnodes })));
             }
         }
         Ok((parts, stored))
+    }
+}
+
+/// Where an attachment's object names nothing, but a message lies in the attachment that nothing names, they belong together.
+fn find_content(bag: &mut Bag, subnodes: &[SubnodeEntry]) {
+    let named = bag.objects();
+    let is_there = |nid: Nid| subnodes.iter().any(|entry| entry.nid.nid == nid);
+    let data = id_of(tags::ATTACH_DATA);
+    let Some((_, _, size)) = named.iter().copied().find(|(id, nid, _)| *id == data && !is_there(*nid)) else { return };
+    let unnamed = |nid: &Nid| nid.kind() == NodeType::MESSAGE && !named.iter().any(|(_, other, _)| other == nid);
+    if let Some(nid) = subnodes.iter().map(|entry| entry.nid.nid).find(unnamed) {
+        bag.put(tags::ATTACH_DATA, &Value::Object(nid, size));
     }
 }
 

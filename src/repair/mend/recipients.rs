@@ -48,6 +48,11 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag) -> Result<Rows> {
     Ok(rows)
 }
 
+/// A table of whom the message's headers and names tell.
+pub(super) fn made(ndb: &Ndb, bag: &Bag) -> Rows {
+    Rows { shape: RECIPIENTS.shape(ndb.format()), rows: told(ndb, bag) }
+}
+
 /// A row that tells to whom, and a name.
 fn mend(ndb: &Ndb, cells: &mut Cells) {
     let kind = match cells.get(&id_of(tags::RECIPIENT_TYPE)) {
