@@ -155,7 +155,7 @@ fn cases() -> Vec<(String, String, Vec<u8>)> {
         let path = forge::fixtures().join("damaged").join(&name).join("expect.scan");
         let expected = std::fs::read_to_string(path).unwrap_or_default();
         let codes: Vec<char> = expected.lines().filter_map(|line| line.strip_prefix("  ")?.chars().nth(3)).collect();
-        if !codes.iter().any(|code| "LTMN".contains(*code)) {
+        if !codes.iter().any(|code| "LTMNB".contains(*code)) {
             continue;
         }
         let edits = Recipe::read(&forge::fixtures().join("damaged").join(&name).join("edits"));
@@ -174,7 +174,11 @@ fn cases() -> Vec<(String, String, Vec<u8>)> {
 
 /// Whether all that is serious is of objects: what lies below them is mended by others.
 fn is_of_objects(findings: &[Finding]) -> bool {
-    let low = |finding: &Finding| finding.code.id().starts_with(['H', 'P', 'B']) || finding.code.id() == "N01";
+    let trees = ["B10", "B11", "B13", "B14", "B15", "B16", "B17"];
+    let low = |finding: &Finding| {
+        let id = finding.code.id();
+        id == "N01" || id.starts_with(['H', 'P']) || id.starts_with('B') && !(trees.contains(&id) && finding.place.nid.is_some())
+    };
     !serious(findings).iter().any(low)
 }
 
