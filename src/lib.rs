@@ -78,6 +78,7 @@ pub mod control;
 pub mod convert;
 pub mod damage;
 pub mod disk;
+pub mod export;
 pub mod format;
 pub mod ltp;
 pub mod mount;

@@ -22,7 +22,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 const PSTFS: &str = env!("CARGO_BIN_EXE_pstfs");
-const VERBS: [&str; 5] = ["info", "ls", "cat", "inspect", "schema"];
+const VERBS: [&str; 7] = ["info", "ls", "cat", "scan", "export", "inspect", "schema"];
 
 // What the tests stand on.
 
@@ -207,7 +207,7 @@ fn a_command_line_that_makes_no_sense_is_16() {
         (&["info", "--frobnicate", &file], "--frobnicate"),
         (&["ls"], "FILE"),
         (&["ls", "-o", "ro", &file], "-o ro"),
-        (&["ls", "-o", "recovered=all", &file], "recovered=all"),
+        (&["ls", "-o", "recovered=some", &file], "recovered=some"),
         (&["ls", "-o", "frobnicate", &file], "frobnicate"),
         (&["cat", &file], "PATH"),
         (&["cat", "-o", "names=x", &file, "a"], "names=x"),

@@ -22,11 +22,13 @@ use std::sync::Arc;
 use pstfs::disk::crash::CrashDisk;
 use pstfs::format::Format;
 use pstfs::format::block::{DataTreeBlock, SubnodeBlock};
+use pstfs::format::btree::{BTreePage, BranchEntry};
 use pstfs::format::cipher::Cipher;
-use pstfs::format::id::{Bid, Nid, NodeType};
+use pstfs::format::id::{Bid, Nid};
+use pstfs::format::page::{Page, PageKind};
 use pstfs::ltp::value::Value;
-use pstfs::ndb::Ndb;
 use pstfs::ndb::write::Room;
+use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::{Category, Confidence, Part};
 use pstfs::store::Store;
@@ -129,6 +131,8 @@ struct Truth {
     document: Vec<u8>,
     /// Where its blocks stood, and their bytes.
     blocks: Vec<(usize, Vec<u8>)>,
+    /// Where the block of its properties stood.
+    properties: usize,
 }
 
 impl Truth {
@@ -145,7 +149,9 @@ fn truth(bytes: &[u8], tree: &Tree, nid: Nid, document: &[u8]) -> Truth {
         let at = entry.block.ib.0 as usize;
         (at, bytes[at..at + entry.stored_bytes(ndb.format()) as usize].to_vec())
     };
-    Truth { nid, document: document.to_vec(), blocks: blocks(ndb, node.data, node.subnodes).into_iter().map(place).collect() }
+    let (properties, _) = place(node.data);
+    let blocks = blocks(ndb, node.data, node.subnodes).into_iter().map(place).collect();
+    Truth { nid, document: document.to_vec(), blocks, properties }
 }
 
 /// Makes a change, in free space first so that what was deleted is overwritten, or in new space.
@@ -301,4 +307,165 @@ fn what_was_never_changed_has_nothing_deleted() {
         assert_eq!(found, if name == "deleted-messages" { [5, 0, 0] } else { [0; 3] }, "{name}");
         assert_eq!(documents(&tree, "Recovered/Orphaned").len(), 0, "{name}");
     }
+}
+
+/// Overwrites every page of the node B-tree that is not live, as a store does that went on for long.
+fn without_old_pages(mut bytes: Vec<u8>) -> Vec<u8> {
+    let ndb = Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
+    let page_bytes = ndb.format().layout().page_bytes;
+    let survey = pstfs::recover::survey::survey(&bytes, ndb.format(), &Progress::default()).unwrap();
+    let mut live = BTreeSet::from([ndb.root(BTree::Nodes).ib]);
+    let mut waiting: Vec<_> = live.iter().copied().collect();
+    while let Some(ib) = waiting.pop() {
+        let page = Page::decode(ndb.format(), &bytes[ib.0 as usize..ib.0 as usize + page_bytes]).unwrap();
+        let body = BTreePage::decode(ndb.format(), page.body).unwrap();
+        if body.info.level > 0 {
+            waiting.extend(body.entries::<BranchEntry>().map(|entry| entry.child.ib));
+        }
+        live.insert(ib);
+    }
+    for page in survey.pages.iter().filter(|page| page.kind == PageKind::NODES && !live.contains(&page.ib)) {
+        bytes[page.ib.0 as usize..page.ib.0 as usize + page_bytes].fill(0xa5);
+    }
+    bytes
+}
+
+#[test]
+fn items_are_found_where_no_old_page_names_them() {
+    for (format, cipher) in [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::Permute)] {
+        let case = case(format, cipher, 1, 0);
+        let bytes = without_old_pages(case.bytes);
+        let tree = open(&bytes);
+        tree.search(&Progress::default()).unwrap();
+        let findings = tree.found().unwrap();
+        let found: BTreeSet<Vec<u8>> = documents(&tree, "Recovered/Deleted").values().map(|(_, bytes)| plain(bytes)).collect();
+        let older: BTreeSet<Vec<u8>> = documents(&tree, "Recovered/Older versions").values().map(|(_, bytes)| plain(bytes)).collect();
+        let counts = Category::ALL.map(|category| findings.count(category));
+        let (recalled, intact) = recall(&case.deleted, &bytes, &found);
+        let (older_recalled, older_intact) = recall(&case.older, &bytes, &older);
+        println!("{format:?}: {recalled} of {intact} deleted, {older_recalled} of {older_intact} earlier states; in all {counts:?}");
+        assert!(recalled * 100 >= intact * 99);
+        assert!(older_recalled * 100 >= older_intact * 99);
+        assert!(found.iter().chain(&older).all(|document| case.known.contains(document)), "something was made up");
+    }
+}
+
+#[test]
+fn a_deleted_folder_names_the_place_of_its_items() {
+    let bytes = forge::store(Format::Unicode, Cipher::Permute, &forge::Recipe::parse(RECIPE));
+    let bytes = edit(&bytes, false, |store, edit| {
+        let inbox = store.subfolders(store.ipm_subtree()).unwrap().into_iter().find(|nid| store.folder(*nid).unwrap().name == "Inbox");
+        let below = store.subfolders(inbox.unwrap()).unwrap()[0];
+        edit.delete_folder(below).unwrap();
+    });
+    let tree = open(&bytes);
+    tree.search(&Progress::default()).unwrap();
+    assert_eq!(documents(&tree, "Recovered/Deleted/Inbox/Below").len(), 20);
+    assert_eq!(documents(&tree, "Recovered/Deleted").len(), 20);
+}
+
+#[test]
+fn a_moved_item_is_not_deleted() {
+    let bytes = forge::store(Format::Unicode, Cipher::Permute, &forge::Recipe::parse(RECIPE));
+    let bytes = edit(&bytes, false, |store, edit| {
+        let folders = store.subfolders(store.ipm_subtree()).unwrap();
+        let inbox = folders.iter().find(|nid| store.folder(**nid).unwrap().name == "Inbox").unwrap();
+        for row in store.contents(*inbox, Which::Normal).unwrap().iter().take(20) {
+            edit.move_message(row.nid, folders[0]).unwrap();
+        }
+    });
+    let tree = open(&bytes);
+    tree.search(&Progress::default()).unwrap();
+    assert_eq!(documents(&tree, "Recovered").len(), 0);
+}
+
+#[test]
+fn a_search_stops_when_it_is_told_to() {
+    let progress = Progress::default();
+    progress.cancel();
+    let tree = open(&forge::store(Format::Unicode, Cipher::None, &forge::recipe("deleted-messages")));
+    assert!(matches!(tree.search(&progress), Err(pstfs::damage::Error::Cancelled)));
+    assert!(tree.found().is_none());
+    let names: Vec<String> =
+        tree.list(tree.resolve("Recovered").unwrap()).unwrap().entries.iter().map(|entry| entry.name.clone()).collect();
+    assert_eq!(names, ["Orphaned"], "folders appear when a search has ended");
+}
+
+/// The same search again gives the same names and numbers: scripts keep paths, the kernel keeps numbers.
+#[test]
+fn names_and_numbers_are_the_same_at_every_search() {
+    let case = case(Format::Unicode, Cipher::Permute, 3, 2);
+    let listed = || {
+        let tree = open(&case.bytes);
+        tree.search(&Progress::default()).unwrap();
+        documents(&tree, "Recovered")
+    };
+    let first = listed();
+    assert!(first.len() > 5 && first == listed());
+}
+
+/// An item whose own properties were overwritten: what lay beside them is shown as a part of something lost.
+#[test]
+fn attachments_whose_message_is_overwritten_are_fragments() {
+    for format in Format::ALL {
+        let mut case = case(format, Cipher::Permute, 1, 0);
+        // The first block of each deleted item with an enclosure that is no inner block holds its properties.
+        let enclosed = |one: &&Truth| String::from_utf8_lossy(&one.document).contains("Subject: Enclosed");
+        let lost: Vec<&Truth> = case.deleted.iter().filter(enclosed).collect();
+        for one in &lost {
+            let at = one.properties;
+            case.bytes[at..at + 64].fill(0x5a);
+        }
+        let tree = open(&case.bytes);
+        tree.search(&Progress::default()).unwrap();
+        let found = documents(&tree, "Recovered/Fragments");
+        for one in &lost {
+            let document = String::from_utf8_lossy(&one.document).into_owned();
+            let name = document.split("filename=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            let (path, fragment) = found.values().find(|(path, _)| path.contains(&name)).unwrap_or_else(|| panic!("{name}: {found:?}"));
+            let fragment = String::from_utf8_lossy(fragment);
+            assert!(fragment.contains("\nX-Pstfs-Origin: fragment\n"), "{path}");
+            let content = |text: &str| text.split("\n\n").max_by_key(|part| part.len()).unwrap().split("\n--").next().unwrap().to_owned();
+            assert_eq!(content(&fragment), content(&document), "{path}");
+        }
+        assert!(lost.len() > 2);
+    }
+}
+
+/// What the mount of an undamaged store shows as recovered opens, and is not live.
+#[test]
+fn what_real_stores_have_deleted_opens() {
+    let beside = ["../shared/corpus", "../../shared/corpus"].map(|path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    let Some(corpus) = beside.into_iter().find(|path| path.is_dir()) else {
+        println!("skipped: the corpus is not here");
+        return;
+    };
+    let mut paths: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pst" || extension == "ost"));
+    paths.sort();
+    for path in paths {
+        let Ok(store) = Store::open(Arc::new(std::fs::read(&path).unwrap()), 8 << 20) else { continue };
+        let tree = Tree::new(Arc::new(store), View::default(), 8 << 20);
+        tree.search(&Progress::default()).unwrap();
+        let findings = tree.found().unwrap();
+        let shown = documents(&tree, "Recovered").len();
+        let counts = Category::ALL.map(|category| findings.count(category));
+        let peer = peer(&std::fs::read(&path).unwrap());
+        println!("{:60} {counts:?} deleted, older, fragments; pffexport: {peer}", path.file_name().unwrap().to_string_lossy());
+        assert!(shown >= counts.iter().sum());
+        let live = |nid: Nid| tree.store().ndb().node(nid).unwrap().is_some();
+        assert!(findings.items().iter().all(|one| one.category != Category::Deleted || one.nid().0 == 0 || !live(one.nid())));
+    }
+}
+
+#[test]
+fn the_command_line_searches_where_it_is_asked_to() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("deleted-messages"))).unwrap();
+    let listed = |options: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_pstfs")).arg("ls").arg("-R").args(options).arg(file.path()).output().unwrap();
+        assert!(run.status.success());
+        String::from_utf8(run.stdout).unwrap().matches("Recovered/Deleted/Inbox/2024").count()
+    };
+    assert_eq!((listed(&[]), listed(&["-o", "recovered=all"])), (0, 5));
 }

@@ -158,7 +158,7 @@ fn the_addresses_of_the_whole_store_change_only_what_nothing_else_resolves() {
         assert!(people.contains(wanted), "{people}");
     }
     assert!(
-        lines(changed[1]).contains("Reply-To: Bob Baker <bob@example.com>, \"Liste, die\"\n <list@example.com>\n"),
+        lines(changed[1]).contains("Reply-To: Bob Baker <bob@example.com>, \"Liste, die\" <list@example.com>\n"),
         "{}",
         lines(changed[1])
     );
@@ -282,5 +282,73 @@ fn every_mail_of_real_stores_is_read_without_defect() {
 fn python_finds_no_defect() {
     if python() {
         assert_eq!(python_lines(DEFECTS, &messages()), Vec::<String>::new());
+    }
+}
+
+/// The documents of a real store whose file's name begins so.
+fn real(start: &str) -> Option<Documents> {
+    let path = corpus().into_iter().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start))?;
+    let store = Store::open(Arc::new(std::fs::read(path).unwrap()), 1 << 20).unwrap();
+    Some(documents(&Tree::new(Arc::new(store), View { names: Names::Subject, all_folders: true, ..View::default() }, 8 << 20)))
+}
+
+/// The document whose path ends so, as text.
+fn mail(documents: &Documents, end: &str) -> String {
+    let found = documents.iter().find(|(path, _)| path.ends_with(&format!("/{end}.eml")));
+    let (_, bytes) = found.unwrap_or_else(|| panic!("no {end} in {:?}", documents.keys()));
+    String::from_utf8(bytes.clone()).unwrap()
+}
+
+/// What the tests of other programs assert of these stores.
+#[test]
+fn real_stores_say_what_other_programs_found_in_them() {
+    let wanted: &[(&str, &str, &[&str])] = &[
+        (
+            "aranetic_multiple_to_cc",
+            "",
+            &[
+                "\"John Doe\" <pst-test-1@aranetic.com>,\n\t\"Jane Doe\" <pst-test-2@aranetic.com>",
+                "Cc: <pst-test-3@aranetic.com>,\n\t<pst-test-4@aranetic.com>",
+            ],
+        ),
+        (
+            "aranetic_flags_jane_doe",
+            "Unread email (do not open)",
+            &["Return-Path:", "pst-test-1@aranetic.com", "pst-test-2@", "This email has never been read.", "\nStatus: O\n"],
+        ),
+        ("aranetic_flags_jane_doe", "This email is important!", &["Importance: High"]),
+        ("aranetic_flags_jane_doe", "Needs response", &["X-Status: F"]),
+        ("pstsdk_sample1", "Here is a sample message", &["Terry Mahaffey <terrymah@microsoft.com>", "filename=\"leah_thumper.jpg\""]),
+        (
+            "pstsdk_submessage",
+            "This is a message which has an embedded message attached",
+            &["message/rfc822", "Subject: This is an embedded message\n"],
+        ),
+        ("tika_testPST", "Re_ Feature Generators", &["kottmann@gmail.com", "users@opennlp.apache.org", "<530D9CAC.5080901@gmail.com>"]),
+    ];
+    for (store, subject, parts) in wanted {
+        let Some(documents) = real(store) else { return };
+        let only = documents.keys().find(|path| path.ends_with(".eml")).unwrap();
+        let text = if subject.is_empty() { String::from_utf8(documents[only].clone()).unwrap() } else { mail(&documents, subject) };
+        parts
+            .iter()
+            .for_each(|part| assert!(text.replace("\n ", " ").contains(&part.replace("\n ", " ")), "{store}: {subject}: no {part}"));
+    }
+}
+
+#[test]
+fn four_messages_inside_each_other_keep_their_images() {
+    let Some(documents) = real("hiraoka_alpha-beta-gamma-delta") else { return };
+    let bytes = documents.values().next().unwrap();
+    let mut message = MessageParser::default().parse(bytes.as_slice()).unwrap().into_owned();
+    for name in ["alpha", "beta", "gamma", "delta"] {
+        assert!(message.body_text(0).unwrap().contains(&format!("This is message {name}.")), "{name}");
+        let images = message.attachments().filter(|part| part.attachment_name() == Some(&format!("{name}.png"))).count();
+        assert_eq!(images, 1, "{name}");
+        let inner = message.attachments().find_map(|part| part.message()).map(|inner| inner.clone().into_owned());
+        match inner {
+            Some(inner) => message = inner,
+            None => assert_eq!(name, "delta"),
+        }
     }
 }

@@ -100,7 +100,8 @@ fn a_property_of_every_type_is_told() {
     }
     let long = property(&item["properties"], "0x678e");
     assert_eq!((&long["bytes"], long["sha256"].as_str().unwrap().len(), long.get("value")), (&json!(100_000), 64, None));
-    assert_eq!(property(&item["properties"], "0x678b")["value"].as_str().unwrap().encode_utf16().count() * 2 / 100_000, 1);
+    let text = property(&item["properties"], "0x678b")["value"].as_str().unwrap();
+    assert!(text.len() >= 100_000, "text is told whole: {}", text.len());
     assert_eq!(named(item, "Keywords")["value"][0], "Red category");
     assert_eq!(named(item, "Keywords")["set"], "00020329-0000-0000-c000-000000000046");
     assert_eq!(named(item, "0x8503")["value"], true);

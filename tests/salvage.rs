@@ -1,4 +1,7 @@
 //! Stores whose header, trees or tables are gone: what is physically there is shown all the same.
+//!
+//! Each store is forged, damaged, and must show the same folders and documents, byte for byte, as it did before; what
+//! cannot be the same any more is told by the test that expects it.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -12,19 +15,99 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pstfs::format::id::Bid;
-use pstfs::ndb::Ndb;
+use pstfs::damage::Code;
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+use pstfs::format::id::{Bid, NodeType};
+use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
+use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
+use pstfs::store::Store;
+use pstfs::tree::{Ino, Kind, Tree, View};
 use support::forge;
+use support::forge::Random;
+
+/// The formats, each with another cipher.
+const VARIANTS: [(Format, Cipher); 3] =
+    [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::None)];
+
+fn forged(format: Format, cipher: Cipher) -> Vec<u8> {
+    forge::store(format, cipher, &forge::recipe("every-format"))
+}
+
+/// Every document by its path.
+type Documents = BTreeMap<String, Vec<u8>>;
+
+fn documents(store: Arc<Store>) -> Documents {
+    let tree = Tree::new(store, View { all_folders: true, ..View::default() }, 4 << 20);
+    let mut found = Documents::new();
+    let mut waiting = vec![(String::new(), Ino::ROOT)];
+    while let Some((path, ino)) = waiting.pop() {
+        for entry in &tree.list(ino).unwrap().entries {
+            let path = format!("{path}/{}", entry.name);
+            match entry.kind {
+                Kind::Directory => waiting.push((path, entry.ino)),
+                Kind::File => {
+                    let size = usize::try_from(tree.attributes(entry.ino).unwrap().size).unwrap();
+                    found.insert(path, tree.read(&tree.open(entry.ino).unwrap(), 0, size).unwrap());
+                }
+            }
+        }
+    }
+    found
+}
+
+fn salvaged(bytes: Vec<u8>) -> (Documents, bool) {
+    let store = open_source(Arc::new(bytes), 4 << 20).unwrap();
+    let documents = documents(Arc::clone(&store));
+    (documents, store.ndb().notes().findings().iter().any(|finding| finding.code == Code::MapsRebuilt))
+}
+
+/// The damaged store shows every document of the healthy one, and says that it was searched.
+fn shows_all(trick: &str, format: Format, whole: &[u8], damaged: Vec<u8>) {
+    let expected = documents(Arc::new(Store::open(Arc::new(whole.to_vec()), 4 << 20).unwrap()));
+    let (documents, told) = salvaged(damaged);
+    let paths = |documents: &Documents| documents.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(paths(&documents), paths(&expected), "{format:?}: {trick}");
+    assert!(documents == expected, "{format:?}: {trick}: documents differ");
+    assert!(told, "{format:?}: {trick}: not told");
+}
+
+/// Damages a store of each format and expects all its documents.
+fn each_shows_all(trick: &str, damage: impl Fn(&Ndb, &mut Vec<u8>)) {
+    for (format, cipher) in VARIANTS {
+        let whole = forged(format, cipher);
+        let mut bytes = whole.clone();
+        damage(&Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap(), &mut bytes);
+        shows_all(trick, format, &whole, bytes);
+    }
+}
+
+/// The offsets of all pages of a tree.
+fn pages(ndb: &Ndb, bytes: &[u8], tree: BTree) -> Vec<u64> {
+    let kind = if tree == BTree::Nodes { 0x81 } else { 0x80 };
+    let found = survey(&bytes.to_vec(), ndb.format(), &Progress::default()).unwrap();
+    found.pages.iter().filter(|page| page.kind.0 == kind).map(|page| page.ib.0).collect()
+}
+
+fn zero(bytes: &mut [u8], at: u64, len: usize) {
+    bytes[at as usize..][..len].fill(0);
+}
+
+fn zero_tree(ndb: &Ndb, bytes: &mut [u8], tree: BTree) {
+    let page = ndb.format().layout().page_bytes;
+    pages(ndb, bytes, tree).into_iter().for_each(|at| zero(bytes, at, page));
+}
 
 /// Every block of the live tree is found where it stands, each with a CRC that matches.
 #[test]
 fn a_survey_finds_every_live_block() {
     for (format, cipher) in forge::variants() {
-        let bytes = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forged(format, cipher);
         let found = survey(&bytes, format, &Progress::default()).unwrap();
         let ndb = Ndb::open(Arc::new(bytes), 1 << 20).unwrap();
         let mut count = 0;
@@ -40,5 +123,159 @@ fn a_survey_finds_every_live_block() {
         assert_eq!(found.copies(Bid(0xffff_fff0)), []);
         let roots = [ndb.header().root.nodes, ndb.header().root.blocks];
         assert!(roots.iter().all(|root| found.pages.iter().any(|page| page.ib == root.ib && page.bid == root.bid && page.crc_ok)));
+    }
+}
+
+#[test]
+fn a_healthy_store_is_not_searched() {
+    for (format, cipher) in VARIANTS {
+        let (documents, told) = salvaged(forged(format, cipher));
+        assert!(documents.len() > 8 && !told, "{format:?}: {} documents, told {told}", documents.len());
+    }
+}
+
+#[test]
+fn a_header_of_zeros_hides_nothing() {
+    each_shows_all("header zero", |_, bytes| zero(bytes, 0, 564));
+}
+
+#[test]
+fn a_header_of_noise_hides_nothing() {
+    each_shows_all("header noise", |_, bytes| {
+        bytes.splice(..564, Random::new(1).bytes(564));
+    });
+}
+
+/// The version decides how everything else is read: another one that is known too must not win over what the data show.
+#[test]
+fn a_wrong_version_is_seen_in_the_data() {
+    each_shows_all("wrong version", |ndb, bytes| {
+        let version: u16 = if ndb.format() == Format::Unicode4k { 23 } else { 36 };
+        bytes.splice(10..12, version.to_le_bytes());
+    });
+}
+
+/// The mark of stores that Windows encrypts is believed where the header is whole, not where a byte was changed.
+#[test]
+fn a_wrong_encryption_byte_is_seen_in_the_data() {
+    each_shows_all("encryption byte", |ndb, bytes| {
+        bytes[if ndb.format() == Format::Ansi { 461 } else { 513 }] = 0x10;
+    });
+}
+
+#[test]
+fn flipped_roots_hide_nothing() {
+    each_shows_all("roots flipped", |ndb, bytes| {
+        let (at, len) = if ndb.format() == Format::Ansi { (184, 16) } else { (216, 32) };
+        bytes[at..at + len].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    });
+}
+
+#[test]
+fn a_root_page_of_zeros_hides_nothing() {
+    for tree in [BTree::Nodes, BTree::Blocks] {
+        each_shows_all("root zero", |ndb, bytes| zero(bytes, ndb.root(tree).ib.0, ndb.format().layout().page_bytes));
+    }
+}
+
+/// With the root gone too, the newest page that is left stands for a part of the tree only.
+#[test]
+fn a_header_and_a_root_page_of_zeros_hide_nothing() {
+    for tree in [BTree::Nodes, BTree::Blocks] {
+        each_shows_all("header and root zero", |ndb, bytes| {
+            zero(bytes, ndb.root(tree).ib.0, ndb.format().layout().page_bytes);
+            zero(bytes, 0, 564);
+        });
+    }
+}
+
+/// The block map is made from trailers alone.
+#[test]
+fn a_block_tree_of_zeros_hides_nothing() {
+    each_shows_all("block tree zero", |ndb, bytes| zero_tree(ndb, bytes, BTree::Blocks));
+}
+
+/// Nodes are recognised by their content, and get their ids from the tables that list them.
+#[test]
+fn a_node_tree_of_zeros_hides_nothing() {
+    each_shows_all("node tree zero", |ndb, bytes| zero_tree(ndb, bytes, BTree::Nodes));
+}
+
+#[test]
+fn both_trees_and_the_header_of_zeros_hide_nothing() {
+    each_shows_all("all zero", |ndb, bytes| {
+        zero_tree(ndb, bytes, BTree::Nodes);
+        zero_tree(ndb, bytes, BTree::Blocks);
+        zero(bytes, 0, 564);
+    });
+}
+
+/// A page met damaged only while folders are read is made good then.
+#[test]
+fn every_second_leaf_of_zeros_hides_nothing() {
+    for tree in [BTree::Nodes, BTree::Blocks] {
+        each_shows_all("half the leaves zero", |ndb, bytes| {
+            let root = ndb.root(tree).ib.0;
+            let pages = pages(ndb, bytes, tree);
+            let leaves = pages.into_iter().filter(|at| *at != root);
+            leaves.step_by(2).for_each(|at| zero(bytes, at, ndb.format().layout().page_bytes));
+            if ndb.format() == Format::Unicode4k {
+                // Its trees are one leaf each.
+                zero(bytes, root, ndb.format().layout().page_bytes);
+            }
+        });
+    }
+}
+
+/// The nodes of one kind, and where the blocks of their data stand.
+fn zero_nodes(ndb: &Ndb, bytes: &mut [u8], kinds: &[NodeType]) {
+    let mut roots = Vec::new();
+    ndb.visit_nodes(&mut |node| {
+        roots.extend(kinds.contains(&node.nid.nid.kind()).then_some(node.data));
+        true
+    })
+    .unwrap();
+    for root in roots {
+        for leaf in ndb.data(root).unwrap().leaves() {
+            let entry = ndb.block_entry(leaf.bid).unwrap();
+            zero(bytes, entry.block.ib.0, entry.stored_bytes(ndb.format()) as usize);
+        }
+    }
+}
+
+/// Items are found by the parents that the node tree names.
+#[test]
+fn folder_tables_of_zeros_hide_nothing() {
+    let tables = [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE];
+    each_shows_all("folder tables zero", |ndb, bytes| zero_nodes(ndb, bytes, &tables));
+}
+
+/// Folders are named by their rows in the folders above.
+#[test]
+fn folder_objects_of_zeros_hide_nothing() {
+    each_shows_all("folder objects zero", |ndb, bytes| zero_nodes(ndb, bytes, &[NodeType::FOLDER]));
+}
+
+/// A copy that broke off: every document that is still shown whole is one of the store's.
+#[test]
+fn a_store_cut_short_shows_what_is_left() {
+    for (format, cipher) in VARIANTS {
+        let whole = forged(format, cipher);
+        let expected = documents(Arc::new(Store::open(Arc::new(whole.clone()), 4 << 20).unwrap()));
+        let found = survey(&whole, format, &Progress::default()).unwrap();
+        let last = found.blocks.iter().map(|block| block.ib.0).max().unwrap() as usize;
+        let first = format.layout().amap_first as usize;
+        let (documents, _) = salvaged(whole[..first + (last - first) * 9 / 10].to_vec());
+        let same = documents.values().filter(|document| expected.values().any(|other| other == *document)).count();
+        assert!(same > 4, "{format:?}: {same} of {} documents", documents.len());
+    }
+}
+
+/// Noise holds no block, and a header alone names none.
+#[test]
+fn what_holds_no_part_of_a_store_is_refused() {
+    assert!(open_source(Arc::new(Random::new(7).bytes(300_000)), 1 << 20).is_err());
+    for (format, cipher) in VARIANTS {
+        assert!(open_source(Arc::new(forged(format, cipher)[..564].to_vec()), 1 << 20).is_err(), "{format:?}");
     }
 }

@@ -80,11 +80,38 @@ fn damaged_stores_are_found_to_be_damaged_as_they_are() {
 
 #[test]
 fn forged_stores_have_no_errors() {
+    let mut wrong = Vec::new();
     for name in forge::names("healthy") {
         let recipe = forge::recipe(&name);
         for (format, cipher) in forge::wanted(&recipe) {
             let text = expectation(forge::store(format, cipher, &recipe));
-            assert_eq!(text, "No errors were found\n", "{name} {}", variant_name(format, cipher));
+            let expected = match name.as_str() {
+                // One of its items has an empty class, which is what it is there for.
+                "every-item-class" => "Only minor inconsistencies were found\n  ?? M07 node 0x2000e4 property 0x001a\n",
+                // A folder without a name, likewise.
+                "unusual-names" => "No errors were found\n  -- M06 node 0x8142 property 0x3001\n",
+                // An attachment without contents.
+                "attachments-as-files" => "No errors were found\n  -- M18 node 0x200044\n",
+                // Compressed RTF cut short and with wrong checksums.
+                "rtf-bodies" => "Only minor inconsistencies were found\n  ?? M22 node 0x200164 property 0x1009\n  -- M22 node 0x80a2\n",
+                _ => "No errors were found\n",
+            };
+            if text != expected {
+                wrong.push(format!("{name} {}: {text}", variant_name(format, cipher)));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The first free map stands 31 MiB behind the beginning: no small fixture has one.
+#[test]
+fn a_damaged_free_map_is_found() {
+    let recipe =
+        Recipe::parse("store \"Free maps\" seed=3\nfolder Inbox role=inbox\n  note subject=\"Large\"\n    attach large.bin size=33m\n");
+    let whole = forge::store(Format::Unicode, Cipher::None, &recipe);
+    assert_eq!(expectation(whole.clone()), "No errors were found\n");
+    let mut damaged = whole;
+    damaged[0x1f0_4800 + 100] ^= 1;
+    assert_eq!(expectation(damaged), "Only minor inconsistencies were found\n  ?? P20\n");
 }

@@ -16,18 +16,27 @@ const SAY: Duration = Duration::from_secs(30);
 /// How many characters a full bar has.
 const WIDTH: u64 = 30;
 
+/// What a task counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Bytes of the store.
+    Bytes,
+    /// Messages and other items.
+    Items,
+}
+
 /// Shows progress until it is dropped.
 #[derive(Debug)]
 pub(super) struct Bar(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Bar {
     /// Shows the progress of a task; nothing where the user wants it quiet.
-    pub(super) fn show(progress: Arc<Progress>, quiet: bool) -> Self {
+    pub(super) fn show(progress: Arc<Progress>, unit: Unit, quiet: bool) -> Self {
         if quiet {
             return Self(None);
         }
         let (end, ended) = mpsc::channel();
-        let mut meter = Meter::new(false);
+        let mut meter = Meter::new(unit, false);
         let draw = move || {
             while ended.recv_timeout(DRAW) == Err(RecvTimeoutError::Timeout) {
                 let State { phase, done, total } = progress.state();
@@ -52,6 +61,7 @@ impl Drop for Bar {
 /// The bar itself, for who looks how far something is.
 #[derive(Debug)]
 pub(super) struct Meter {
+    unit: Unit,
     quiet: bool,
     terminal: bool,
     said: Instant,
@@ -59,20 +69,20 @@ pub(super) struct Meter {
 
 impl Meter {
     /// A bar that says nothing where the user wants it quiet.
-    pub(super) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: io::stderr().is_terminal(), said: Instant::now() }
+    pub(super) fn new(unit: Unit, quiet: bool) -> Self {
+        Self { unit, quiet, terminal: io::stderr().is_terminal(), said: Instant::now() }
     }
 
-    /// Shows how far it is: bytes done of bytes in all, 0 where nobody knows.
+    /// Shows how far it is: how much is done of how much in all, 0 where nobody knows.
     pub(super) fn show(&mut self, phase: &str, done: u64, total: u64) {
         if self.quiet {
             return;
         }
         if self.terminal {
-            out::redraw(&drawn(phase, done, total));
+            out::redraw(&drawn(phase, done, total, self.unit));
         } else if self.said.elapsed() >= SAY {
             self.said = Instant::now();
-            out::tell(&told(phase, done, total));
+            out::tell(&told(phase, done, total, self.unit));
         }
     }
 
@@ -88,22 +98,28 @@ fn percent(done: u64, total: u64) -> Option<u64> {
     done.min(total).saturating_mul(100).checked_div(total)
 }
 
-fn drawn(phase: &str, done: u64, total: u64) -> String {
+fn drawn(phase: &str, done: u64, total: u64, unit: Unit) -> String {
     match percent(done, total) {
         Some(percent) => {
             let full = percent.saturating_mul(WIDTH).checked_div(100).unwrap_or(0);
             let bar: String = (0..WIDTH).map(|at| if at < full { '#' } else { '.' }).collect();
-            format!("{phase} [{bar}] {percent} %")
+            format!("{phase} [{bar}] {percent} %{}", of_items(done, total, unit))
         }
-        None => format!("{phase} {} MB", done >> 20),
+        None => told(phase, done, total, unit),
     }
 }
 
-fn told(phase: &str, done: u64, total: u64) -> String {
+fn told(phase: &str, done: u64, total: u64, unit: Unit) -> String {
     match percent(done, total) {
-        Some(percent) => format!("{phase}: {percent} %"),
+        Some(percent) => format!("{phase}: {percent} %{}", of_items(done, total, unit)),
+        None if unit == Unit::Items => format!("{phase}: {done} items"),
         None => format!("{phase}: {} MB", done >> 20),
     }
+}
+
+/// Items are counted one by one, bytes by their share.
+fn of_items(done: u64, total: u64, unit: Unit) -> String {
+    if unit == Unit::Items { format!(", {done} of {total} items") } else { String::new() }
 }
 
 #[cfg(test)]
@@ -113,9 +129,11 @@ mod tests {
     #[test]
     fn a_bar_shows_how_much_is_done() {
         let phase = "Validating blocks";
-        assert_eq!(drawn(phase, 5, 10), "Validating blocks [###############...............] 50 %");
-        assert_eq!(told(phase, 5, 10), "Validating blocks: 50 %");
-        assert_eq!(told(phase, 5 << 20, 0), "Validating blocks: 5 MB");
+        assert_eq!(drawn(phase, 5, 10, Unit::Bytes), "Validating blocks [###############...............] 50 %");
+        assert_eq!(told(phase, 5, 10, Unit::Bytes), "Validating blocks: 50 %");
+        assert_eq!(told(phase, 5 << 20, 0, Unit::Bytes), "Validating blocks: 5 MB");
+        assert_eq!(told("Exporting", 25, 100, Unit::Items), "Exporting: 25 %, 25 of 100 items");
+        assert_eq!(told("Exporting", 7, 0, Unit::Items), "Exporting: 7 items");
         assert_eq!(percent(11, 10), Some(100), "more than there was to do is all of it");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::bar::Meter;
+use super::bar::{Meter, Unit};
 use super::exit::Exit;
 use super::interrupt::Asked;
 use super::json::{self, Counts, JobState, Record};
@@ -57,6 +57,8 @@ pub struct Ctl {
 enum Verb {
     /// Find all that is wrong with the store, and change nothing
     Scan,
+    /// Search the whole file for deleted items, and show them under Recovered
+    Recover,
     /// Ask the running job to stop
     Cancel,
     /// Print how far the job is, or how the last one ended
@@ -69,7 +71,7 @@ impl Verb {
     /// Whether it starts a job.
     const fn starts(self) -> bool {
         match self {
-            Self::Scan => true,
+            Self::Scan | Self::Recover => true,
             Self::Cancel | Self::Status | Self::Wait => false,
         }
     }
@@ -88,6 +90,7 @@ pub fn run(args: &Ctl) -> Result<Exit, Failure> {
         Verb::Status => status(args, &ctl),
         Verb::Wait => wait(args, &ctl),
         Verb::Scan => start(args, &ctl, "scan"),
+        Verb::Recover => start(args, &ctl, "recover"),
         Verb::Cancel => ctl.command("cancel").and_then(|number| follow(args, &ctl, number, &Asked::default())),
     })
 }
@@ -135,7 +138,7 @@ fn follow(args: &Ctl, ctl: &Control, number: u64, interrupt: &Asked) -> Result<E
         json::write(&mut out, &json::start(ctl.source.clone()))?;
         out.flush()?;
     }
-    let mut meter = Meter::new(args.quiet);
+    let mut meter = Meter::new(Unit::Bytes, args.quiet);
     let state = loop {
         let state = ctl.state()?;
         if state.number() != Some(number) {

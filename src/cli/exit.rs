@@ -51,7 +51,7 @@ impl Exit {
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::NoErrors | Verdict::Minor => Self::Done,
+            Verdict::NoErrors | Verdict::Minor | Verdict::Done => Self::Done,
             Verdict::Repaired => Self::Repaired,
             Verdict::Errors | Verdict::Remain => Self::DamageLeft,
             Verdict::Cancelled => Self::Cancelled,

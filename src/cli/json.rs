@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::out::{Output, Stop};
 use super::properties::Whole;
 use crate::damage::{Finding, Severity, Verdict};
+use crate::export;
 
 /// The number of the schema.
 pub(super) const SCHEMA: u32 = 1;
@@ -32,6 +33,8 @@ pub(super) enum Record {
     Finding(Box<Found>),
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// What became of an item that was exported.
+    Exported(Box<export::Item>),
     /// What runs on a mount, or ran last.
     Job(Box<JobState>),
     /// An item with all its properties.

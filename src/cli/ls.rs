@@ -21,6 +21,7 @@ Options for -o, separated by commas; they mean what they mean to a mount:
   attachments        beside each message a folder with its attachments
   names=date|subject|nid
                      how documents are named
+  vcard=4.0|3.0      the version of vCard; 3.0 for programs that read no other
   recovered=orphaned|none|all
                      what the folder Recovered shows; with all the whole file is
                      searched for deleted items first

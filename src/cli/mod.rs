@@ -8,6 +8,7 @@ pub mod cat;
 pub mod ctl;
 mod daemon;
 pub mod exit;
+pub mod export;
 pub mod info;
 pub mod inspect;
 mod interrupt;
@@ -43,6 +44,7 @@ Examples:
   pstfs info outlook.pst             what it is, what is in it, its health
   pstfs scan outlook.pst             find all that is wrong with it
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
+  pstfs export outlook.pst mail      write all of it out as files
 
 Nothing is ever written to the store by looking.";
 
@@ -62,6 +64,7 @@ enum Verb {
     Info(info::Info),
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Export(Box<export::Export>),
     Scan(scan::Scan),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
@@ -89,6 +92,7 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Info(args) => info::run(args),
         Verb::Ls(args) => ls::run(args),
         Verb::Cat(args) => cat::run(args),
+        Verb::Export(args) => export::run(args),
         Verb::Scan(args) => scan::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),

@@ -37,6 +37,7 @@ Options for -o, separated by commas (a backslash before a comma keeps it):
                      how documents are named
   resolve=store      addresses of Exchange's users (/o=...) become the mail
                      addresses that any item tells: reads all items first
+  vcard=4.0|3.0      the version of vCard; 3.0 for programs that read no other
   nocontrol          neither .control nor .scanlog
   nommap             read FILE without mapping it into memory
   log=PATH           append messages of the mount to this file

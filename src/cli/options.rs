@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::convert::contact::Version;
 use crate::tree::{Names, Recovered, View};
 
 /// What a user asked for with `-o`.
@@ -136,6 +137,7 @@ impl Options {
                 self.view.names = one_of(option, value, &[("date", Names::Date), ("subject", Names::Subject), ("nid", Names::Nid)])?;
             }
             "resolve" => self.view.resolve_store = one_of(option, value, &[("store", true)])?,
+            "vcard" => self.view.documents.vcard = one_of(option, value, &[("4.0", Version::V4), ("3.0", Version::V3)])?,
             "log" if value.is_empty() => return Err("log= needs the name of a file".into()),
             "log" => self.log = Some(value.into()),
             _ => return ignored(option),
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         let list = "ro,allow_other,uid=1000,gid=100,umask=022,fmask=133,dmask=027,all_folders,hidden,attachments,recovered=none,\
-                    nocontrol,nommap,names=subject,resolve=store,log=/tmp/x.log,auto_unmount";
+                    nocontrol,nommap,names=subject,resolve=store,vcard=3.0,log=/tmp/x.log,auto_unmount";
         let expected = Options {
             read_only: true,
             allow_other: true,
@@ -215,6 +217,7 @@ mod tests {
                 names: Names::Subject,
                 recovered: Recovered::None,
                 resolve_store: true,
+                documents: crate::convert::Options { vcard: Version::V3 },
             },
             no_control: true,
             no_mmap: true,
@@ -255,6 +258,7 @@ mod tests {
             "resolve=",
             "resolve=all",
             "names=",
+            "vcard=2.1",
             "log=",
             "ro=1",
             "remount",

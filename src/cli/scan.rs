@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
-use super::bar::Bar;
+use super::bar::{Bar, Unit};
 use super::exit::Exit;
 use super::interrupt::on_interrupt;
 use super::json::{self, Counts, Found, Record};
@@ -182,7 +182,7 @@ fn look(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, prefix:
     let page = args.report.as_ref().map(|path| (path, Page::new(about)));
     let teller = Mutex::new(Teller { args, prefix, sinks, scribe, fold: Fold::default(), page, stop: None });
     teller.lock().unwrap_or_else(PoisonError::into_inner).lines(&head);
-    let bar = Bar::show(Arc::clone(progress), args.quiet);
+    let bar = Bar::show(Arc::clone(progress), Unit::Bytes, args.quiet);
     let outcome = scan::scan(&raw, store.as_deref(), progress, |event| {
         let mut teller = teller.lock().unwrap_or_else(PoisonError::into_inner);
         teller.event(event);

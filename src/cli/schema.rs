@@ -145,6 +145,25 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "exported",
+        about: "export: what became of an item",
+        fields: &[
+            ("path", "string", true, "the file that it is in, from DIR on; empty where it failed before it had one"),
+            ("nid", "hex", false, "the node in the store"),
+            ("number", "integer", false, "the number of an attachment that is a file of its own, or of what a search found"),
+            ("folder", "string", true, "the folder's path in the tree"),
+            ("class", "string", true, "the message class"),
+            ("message_id", "string", false, "the Message-ID of a mail"),
+            ("offset", "integer", false, "where it begins in a file that it shares with others"),
+            ("size", "integer", false, "exact bytes of the document, as a mount shows it"),
+            ("sha256", "string", false, "the digest of these bytes"),
+            ("status", "string", true, "written, incomplete or failed"),
+            ("reason", "string", false, "why it is not whole"),
+            ("blocks", "string", false, "the blocks that hold it in the store: other ones after every change"),
+            ("renderer", "integer", true, "documents have the same bytes while this number stays"),
+        ],
+    },
+    Kind {
         name: "job",
         about: "ctl: what runs on a mount, or ran last",
         fields: &[
@@ -177,7 +196,13 @@ const KINDS: &[Kind] = &[
         name: "end",
         about: "the last line about a file",
         fields: &[
-            ("verdict", "string", true, "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends"),
+            (
+                "verdict",
+                "string",
+                true,
+                "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends; export: Done, Some items are incomplete or \
+                 failed, Cancelled or Failed",
+            ),
             ("exit", "integer", true, "the exit code as far as this file goes"),
             ("counts", "counts", true, "what was counted; empty where nothing could be"),
         ],
@@ -261,12 +286,24 @@ mod tests {
             verdict: text(),
             exit: number,
         };
+        let exported = crate::export::Item {
+            nid: text(),
+            number: Some(0),
+            message_id: text(),
+            offset: Some(0),
+            size: Some(0),
+            sha256: text(),
+            reason: text(),
+            blocks: text(),
+            ..crate::export::Item::default()
+        };
+        let exported = Record::Exported(Box::new(exported));
         let [error, last] = failed("x");
         let end = end(true, Counts::from([("x", 1)]));
         let finding = Record::Finding(Box::new(Found::of(&finding)));
         let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
         let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
-        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, item, job, error, last, end]
+        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
     }
 
     #[test]

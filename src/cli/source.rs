@@ -41,6 +41,11 @@ impl Source {
         shown(&self.given)
     }
 
+    /// Where it really lies.
+    pub(super) fn real(&self) -> &Path {
+        &self.real
+    }
+
     /// Its length.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
@@ -135,7 +140,7 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
     let options = Options::parse(lists.iter().map(String::as_str)).map_err(usage)?;
     let others = Options { view: View::default(), ..options.clone() };
     if others != Options::default() {
-        let known = "all_folders, hidden, attachments, names=, resolve=store and recovered=";
+        let known = "all_folders, hidden, attachments, names=, resolve=store, vcard= and recovered=";
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn only_options_of_the_view_are_taken() {
         let (names, recovered) = (Names::Nid, Recovered::All);
-        let wanted = View { all_folders: true, hidden: true, attachments: true, names, recovered, resolve_store: true };
+        let wanted = View { all_folders: true, hidden: true, attachments: true, names, recovered, resolve_store: true, ..View::default() };
         assert_eq!(options("all_folders,hidden,attachments,names=nid,recovered=all,resolve=store"), Ok(wanted));
         for list in ["ro", "nommap", "uid=0", "log=x", "allow_other", "frobnicate"] {
             assert!(options(list).unwrap_err().contains(list), "{list}");

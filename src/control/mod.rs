@@ -9,10 +9,11 @@ mod log;
 mod scribe;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::damage::Verdict;
+use crate::damage::{self, Verdict};
+use crate::progress::Progress;
 use crate::scan::{self, Event};
 use crate::store::Store;
 use job::Jobs;
@@ -65,6 +66,7 @@ pub enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Cancel,
+    Recover,
     Scan,
 }
 
@@ -91,20 +93,32 @@ impl Verb {
     fn parse(line: &str) -> Result<Self, Refusal> {
         match line {
             "cancel" => Ok(Self::Cancel),
+            "recover" => Ok(Self::Recover),
             "scan" => Ok(Self::Scan),
             _ => Err(Refusal::Unknown),
         }
     }
 }
 
+/// Searches the whole file and shows what is found; tells each thing in a line.
+///
+/// Whoever shows the store gives it: what was found has to appear there, all at once.
+pub type Search = Box<dyn Fn(&Progress) -> damage::Result<Vec<String>> + Send + Sync>;
+
 /// The job of one store and its log.
-#[derive(Debug)]
 pub struct Control {
+    search: Arc<OnceLock<Search>>,
     about: About,
     store: Arc<Store>,
     jobs: Arc<Jobs>,
     log: Arc<Mutex<Log>>,
     started: SystemTime,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("about", &self.about).field("jobs", &self.jobs).finish_non_exhaustive()
+    }
 }
 
 /// What `stat` shows of the log.
@@ -120,12 +134,18 @@ impl Control {
     /// The control of a store in which no job has run.
     pub fn new(store: Arc<Store>, about: &About) -> Self {
         Self {
+            search: Arc::default(),
             about: about.clone(),
             store,
             jobs: Arc::new(Jobs::new()),
             log: Arc::new(Mutex::new(Log::new(about))),
             started: SystemTime::now(),
         }
+    }
+
+    /// How a search for lost items is made; without one `recover` is no command.
+    pub fn search_with(&self, search: Search) {
+        self.search.get_or_init(|| search);
     }
 
     /// The state as lines of `key=value`.
@@ -142,6 +162,7 @@ impl Control {
     pub fn command(&self, text: &[u8]) -> Result<Awaited, Refusal> {
         let number = match parse(text)? {
             Verb::Cancel => self.jobs.cancel()?,
+            Verb::Recover => self.recover()?,
             Verb::Scan => self.scan()?,
         };
         Ok(Awaited { jobs: Arc::clone(&self.jobs), number })
@@ -160,6 +181,24 @@ impl Control {
             });
             write(&scribe.end(&outcome));
             outcome.verdict
+        })
+    }
+
+    /// Starts a search for lost items and gives the job's number.
+    fn recover(&self) -> Result<u64, Refusal> {
+        let (search, log, about) = (Arc::clone(&self.search), Arc::clone(&self.log), self.about.clone());
+        if search.get().is_none() {
+            return Err(Refusal::Unknown);
+        }
+        let store = Arc::clone(&self.store);
+        self.jobs.start("recover", move |number, task| {
+            let (_, head) = Scribe::begin(number, "recover", &about);
+            log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
+            let found = search.get().map_or(Ok(Vec::new()), |search| search(&task.progress));
+            task.found(found.as_ref().map_or(0, |found| u64::try_from(found.len()).unwrap_or(u64::MAX)));
+            let (lines, verdict) = scribe::searched(number, &found);
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(&lines);
+            verdict
         })
     }
 

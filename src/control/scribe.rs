@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::About;
-use crate::damage::{Code, Finding, Severity, Verdict};
+use crate::damage::{Code, Error, Finding, Result, Severity, Verdict};
 use crate::scan::{Counts, Event, Outcome, Tally};
 
 /// The most lines of one job's log.
@@ -82,6 +82,29 @@ impl Scribe {
         let _ = writeln!(text, "** End of job {}: {} (exit {})", self.job, verdict.text(), verdict.exit_code());
         text
     }
+}
+
+/// The lines of a search that has ended, and its verdict: a line for each thing found, as far as there is room.
+pub(super) fn searched(job: u64, found: &Result<Vec<String>>) -> (String, Verdict) {
+    let mut text = "**Searching for lost items\n".to_owned();
+    let verdict = match found {
+        Ok(found) => {
+            let listed = usize::try_from(LISTED_MAX).unwrap_or(usize::MAX);
+            // Writing to a string cannot fail.
+            for line in found.iter().take(listed) {
+                let _ = writeln!(text, "-- {}", one_line(line));
+            }
+            let _ = writeln!(text, "** Found: {} items, {} of them listed", found.len(), found.len().min(listed));
+            Verdict::Done
+        }
+        Err(Error::Cancelled) => Verdict::Cancelled,
+        Err(error) => {
+            let _ = writeln!(text, "** It could not come to its end: {}", one_line(&error.to_string()));
+            Verdict::Failed
+        }
+    };
+    let _ = writeln!(text, "** End of job {job}: {} (exit {})", verdict.text(), verdict.exit_code());
+    (text, verdict)
 }
 
 /// A finding as a line, whatever a name in the store holds.

@@ -10,6 +10,7 @@ use super::encode::base64;
 use super::header::{self, Fields, KEPT};
 use super::marks;
 use super::people::{self, Resolver};
+use super::report;
 use super::transport;
 use crate::format::property::FileTime;
 use crate::store::item::{Item, without_prefix_mark};
@@ -26,6 +27,8 @@ pub fn fields(item: &Item, digest: &str, incomplete: &[String]) -> Fields {
     add_people(&mut fields, item);
     add_subject(&mut fields, item);
     add_ids(&mut fields, &item.props, digest);
+    // A report answers the message that it is about.
+    fields.add(header::tokens("In-Reply-To", report::original_id(item)));
     marks::add(&mut fields, &item.props);
     if !incomplete.is_empty() {
         fields.push(header::text("X-Pstfs-Incomplete", &incomplete.join("; ")));
@@ -179,8 +182,6 @@ fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {
     let id = told.into_iter().chain(stored(tags::INTERNET_MESSAGE_ID)).next();
     fields.set(header::tokens("Message-ID", [id.unwrap_or_else(|| format!("<{digest}@{NOWHERE}>"))]));
     fields.add(header::tokens("In-Reply-To", stored(tags::IN_REPLY_TO_ID)));
-    // A report answers the message that it is about.
-    fields.add(header::tokens("In-Reply-To", stored(tags::ORIGINAL_MESSAGE_ID)));
     fields.add(header::tokens("References", stored(tags::INTERNET_REFERENCES)));
     fields.add(header::text("Thread-Topic", &props.text(tags::CONVERSATION_TOPIC).unwrap_or_default()));
     let index = base64(&props.bytes(tags::CONVERSATION_INDEX).unwrap_or_default());

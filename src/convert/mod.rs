@@ -38,4 +38,4 @@ pub use directory::addresses;
 pub use document::Document;
 pub use kind::Format;
 pub use lines::Given;
-pub use render::{attachment_name, render, render_attachment};
+pub use render::{Options, attachment_name, render, render_attachment, render_with};

@@ -13,12 +13,24 @@ use crate::store::{Store, Summary};
 /// The longest attachment that becomes part of an event or contact; mail holds larger ones without reading them.
 const INLINE_MAX: u64 = 16 << 20;
 
+/// What a user may choose about documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// The version of vCard.
+    pub vcard: contact::Version,
+}
+
 /// The document of an item, of this kind; mail where the item lacks what the kind needs.
 pub fn render(store: &Store, item: &Item, format: Format) -> Result<Document> {
+    render_with(store, item, format, Options::default())
+}
+
+/// The same as the user chose it.
+pub fn render_with(store: &Store, item: &Item, format: Format, options: Options) -> Result<Document> {
     let text = match format {
         Format::Eml => None,
         Format::Ics => with_given(store, item, calendar::render)?,
-        Format::Vcf => with_given(store, item, contact::render)?,
+        Format::Vcf => with_given(store, item, |item, given| contact::render_as(item, given, options.vcard))?,
     };
     match text {
         Some(text) => Ok(of_bytes(text.into_bytes())),

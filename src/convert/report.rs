@@ -215,7 +215,7 @@ fn told_status(info: &str) -> Option<&str> {
     let numbers: Vec<&str> = status.split('.').collect();
     let is_number = |number: &&str| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_class = numbers.first().is_some_and(|class| ["2", "4", "5"].contains(class));
-    (numbers.len() == 3 && is_class && numbers.iter().all(|number| is_number(number))).then_some(status)
+    (numbers.len() == 3 && is_class && numbers.iter().all(is_number)).then_some(status)
 }
 
 /// The diagnosis behind the status there, if it says of what kind it is.
@@ -254,11 +254,25 @@ fn disposition(item: &Item, event: Event, resolver: &Resolver) -> String {
     let person = reader(item, resolver);
     let mut fields = Fields::default();
     fields.push(whom("Final-Recipient", &person));
-    fields.push(header::tokens("Original-Message-ID", header::message_ids(&told(tags::ORIGINAL_MESSAGE_ID).unwrap_or_default())));
+    fields.push(header::tokens("Original-Message-ID", original_id(item)));
     fields.push(header::tokens("Disposition", [format!("{mode};"), kind]));
     fields.push(header::text("X-MSExch-Correlation-Key", &base64(&props.bytes(tags::PARENT_KEY).unwrap_or_default())));
     fields.push(header::text("X-Display-Name", &person.name));
     fields.lines()
+}
+
+/// The id of the message that a report is about.
+///
+/// The same property is the return path of mail that came over the Internet, reports among them: an address of somebody
+/// in the message is no id, and what is no report has none.
+pub fn original_id(item: &Item) -> Option<String> {
+    Event::of(&item.class())?;
+    let resolver = Resolver::new(item, &[]);
+    let people = [resolver.sender(&item.props), resolver.from(&item.props)].into_iter();
+    let people: Vec<Address> = people.chain(item.recipients.iter().map(|row| resolver.recipient(row))).flatten().collect();
+    let is_address = |id: &String| people.iter().any(|person| id.trim_matches(['<', '>']).eq_ignore_ascii_case(&person.email));
+    let ids = header::message_ids(&item.props.text(tags::ORIGINAL_MESSAGE_ID)?);
+    ids.into_iter().next().filter(|id| !is_address(id))
 }
 
 /// Who read the message: the report's sender.
@@ -304,5 +318,63 @@ fn shown(person: &Address) -> String {
         (true, _) => person.email.clone(),
         (false, true) => format!("{} <{}>", person.name, person.email),
         (false, false) => person.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ltp::value::Value;
+
+    fn report(class: &str, values: &[(Key, &str)]) -> Item {
+        let class = (tags::MESSAGE_CLASS, Value::Unicode(class.into()));
+        let values = values.iter().map(|(key, text)| (*key, Value::Unicode((*text).to_owned())));
+        Item { props: Props::from_values([class].into_iter().chain(values)), ..Item::default() }
+    }
+
+    #[test]
+    fn the_last_word_of_the_class_is_what_is_reported() {
+        for (class, event) in [
+            ("REPORT.IPM.Note.NDR", Some(Event::Failed)),
+            ("report.ipm.note.delayed.dr", Some(Event::Delayed)),
+            ("REPORT.IPM.Schedule.Meeting.Request.IPNNRN", Some(Event::NotRead)),
+            ("REPORT.IPM.Note.NDR.Custom", Some(Event::Failed)),
+            ("REPORT.IPM.Note", None),
+            ("IPM.Note.NDR", None),
+        ] {
+            assert_eq!(Event::of(class), event, "{class}");
+        }
+    }
+
+    #[test]
+    fn a_return_path_is_no_message() {
+        let sender = [(tags::SENDER_EMAIL_ADDRESS, "a@x.org"), (tags::ORIGINAL_MESSAGE_ID, "<A@x.org>")];
+        assert_eq!(original_id(&report("REPORT.IPM.Note.NDR", &sender)), None);
+        assert_eq!(original_id(&report("IPM.Note", &[(tags::ORIGINAL_MESSAGE_ID, "<1@x.org>")])), None);
+        assert_eq!(original_id(&report("REPORT.IPM.Note.NDR", &[(tags::ORIGINAL_MESSAGE_ID, "<1@x.org>")])).as_deref(), Some("<1@x.org>"));
+    }
+
+    #[test]
+    fn a_status_is_read_out_of_the_supplementary_information() {
+        assert_eq!(told_status("<mx #5.1.1 smtp;550 gone>"), Some("5.1.1"));
+        assert_eq!(diagnosis("<mx #5.1.1 smtp;550 gone>"), "smtp;550 gone");
+        for odd in ["", "#", "<mx #5.1>", "<mx #9.1.1>", "<mx #5.1.1234>", "#5.1.1.1"] {
+            assert_eq!((told_status(odd), diagnosis(odd)), (None, ""), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_would_break_the_mail_is_made_anew() {
+        let stored = |content: &[u8]| {
+            let kind = (tags::ATTACH_MIME_TAG, Value::Unicode("message/delivery-status".into()));
+            let content = Content::Bytes(content.to_vec());
+            let attachment = Attachment { props: Props::from_values([kind]), content, ..Attachment::default() };
+            let item = Item { attachments: vec![attachment], ..report("REPORT.IPM.Note.NDR", &[]) };
+            Report::of(&item, &|_, _, _| Ok(Vec::new())).unwrap().unwrap().stored
+        };
+        assert_eq!(stored(b"Reporting-MTA: dns; x\r\n\r\nStatus: 5.0.0\r\n"), Some(0));
+        for odd in [&b"gr\xc3\xbcn: x"[..], b"a: \0", b"", &[b'x'; 2000]] {
+            assert_eq!(stored(odd), None);
+        }
     }
 }

@@ -182,7 +182,7 @@ codes! {
     M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one it takes out the row";
     M04 RowCell Warning "a table's row tells something else than its object" => "copies it from the object";
     M05 FolderCounts Warning "a folder's counts differ from what it holds" => "counts anew";
-    M06 FolderName Note "a folder has no name, or that of a neighbour" => "leaves it";
+    M06 FolderName Note "a folder has no name" => "leaves it";
     M07 MessageClass Error "a message has no class" => "sets IPM.Note";
     M08 MessageFlags Warning "a message's flags contradict what it is" => "corrects those that follow from the rest";
     M09 SubmitFlags Warning "a message's submit flags are set where none can be" => "clears them outside the outbox";

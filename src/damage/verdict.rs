@@ -9,6 +9,8 @@ pub enum Verdict {
     Minor,
     /// Content is lost or wrong.
     Errors,
+    /// A job that judges nothing has come to its end.
+    Done,
     /// There were errors, and there are none any more.
     Repaired,
     /// There were errors, and some are left.
@@ -26,6 +28,7 @@ impl Verdict {
             Self::NoErrors => "No errors were found",
             Self::Minor => "Only minor inconsistencies were found",
             Self::Errors => "Errors were found",
+            Self::Done => "Done",
             Self::Repaired => "Errors were repaired",
             Self::Remain => "Errors remain",
             Self::Cancelled => "Cancelled",
@@ -36,7 +39,7 @@ impl Verdict {
     /// The exit code that goes with it.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::NoErrors | Self::Minor => 0,
+            Self::NoErrors | Self::Minor | Self::Done => 0,
             Self::Repaired => 1,
             Self::Errors | Self::Remain => 4,
             Self::Failed => 8,

@@ -65,7 +65,7 @@ pub fn free_bytes(file: &File) -> io::Result<u64> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(u64::from(answer.f_bavail).saturating_mul(u64::from(answer.f_frsize)))
+    Ok(answer.f_bavail.saturating_mul(answer.f_frsize))
 }
 
 #[cfg(test)]

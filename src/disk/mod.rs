@@ -13,22 +13,26 @@ mod lock;
 mod mapped;
 mod open;
 mod sigbus;
+mod sync;
 
 pub use copy::{copy_bytes, free_bytes, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, open};
+pub use sync::sync_file_system;
 
 pub mod process;
 
 pub mod crash;
 pub mod overlay;
+mod window;
 mod writable;
 
 use std::fmt::Debug;
 use std::io;
 
+pub use window::Window;
 pub use writable::{MemoryFile, WritableFile};
 
 /// Bytes that can be read by position.

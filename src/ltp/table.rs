@@ -65,6 +65,16 @@ impl<'a> Table<'a> {
         Ok(Self { heap, info, rows, column_heaps })
     }
 
+    /// A table's header alone, and how many bytes the node's data have: for one whose subnodes are not known.
+    pub fn header(ndb: &'a Ndb, data: Bid) -> Result<(TableInfo, u64)> {
+        let heap = Heap::open(ndb, Nid::default(), data, Bid::NONE)?;
+        if heap.client() != HeapClient::TABLE {
+            return Err(Error::Damaged(Code::TableHeader, Place::FILE));
+        }
+        let info = TableInfo::decode(ndb.format(), &heap.item(heap.root())?).map_err(|cut| cut.at(Code::TableHeader, Place::FILE))?;
+        Ok((info, heap.len()))
+    }
+
     fn rows_of(heap: &Heap<'a>, info: &TableInfo) -> Result<Rows> {
         let place = Place::node(heap.nid().0);
         if info.rows.is_none() {

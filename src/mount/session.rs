@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
-use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
+use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
 
 use super::answer::Pstfs;
 use super::attr::Owner;
 use super::{refusal, table};
-use crate::control::Control;
+use crate::control::{Control, Search};
 use crate::disk::process::{self, Unmount};
 use crate::tree::Tree;
 
@@ -54,14 +54,27 @@ impl std::fmt::Debug for Live {
 ///
 /// Starts threads, so it must come after any fork.
 pub fn mount(tree: Arc<Tree>, control: Arc<Control>, dir: &Path, settings: &Settings) -> io::Result<Live> {
-    let (filesystem, gone) = Pstfs::new(tree, control, settings);
+    let (filesystem, gone) = Pstfs::new(Arc::clone(&tree), Arc::clone(&control), settings);
     let config = config(settings);
     // This mounts and shakes hands with the kernel: what goes wrong is known when it returns.
     let session = Session::new(filesystem, dir, &config).map_err(|error| io::Error::new(error.kind(), refusal::explain(&error)))?;
     let session = ManuallyDrop::new(session.spawn()?);
+    control.search_with(search(tree, session.notifier()));
     let place = table::at(dir)?.filter(table::Entry::is_ours);
     let place = place.ok_or_else(|| io::Error::other("the mount was taken away at once"))?;
     Ok(Live { place, gone, _session: session })
+}
+
+/// A search for lost items that shows what it finds in the mounted tree.
+fn search(tree: Arc<Tree>, notifier: Notifier) -> Search {
+    Box::new(move |progress| {
+        tree.search(progress)?;
+        for folder in Tree::changed_by_search() {
+            // Of a folder that nobody has looked at yet the kernel knows nothing it could forget.
+            let _ = notifier.inval_inode(INodeNo(folder.0), 0, 0);
+        }
+        Ok(tree.found_lines())
+    })
 }
 
 impl Live {

@@ -233,11 +233,10 @@ impl Ndb {
     ///
     /// A page that is doubtful counts as damaged where there is a way to find what it should say.
     pub(super) fn tree_page(&self, tree: BTree, place: BlockRef, level: Option<u8>) -> Result<Arc<TreePage>> {
-        match self.standing_page(tree, place, level)? {
-            (page, doubt) => match doubt {
-                Some(code) if self.rescue.is_some() => Err(Error::Damaged(code, Place::offset(place.ib.0))),
-                _ => Ok(page),
-            },
+        let (page, doubt) = self.standing_page(tree, place, level)?;
+        match doubt {
+            Some(code) if self.rescue.is_some() => Err(Error::Damaged(code, Place::offset(place.ib.0))),
+            _ => Ok(page),
         }
     }
 

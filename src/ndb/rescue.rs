@@ -48,6 +48,11 @@ impl Ndb {
         self.maps.get()
     }
 
+    /// The maps that it was opened from; none where it was opened by its header and met no damage.
+    pub fn into_maps(self) -> Maps {
+        self.maps.into_inner().unwrap_or_default()
+    }
+
     /// The maps, made now where they are not yet: once, while others wait. The error given where nobody can make them.
     pub(super) fn rescued(&self, error: Error) -> Result<&Maps> {
         match self.rescued_after(&error)? {

@@ -9,6 +9,7 @@ use crate::format::id::{Bid, BlockRef, Nid, NodeType};
 use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, Ndb, Part};
 
+use super::ranges::Ranges;
 use super::survey::Survey;
 
 /// The node B-tree as it stands, and what fills its holes.
@@ -16,8 +17,8 @@ use super::survey::Survey;
 pub(super) struct History {
     /// What the tree says.
     pub(super) nodes: Vec<NodeEntry>,
-    /// Node ids of which it says nothing any more: from the first on, below the second.
-    pub(super) lost: Vec<(u64, u64)>,
+    /// Node ids of which it says nothing any more.
+    pub(super) lost: Ranges,
     /// What other pages said of nodes of these ids; by id, the newest first.
     pub(super) told: Vec<Told>,
 }
@@ -38,7 +39,7 @@ impl History {
     pub(super) fn read(ndb: &Ndb, root: BlockRef, survey: &Survey) -> Result<Self> {
         let mut history = Self::default();
         ndb.visit_standing(BTree::Nodes, root, &mut |part| match part {
-            Part::Lost(_, from, to) => history.lost.push((from, to)),
+            Part::Lost(_, from, to) => history.lost.push(from, to),
             Part::Nodes(entries) => entries.iter().for_each(|entry| history.take(*entry)),
             Part::Blocks(_) => {}
         })?;
@@ -51,7 +52,7 @@ impl History {
 
     /// Whether the tree says nothing of a node because a page is gone.
     pub(super) fn is_lost(&self, nid: Nid) -> bool {
-        self.lost.iter().any(|(from, to)| (*from..*to).contains(&u64::from(nid.0)))
+        self.lost.contains(u64::from(nid.0))
     }
 
     fn take(&mut self, entry: NodeEntry) {

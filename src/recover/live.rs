@@ -10,6 +10,7 @@ use crate::format::id::{Bid, BlockRef, Ib};
 use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, BlockPlace, Ndb, Part};
 
+use super::ranges::Ranges;
 use super::survey::{FoundBlock, Survey};
 
 /// What is known of blocks in use.
@@ -17,8 +18,8 @@ use super::survey::{FoundBlock, Survey};
 pub(super) struct Live {
     /// What the block B-tree lists, ascending by id.
     listed: Vec<BlockPlace>,
-    /// Ids of which it lists nothing any more: from the first on, below the second.
-    lost: Vec<(u64, u64)>,
+    /// Ids of which it lists nothing any more.
+    lost: Ranges,
     maps: Vec<Option<Vec<u8>>>,
     ndb_format: crate::format::Format,
 }
@@ -29,10 +30,10 @@ const UNREFERENCED: u16 = 1;
 impl Live {
     /// Reads what stands of the block B-tree and of the allocation maps.
     pub(super) fn read(ndb: &Ndb, root: BlockRef) -> Result<Self> {
-        let mut live = Self { listed: Vec::new(), lost: Vec::new(), maps: Vec::new(), ndb_format: ndb.format() };
+        let mut live = Self { listed: Vec::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
         ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
-            Part::Lost(_, from, to) => live.lost.push((from, to)),
-            Part::Blocks(entries) => live.listed.extend(entries.iter().filter(|entry| entry.references != UNREFERENCED).map(place_of)),
+            Part::Lost(_, from, to) => live.lost.push(from, to),
+            Part::Blocks(entries) => live.listed.extend(entries.iter().filter(|entry| entry.references > UNREFERENCED).map(place_of)),
             Part::Nodes(_) => {}
         })?;
         live.listed.sort_unstable_by_key(|place| place.bid.key());
@@ -55,12 +56,10 @@ impl Live {
 
     /// Whether a block is in use, of which these copies stand in the file.
     pub(super) fn is_live(&self, bid: Bid, copies: &[FoundBlock]) -> bool {
-        let key = bid.key().0;
         if self.place(bid).is_some() {
             return true;
         }
-        let is_lost = self.lost.iter().any(|(from, to)| (*from..*to).contains(&key));
-        is_lost && copies.iter().any(|copy| self.is_allocated(copy))
+        self.lost.contains(bid.key().0) && copies.iter().any(|copy| self.is_allocated(copy))
     }
 
     /// Whether the allocation maps have a block's place in use; where no map tells, it may be.

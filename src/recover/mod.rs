@@ -1,20 +1,34 @@
 //! What lies in the file that the live trees do not show, and the one way to open a store.
 //!
-//! [`open`] is the only opener for `mount` and the command line: it tries the normal way, by the header. [`Orphans`]
-//! are nodes that the live trees hold but no folder reaches. [`survey`](mod@survey) finds every block and page that stands
-//! in a file, live or not. [`search`] brings up what the live trees do not show ([`Findings`]): deleted items, earlier
-//! states of live ones, and parts of items that are lost.
+//! [`open`] is the only opener for `mount` and the command line. It tries the normal way, by the header. Where header or
+//! roots are damaged, and where a damaged page is met later, the whole file is searched once ([`survey`](mod@survey)) and
+//! maps made of what stands in it take the trees' place: blocks by their trailers, nodes by what any page said of blocks
+//! that are still in use, and what no page names by its content. [`Orphans`] are nodes that no folder reaches, those among
+//! them that a salvage could not place. [`search`] brings up what the live trees do not show ([`Findings`]): deleted items,
+//! earlier states of live ones, and parts of items that are lost. [`carve`] finds stores inside other files.
+//!
+//! The way of a salvage: `detect` format and cipher, `survey` the file, `live` tells what is in use, `history` what pages
+//! said; then `loose` blocks become `object`s, which `pair` with their subnode trees, and `rebuild` gives them the ids that
+//! the `rows` of folder tables have of them.
 
+mod carve;
 mod detect;
 mod findings;
 mod history;
 mod live;
+mod loose;
+mod object;
 mod open;
 mod orphan;
+mod pair;
+mod ranges;
+mod rebuild;
+mod rows;
 mod salvage;
 mod search;
 pub mod survey;
 
+pub use carve::{Carved, carve};
 pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, Part, Shelf};
 pub use open::{Options, open, open_source};
 pub use orphan::{FolderOrphans, Orphans, folders_below};

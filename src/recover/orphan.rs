@@ -133,21 +133,26 @@ impl Orphans {
 
     /// Stand-ins that lead round in a circle stand at the top.
     fn break_circles(&mut self) {
-        let folders: Vec<Nid> = self.shelves.keys().copied().collect();
+        let folders: Vec<Nid> = self.shelves.keys().copied().filter(|folder| *folder != Nid::ROOT_FOLDER).collect();
         for folder in folders {
-            let (mut above, mut seen) = (folder, HashSet::new());
-            while above != Nid::ROOT_FOLDER && seen.insert(above) {
-                above = self.shelves.get(&above).map_or(Nid::ROOT_FOLDER, |shelf| shelf.above);
-                if above == Nid::default() {
-                    above = Nid::ROOT_FOLDER;
-                }
+            if self.reaches_top(folder) {
+                continue;
             }
-            if above == folder {
-                let old = std::mem::replace(&mut self.shelf(folder).above, Nid::ROOT_FOLDER);
-                self.shelf(old).stand_ins.remove(&folder);
-                self.shelf(Nid::ROOT_FOLDER).stand_ins.insert(folder);
+            let above = std::mem::replace(&mut self.shelf(folder).above, Nid::ROOT_FOLDER);
+            self.shelf(above).stand_ins.remove(&folder);
+            self.shelf(Nid::ROOT_FOLDER).stand_ins.insert(folder);
+        }
+    }
+
+    fn reaches_top(&self, folder: Nid) -> bool {
+        let (mut folder, mut seen) = (folder, HashSet::new());
+        while seen.insert(folder) {
+            match self.shelves.get(&folder).map(|shelf| shelf.above) {
+                Some(above) if above != Nid::ROOT_FOLDER && above != Nid::default() => folder = above,
+                _ => return true,
             }
         }
+        false
     }
 }
 

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
+use crate::format::btree::BTreePage;
 use crate::format::cipher::Cipher;
-use crate::format::codec;
+use crate::format::codec::{self, Word};
 use crate::format::header::{Client, Header, MAGIC, Root};
 use crate::format::id::{Bid, BlockRef, Ib};
-use crate::format::page::PageKind;
+use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
 use crate::progress::Progress;
 
 use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
-use super::survey::{Survey, survey};
+use super::rebuild::{Known, rebuild};
+use super::survey::{FoundPage, Survey, survey};
 
 /// Bytes for the caches of the database that a salvage reads with.
 const CACHE_BYTES: usize = 8 << 20;
@@ -59,10 +61,15 @@ fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
-    let mut nodes = history.nodes.clone();
-    nodes.extend(history.fill(&is_live));
-    let places = block_map(&survey, &live);
-    Ok(Maps::new(places, nodes))
+    let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
+    let maps = Maps::new(block_map(&survey, &live), known.nodes.iter().chain(&known.filled).copied().collect());
+    if history.lost.is_empty() {
+        return Ok(maps);
+    }
+    let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
+    let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
+    let nodes = rebuild(&reader, &survey, &known, &is_live)?;
+    Ok(reader.into_maps().with_nodes(nodes))
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.
@@ -80,8 +87,21 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
     let sound = || survey.pages.iter().filter(|page| page.kind == kind && page.crc_ok && page.signature_ok);
     let top = sound().max_by_key(|page| (page.level, page.bid));
     let newest = sound().map(|page| page.bid).max();
+    // What the header names counts only where it stands.
+    let standing = survey.pages.iter().find(|page| page.ib == told.ib && page.bid == told.bid).map(|page| page.bid);
     // Every change writes the pages above it anew: a root that is the newest page leads to the newest of all.
-    Ok(top.filter(|page| Some(page.bid) == newest && page.bid > told.bid).map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+    let top = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
+    // Old roots begin with the same key; where others of the level do not, the page above them all is lost.
+    let root = top.filter(|top| sound().filter(|page| page.level == top.level).all(|page| first_key(ndb, page) == first_key(ndb, top)));
+    Ok(root.map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+}
+
+/// The first key of a page.
+fn first_key(ndb: &Ndb, page: &FoundPage) -> Option<Word> {
+    let mut bytes = vec![0; ndb.format().layout().page_bytes];
+    ndb.source().read_exact_at(&mut bytes, page.ib.0).ok()?;
+    let page = Page::decode(ndb.format(), &bytes).ok()?;
+    BTreePage::decode(ndb.format(), page.body).ok()?.entries::<Word>().next()
 }
 
 /// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.

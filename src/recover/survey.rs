@@ -277,7 +277,7 @@ fn inflated_head(data: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes from `start` to `end`; where the file cannot be read, zeros, which are nothing.
-fn read(source: &dyn ReadAt, start: u64, end: u64) -> Vec<u8> {
+pub(super) fn read(source: &dyn ReadAt, start: u64, end: u64) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
     if source.read_exact_at(&mut bytes, start).is_err() {
         let mut at = start;

@@ -25,6 +25,8 @@ pub(super) struct Case {
     below: Vec<Nid>,
     found: Vec<Found>,
     counts: BTreeMap<(Code, Severity), u64>,
+    /// The highest version of a row in its tables.
+    row_version: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Found {
 impl Case {
     /// Nothing found so far about this node.
     pub(super) const fn of(nid: Nid) -> Self {
-        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new() }
+        Self { nid, name: None, below: Vec::new(), found: Vec::new(), counts: BTreeMap::new(), row_version: 0 }
     }
 
     /// The node.
@@ -66,6 +68,11 @@ impl Case {
         Place::node(self.nid.0)
     }
 
+    /// A row of one of its tables has this version.
+    pub(super) fn saw_row_version(&mut self, version: u32) {
+        self.row_version = self.row_version.max(version);
+    }
+
     /// Something is wrong with the object.
     pub(super) fn add(&mut self, code: Code, detail: impl Into<String>) {
         self.add_at(code, self.place(), detail);
@@ -78,7 +85,12 @@ impl Case {
 
     /// Something is wrong with the object, but does less harm than it could.
     pub(super) fn add_mild(&mut self, code: Code, most: Severity, detail: impl Into<String>) {
-        self.put(Finding::new(code, self.place(), detail).at_most(most));
+        self.add_mild_at(code, self.place(), most, detail);
+    }
+
+    /// Something is wrong at a place in the object, but does less harm than it could.
+    pub(super) fn add_mild_at(&mut self, code: Code, place: Place, most: Severity, detail: impl Into<String>) {
+        self.put(Finding::new(code, place, detail).at_most(most));
     }
 
     fn put(&mut self, mut finding: Finding) {
@@ -146,6 +158,7 @@ impl<'f, 'a> Fold<'f, 'a> {
     /// Takes what was found in an object of a folder; notes wait for [`Fold::flush`].
     pub(super) fn take(&mut self, folder: Nid, case: Case) {
         let name = case.name;
+        self.report.saw_row_version(case.row_version);
         let mut noted = Vec::new();
         for found in case.found {
             let (code, severity) = (found.finding.code, found.finding.severity);

@@ -157,11 +157,11 @@ impl Told<'_, '_> {
         let Done { folder, cases, items, folder_case, unread, counts } = done;
         self.unread = self.unread.saturating_add(unread);
         for case in items {
-            self.context.report.saw_item(case.is_healthy());
+            self.context.report.saw_item(case.nid(), case.is_healthy());
             self.fold.take(folder, case);
         }
         if let Some(case) = folder_case {
-            self.context.report.saw_folder(case.is_healthy());
+            self.context.report.saw_folder(case.nid(), case.is_healthy());
             self.fold.take(folder, case);
         }
         cases.into_iter().for_each(|case| self.fold.take(folder, case));

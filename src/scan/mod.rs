@@ -73,7 +73,9 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };
-            OBJECT_PASSES.iter().try_for_each(|pass| pass(&context))?;
+            for pass in OBJECT_PASSES {
+                survive(pass(&context), report)?;
+            }
             row_versions(&context);
         }
         Err(error) => not_opened(error, report)?,
@@ -82,6 +84,17 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
         report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
     }
     Ok(())
+}
+
+/// What a pass stumbled over is told; only a failing disk and the user end the scan.
+fn survive(result: Result<()>, report: &Report<'_>) -> Result<()> {
+    match result {
+        Err(Error::Damaged(code, place)) => {
+            report.add(code, place, "what depends on it was not looked at");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// The header's counter is where versions of rows come from ([MS-PST] 2.2.2.6): none is above it.

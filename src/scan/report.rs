@@ -1,10 +1,14 @@
 //! Where the passes tell what they found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::damage::{Code, Finding, Place, Severity};
+use crate::format::id::Nid;
+
+/// How many nodes with errors are remembered; where there are more, some of them count as healthy.
+const STRUCK_MAX: usize = 1 << 20;
 
 /// What a listener of a scan gets to hear, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ struct Inner {
     tally: Tally,
     /// The highest version of a table's row.
     row_version: u32,
+    /// Nodes of which an error was told.
+    struck: HashSet<u32>,
     /// The victim named last: findings about one node come together.
     named: Option<(u32, String)>,
 }
@@ -119,20 +125,27 @@ impl<'a> Report<'a> {
         let mut inner = self.lock();
         let count = inner.counts.entry((finding.code, finding.severity)).or_default();
         *count = count.saturating_add(1);
+        if let Some(nid) = finding.place.nid.filter(|_| finding.severity >= Severity::Error && inner.struck.len() < STRUCK_MAX) {
+            inner.struck.insert(nid);
+        }
         // Under the lock: events come one at a time.
         (self.listener)(Event::Finding(&finding));
     }
 
-    /// A folder was looked at.
-    pub fn saw_folder(&self, healthy: bool) {
-        let tally = &mut self.lock().tally;
+    /// A folder was looked at; one of whose blocks an error was told is not healthy, whatever else is right with it.
+    pub fn saw_folder(&self, nid: Nid, healthy: bool) {
+        let inner = &mut *self.lock();
+        let healthy = healthy && !inner.struck.contains(&nid.0);
+        let tally = &mut inner.tally;
         tally.folders = tally.folders.saturating_add(1);
         tally.folders_healthy = tally.folders_healthy.saturating_add(healthy.into());
     }
 
     /// An item was looked at.
-    pub fn saw_item(&self, healthy: bool) {
-        let tally = &mut self.lock().tally;
+    pub fn saw_item(&self, nid: Nid, healthy: bool) {
+        let inner = &mut *self.lock();
+        let healthy = healthy && !inner.struck.contains(&nid.0);
+        let tally = &mut inner.tally;
         tally.items = tally.items.saturating_add(1);
         tally.items_healthy = tally.items_healthy.saturating_add(healthy.into());
     }

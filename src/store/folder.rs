@@ -110,9 +110,12 @@ impl Summary {
 }
 
 impl Store {
-    /// A folder; one whose properties cannot be read has no name, and the damage is noted.
+    /// A folder; of one whose properties cannot be read what its parent's table tells, and the damage is noted.
     pub fn folder(&self, nid: Nid) -> Result<Folder> {
-        let props = self.survive(self.node_props(nid), Code::NodeBlocks, nid)?.unwrap_or_default();
+        let props = match self.survive(self.node_props(nid), Code::NodeBlocks, nid)? {
+            Some(props) => props,
+            None => self.survive(self.folder_row(nid), Code::FolderTable, nid)?.unwrap_or_default(),
+        };
         Ok(Folder { nid, name: props.text_start(tags::DISPLAY_NAME).unwrap_or_default(), props })
     }
 
@@ -126,6 +129,19 @@ impl Store {
             names.extend(name.map(|name| (Nid(row.id), name)));
         })?;
         Ok(names)
+    }
+
+    /// What the table of the folder above tells of a folder: its name and counts.
+    fn folder_row(&self, nid: Nid) -> Result<Props> {
+        let parent = self.ndb.required_node(nid)?.parent;
+        let Some(table) = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? else { return Ok(Props::default()) };
+        let mut cells = BTreeMap::new();
+        if let Some((id, number)) = table.row_numbers()?.into_iter().find(|(id, _)| *id == nid.0)
+            && let Some(row) = table.row_of(id, number)?
+        {
+            cells.extend(table.cells(&row)?);
+        }
+        Ok(self.props_of(nid, cells))
     }
 
     /// The folders in a folder, search folders left out, ascending by node id.

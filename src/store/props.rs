@@ -23,6 +23,16 @@ pub enum Key {
     Name(Guid, &'static str),
 }
 
+impl Key {
+    /// The property id; `None` where a store's own map of names gives it.
+    pub const fn id(self) -> Option<u16> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Lid(..) | Self::Name(..) => None,
+        }
+    }
+}
+
 /// The longest value that is read whole into memory, in bytes.
 pub const VALUE_MAX: u64 = 64 << 20;
 

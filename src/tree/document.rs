@@ -47,7 +47,7 @@ impl Tree {
                 (Item::from_row(&row, &error), Format::Eml, row.time())
             }
         };
-        let document = convert::render(&self.store, &Item { origin, ..item }, format)?;
+        let document = convert::render_with(&self.store, &Item { origin, ..item }, format, self.view().documents)?;
         Ok(Rendered::new(&self.store, document, time))
     }
 

@@ -13,9 +13,11 @@ mod other;
 mod recovered;
 mod xattr;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use crate::convert::document::fetch;
 use crate::convert::{self, Document};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
@@ -47,6 +49,18 @@ pub struct OpenFile {
     rendered: Arc<Rendered>,
 }
 
+impl OpenFile {
+    /// Exact size in bytes.
+    pub fn size(&self) -> u64 {
+        self.rendered.known.size
+    }
+
+    /// Seconds since 1970 and nanoseconds; `None` where the store tells no time.
+    pub fn mtime(&self) -> Option<(i64, u32)> {
+        self.rendered.known.mtime
+    }
+}
+
 /// A document, with what is remembered of it.
 #[derive(Debug)]
 struct Rendered {
@@ -74,6 +88,8 @@ pub struct View {
     pub attachments: bool,
     /// How documents are named.
     pub names: Names,
+    /// What the documents look like.
+    pub documents: crate::convert::Options,
     /// What is shown under `Recovered`.
     pub recovered: Recovered,
     /// X.500 names of people become the mail addresses that any item of the store tells.
@@ -208,6 +224,17 @@ impl Tree {
     /// Bytes of an open document from `offset`, at most `len`; fewer only at its end.
     pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
         file.rendered.document.read(&file.rendered.store, offset, len)
+    }
+
+    /// The same, and whether some of it cannot be read and stands there as zeros.
+    pub fn read_telling(&self, file: &OpenFile, offset: u64, len: usize) -> Result<(Vec<u8>, bool)> {
+        let missing = Cell::new(false);
+        let bytes = file.rendered.document.read_with(offset, len, &|stream, offset, len| {
+            let bytes = fetch(&file.rendered.store, stream, offset, len)?;
+            missing.set(missing.get() || bytes.len() < len);
+            Ok(bytes)
+        })?;
+        Ok((bytes, missing.get()))
     }
 
     /// The store's length in bytes, for `statfs`.

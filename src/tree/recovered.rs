@@ -41,6 +41,24 @@ impl Tree {
         self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The folders whose entries a search changes.
+    pub fn changed_by_search() -> impl Iterator<Item = Ino> {
+        std::iter::once(Object::Recovered).chain(Category::ALL.map(Object::Category)).map(Ino::from)
+    }
+
+    /// A line for each thing that the last search found: what it is, its folder, where it was found.
+    pub fn found_lines(&self) -> Vec<String> {
+        let Some(findings) = self.found() else { return Vec::new() };
+        let line = |found: &Found| {
+            let folder = match found.shelf {
+                Shelf::Folder(index) => findings.folder(index).map(|folder| folder.name.clone()).unwrap_or_default(),
+                Shelf::Category(_) => String::new(),
+            };
+            format!("{}: node {:#x} of folder \"{folder}\", {}", found.words(), found.nid().0, found.origin)
+        };
+        findings.items().iter().map(line).collect()
+    }
+
     /// The items that no folder reaches; found when first asked for.
     pub(super) fn orphans(&self) -> Result<&Orphans> {
         self.searched(&self.orphans, || Orphans::find(&self.store))
@@ -154,7 +172,7 @@ impl Tree {
         let findings = self.findings()?;
         let item = readable(&findings, index)?;
         let store = findings.store();
-        let document = convert::render(store, &item, Format::of(&item.props))?;
+        let document = convert::render_with(store, &item, Format::of(&item.props), self.view().documents)?;
         Ok(Rendered::new(store, document, Summary::of(item.node.nid, &item.props).time()))
     }
 

@@ -38,8 +38,32 @@ pub fn lines(findings: &[Finding]) -> Vec<String> {
         line.extend(place.row.map(|row| format!(" row {row:#x}")));
         *lines.entry((std::cmp::Reverse(finding.severity), line)).or_default() += 1;
     }
-    lines.into_iter().map(|((_, line), count)| if count > 1 { format!("{line} x{count}") } else { line }).collect()
+    let mut of_code: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for ((_, line), count) in &lines {
+        let (places, all) = of_code.entry(mark_and_code(line).to_owned()).or_default();
+        (*places, *all) = (*places + 1, *all + count);
+    }
+    let mut text = Vec::new();
+    for ((_, line), count) in lines {
+        let (places, all) = of_code[mark_and_code(&line)];
+        let line = match count {
+            _ if places > PLACES_MAX => format!("{} x{all} in {places} places", mark_and_code(&line)),
+            1 => line,
+            count => format!("{line} x{count}"),
+        };
+        if text.last() != Some(&line) {
+            text.push(line);
+        }
+    }
+    text
 }
+
+fn mark_and_code(line: &str) -> &str {
+    line.get(..6).unwrap_or(line)
+}
+
+/// How many places of one code are listed one by one.
+const PLACES_MAX: usize = 20;
 
 /// What a fixture expects: the verdict, then the findings.
 pub fn expectation(bytes: Vec<u8>) -> String {

@@ -36,7 +36,7 @@ pub(super) fn render(page: &Page, outcome: &Outcome) -> String {
 
 const fn mood(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::NoErrors | Verdict::Repaired => "good",
+        Verdict::NoErrors | Verdict::Done | Verdict::Repaired => "good",
         Verdict::Minor | Verdict::Cancelled => "minor",
         Verdict::Errors | Verdict::Remain | Verdict::Failed => "bad",
     }

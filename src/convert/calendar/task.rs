@@ -1,5 +1,7 @@
 //! VTODO from a task ([MS-OXOTASK]).
 
+use jiff::civil::Date;
+
 use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
 use super::pattern::Pattern;
 use super::when::{Clock, When};
@@ -35,19 +37,21 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     lines.raw("END", "VTODO");
 }
 
-fn day(props: &Props, key: Key) -> Option<When<'static>> {
-    time(props, key).and_then(date_near).map(When::Day)
+fn date(props: &Props, key: Key) -> Option<Date> {
+    time(props, key).and_then(date_near)
 }
 
 fn write_dates(lines: &mut Lines, props: &Props, pattern: Option<&Pattern>) {
-    let due = day(props, tags::LID_TASK_DUE_DATE);
-    // A rule needs a date to begin at (RFC 5545 3.8.5.3).
-    let first = || pattern.and_then(|pattern| due.or_else(|| pattern.first().map(When::Day)));
-    if let Some(start) = day(props, tags::LID_TASK_START_DATE).or_else(first) {
-        start.write(lines, "DTSTART");
-    }
-    if let Some(due) = due {
-        due.write(lines, "DUE");
+    let (start, due) = (date(props, tags::LID_TASK_START_DATE), date(props, tags::LID_TASK_DUE_DATE));
+    // The dates of a recurring task are those of its turn; its rule counts from its first one (RFC 5545 3.8.5.3).
+    let first = pattern.filter(|pattern| !pattern.regenerates).and_then(Pattern::first);
+    let length = start.zip(due).and_then(|(start, due)| due.since((jiff::Unit::Day, start)).ok());
+    let (start, due) = match first {
+        Some(first) => (Some(first), length.and_then(|length| first.checked_add(length).ok())),
+        None => (start.or_else(|| due.filter(|_| pattern.is_some())), due),
+    };
+    for (name, date) in [("DTSTART", start), ("DUE", due)] {
+        date.into_iter().for_each(|date| When::Day(date).write(lines, name));
     }
     if let Some(pattern) = pattern {
         write_recurrence(lines, pattern);

@@ -1,42 +1,46 @@
 //! The numbers and addresses of a contact, as tables of property and parameters ([MS-OXOCNTC] 2.2.1.3, 2.2.1.4).
 
-use crate::convert::lines::Lines;
+use super::card::Card;
 use crate::store::props::{Key, Props};
 use crate::store::tags;
 
 /// What a telephone number is for (RFC 6350 6.4.1). A kind that vCard has no word for has one of ours.
-const PHONES: [(Key, &str); 18] = [
-    (tags::PRIMARY_TELEPHONE_NUMBER, ";PREF=1;TYPE=voice"),
-    (tags::BUSINESS_TELEPHONE_NUMBER, ";TYPE=\"work,voice\""),
-    (tags::BUSINESS2_TELEPHONE_NUMBER, ";TYPE=\"work,voice\""),
-    (tags::HOME_TELEPHONE_NUMBER, ";TYPE=\"home,voice\""),
-    (tags::HOME2_TELEPHONE_NUMBER, ";TYPE=\"home,voice\""),
-    (tags::MOBILE_TELEPHONE_NUMBER, ";TYPE=\"cell,voice\""),
-    (tags::CAR_TELEPHONE_NUMBER, ";TYPE=\"voice,x-car\""),
-    (tags::RADIO_TELEPHONE_NUMBER, ";TYPE=\"voice,x-radio\""),
-    (tags::COMPANY_MAIN_TELEPHONE_NUMBER, ";TYPE=\"work,voice,x-company\""),
-    (tags::ASSISTANT_TELEPHONE_NUMBER, ";TYPE=\"work,voice,x-assistant\""),
-    (tags::CALLBACK_TELEPHONE_NUMBER, ";TYPE=\"voice,x-callback\""),
-    (tags::OTHER_TELEPHONE_NUMBER, ";TYPE=voice"),
-    (tags::PAGER_TELEPHONE_NUMBER, ";TYPE=pager"),
-    (tags::BUSINESS_FAX_NUMBER, ";TYPE=\"work,fax\""),
-    (tags::HOME_FAX_NUMBER, ";TYPE=\"home,fax\""),
-    (tags::PRIMARY_FAX_NUMBER, ";TYPE=fax"),
-    (tags::TTY_TDD_NUMBER, ";TYPE=textphone"),
-    (tags::ISDN_NUMBER, ";TYPE=x-isdn"),
+const PHONES: [(Key, &[&str]); 18] = [
+    (tags::PRIMARY_TELEPHONE_NUMBER, &["voice"]),
+    (tags::BUSINESS_TELEPHONE_NUMBER, &["work", "voice"]),
+    (tags::BUSINESS2_TELEPHONE_NUMBER, &["work", "voice"]),
+    (tags::HOME_TELEPHONE_NUMBER, &["home", "voice"]),
+    (tags::HOME2_TELEPHONE_NUMBER, &["home", "voice"]),
+    (tags::MOBILE_TELEPHONE_NUMBER, &["cell", "voice"]),
+    (tags::CAR_TELEPHONE_NUMBER, &["voice", "x-car"]),
+    (tags::RADIO_TELEPHONE_NUMBER, &["voice", "x-radio"]),
+    (tags::COMPANY_MAIN_TELEPHONE_NUMBER, &["work", "voice", "x-company"]),
+    (tags::ASSISTANT_TELEPHONE_NUMBER, &["work", "voice", "x-assistant"]),
+    (tags::CALLBACK_TELEPHONE_NUMBER, &["voice", "x-callback"]),
+    (tags::OTHER_TELEPHONE_NUMBER, &["voice"]),
+    (tags::PAGER_TELEPHONE_NUMBER, &["pager"]),
+    (tags::BUSINESS_FAX_NUMBER, &["work", "fax"]),
+    (tags::HOME_FAX_NUMBER, &["home", "fax"]),
+    (tags::PRIMARY_FAX_NUMBER, &["fax"]),
+    (tags::TTY_TDD_NUMBER, &["textphone"]),
+    (tags::ISDN_NUMBER, &["x-isdn"]),
 ];
 
 /// Writes TEL and what is dialled but is no telephone.
-pub(super) fn write_phones(lines: &mut Lines, props: &Props) {
-    for (key, parameters) in PHONES {
-        lines.some_text(&format!("TEL{parameters}"), props.text(key).as_deref());
+pub(super) fn write_phones(card: &mut Card, props: &Props) {
+    for (key, types) in PHONES {
+        let property = card.typed("TEL", types, key == tags::PRIMARY_TELEPHONE_NUMBER);
+        // The business number may hold several values, the second of them as an array ([MS-OXOCNTC] 2.2.1.4).
+        for number in props.texts(key) {
+            card.lines.some_text(&property, Some(&number));
+        }
     }
-    lines.some_text("X-TELEX", props.text(tags::TELEX_NUMBER).as_deref());
+    card.lines.some_text("X-TELEX", props.text(tags::TELEX_NUMBER).as_deref());
 }
 
 /// A postal address: its parts in the order of ADR (RFC 6350 6.3.1), office and apartment left out, and its text as a whole.
 struct Address {
-    parameters: &'static str,
+    types: &'static [&'static str],
     /// Post office box, street, city, state, postal code, country.
     parts: [Key; 6],
     whole: Key,
@@ -44,7 +48,7 @@ struct Address {
 
 const ADDRESSES: [Address; 3] = [
     Address {
-        parameters: ";TYPE=work",
+        types: &["work"],
         parts: [
             tags::LID_WORK_ADDRESS_POST_OFFICE_BOX,
             tags::LID_WORK_ADDRESS_STREET,
@@ -56,7 +60,7 @@ const ADDRESSES: [Address; 3] = [
         whole: tags::LID_WORK_ADDRESS,
     },
     Address {
-        parameters: ";TYPE=home",
+        types: &["home"],
         parts: [
             tags::HOME_POST_OFFICE_BOX,
             tags::HOME_STREET,
@@ -68,7 +72,7 @@ const ADDRESSES: [Address; 3] = [
         whole: tags::LID_HOME_ADDRESS,
     },
     Address {
-        parameters: "",
+        types: &[],
         parts: [
             tags::OTHER_POST_OFFICE_BOX,
             tags::OTHER_STREET,
@@ -83,16 +87,16 @@ const ADDRESSES: [Address; 3] = [
 
 /// The address that mail goes to: a copy of one of the three, or the only one that an old writer kept.
 const MAILING: Address = Address {
-    parameters: ";PREF=1",
+    types: &[],
     parts: [tags::POST_OFFICE_BOX, tags::STREET_ADDRESS, tags::LOCALITY, tags::STATE_OR_PROVINCE, tags::POSTAL_CODE, tags::COUNTRY],
     whole: tags::POSTAL_ADDRESS,
 };
 
 /// Writes ADR.
-pub(super) fn write_addresses(lines: &mut Lines, props: &Props) {
-    let written: Vec<_> = ADDRESSES.iter().filter_map(|address| address.write(lines, props)).collect();
+pub(super) fn write_addresses(card: &mut Card, props: &Props) {
+    let written: Vec<_> = ADDRESSES.iter().filter_map(|address| address.write(card, props, false)).collect();
     if MAILING.components(props).is_some_and(|components| !written.contains(&components)) {
-        MAILING.write(lines, props);
+        MAILING.write(card, props, true);
     }
 }
 
@@ -111,17 +115,23 @@ impl Address {
         Some(components)
     }
 
-    fn write(&self, lines: &mut Lines, props: &Props) -> Option<Vec<String>> {
+    fn write(&self, card: &mut Card, props: &Props, preferred: bool) -> Option<Vec<String>> {
         let components = self.components(props)?;
-        lines.texts(&format!("ADR{}", self.parameters), ";", &components);
+        card.lines.texts(&card.typed("ADR", self.types, preferred), ";", &components);
         Some(components)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::card::Version;
     use super::*;
+    use crate::convert::lines::Lines;
     use crate::ltp::value::Value;
+
+    fn testing() -> Card {
+        Card { lines: Lines::default(), version: Version::V4 }
+    }
 
     fn props(values: &[(Key, &str)]) -> Props {
         Props::from_values(values.iter().map(|(key, text)| (*key, Value::Unicode((*text).into()))))
@@ -129,17 +139,17 @@ mod tests {
 
     #[test]
     fn an_address_has_seven_components() {
-        let mut lines = Lines::default();
-        write_addresses(&mut lines, &props(&[(tags::HOME_STREET, "1 Rue A;\r\nB"), (tags::HOME_CITY, "Paris, 5e")]));
-        assert_eq!(lines.finish(), "ADR;TYPE=home:;;1 Rue A\\;\\nB;Paris\\, 5e;;;\r\n");
+        let mut card = testing();
+        write_addresses(&mut card, &props(&[(tags::HOME_STREET, "1 Rue A;\r\nB"), (tags::HOME_CITY, "Paris, 5e")]));
+        assert_eq!(card.lines.finish(), "ADR;TYPE=home:;;1 Rue A\\;\\nB;Paris\\, 5e;;;\r\n");
     }
 
     #[test]
     fn the_mailing_address_is_written_only_where_it_is_another_one() {
         let written = |street: &str| {
-            let mut lines = Lines::default();
-            write_addresses(&mut lines, &props(&[(tags::LID_WORK_ADDRESS_STREET, "X"), (tags::STREET_ADDRESS, street)]));
-            lines.finish()
+            let mut card = testing();
+            write_addresses(&mut card, &props(&[(tags::LID_WORK_ADDRESS_STREET, "X"), (tags::STREET_ADDRESS, street)]));
+            card.lines.finish()
         };
         assert_eq!(written("X"), "ADR;TYPE=work:;;X;;;;\r\n");
         assert_eq!(written("Y"), "ADR;TYPE=work:;;X;;;;\r\nADR;PREF=1:;;Y;;;;\r\n");

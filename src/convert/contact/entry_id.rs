@@ -1,6 +1,7 @@
 //! Entry ids of the members of a distribution list.
 
-use crate::convert::lines::{Lines, mailto, quoted};
+use super::card::Card;
+use crate::convert::lines::{mailto, quoted};
 use crate::format::Format;
 use crate::format::codec::{Cut, Decoder};
 use crate::ltp::value::utf16;
@@ -62,13 +63,14 @@ impl Member {
     }
 
     /// Writes MEMBER (RFC 6350 6.6.5), the name as a parameter; one without an address is told by name alone.
-    pub(super) fn write(&self, lines: &mut Lines) {
+    pub(super) fn write(&self, card: &mut Card) {
         let name = self.name.trim();
         let parameter = if name.is_empty() || name == self.address { String::new() } else { format!(";X-CN={}", quoted(name)) };
         if self.is_internet() {
-            lines.raw(&format!("MEMBER{parameter}"), &mailto(self.address.trim()));
+            let property = card.name("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER");
+            card.lines.raw(&format!("{property}{parameter}"), &mailto(self.address.trim()));
         } else {
-            lines.text(&format!("X-MEMBER{parameter}"), &self.address);
+            card.lines.text(&format!("X-MEMBER{parameter}"), &self.address);
         }
     }
 }

@@ -1,22 +1,29 @@
 //! A distribution list as a group ([MS-OXOCNTC] 2.2.2, RFC 6350 6.1.4).
 
+use super::card::{Card, Version};
 use super::entry_id::Member;
 use super::shown_name;
 use crate::convert::Given;
-use crate::convert::lines::Lines;
 use crate::format::Format;
 use crate::format::codec::{Cut, Decoder};
 use crate::store::item::Item;
 use crate::store::tags;
 
-/// Writes the list's name and members.
-pub(super) fn write(lines: &mut Lines, item: &Item, _: &Given<'_>) {
-    lines.raw("KIND", "group");
-    lines.text("FN", &shown_name(item));
+/// Writes the list's name and members, as the properties that Apple uses in 3.0, which knows no groups.
+///
+/// A member is told by its address even where it is a contact: its entry id means an item of this store only, and a
+/// document is the same in a converted one.
+pub(super) fn write(card: &mut Card, item: &Item, _: &Given<'_>) {
+    card.lines.raw(card.name("KIND", "X-ADDRESSBOOKSERVER-KIND"), "group");
+    let name = shown_name(item);
+    card.lines.text("FN", &name);
+    if card.version == Version::V3 {
+        card.lines.texts("N", ";", &[name, String::new(), String::new(), String::new(), String::new()]);
+    }
     for pair in pairs(item) {
         match pair.member(item.props.codepage()) {
-            Some(member) => member.write(lines),
-            None => lines.text("X-PSTFS-INCOMPLETE", "member"),
+            Some(member) => member.write(card),
+            None => card.lines.text("X-PSTFS-INCOMPLETE", "member"),
         }
     }
 }
@@ -108,6 +115,18 @@ mod tests {
         let members = "KIND:group\r\nFN:Team\r\nMEMBER;X-CN=\"Jane\":mailto:j@x.test\r\n\
                        MEMBER;X-CN=\"Guest\":mailto:g@x.test\r\nX-PSTFS-INCOMPLETE:member\r\nEND:VCARD\r\n";
         assert!(card.ends_with(members), "{card}");
+    }
+
+    #[test]
+    fn a_list_of_3_0_has_the_properties_of_apple() {
+        let values = [
+            (tags::LID_DISTRIBUTION_LIST_MEMBERS, many(&[one_off("Guest", "SMTP", "g@x.test")])),
+            (tags::LID_DISTRIBUTION_LIST_NAME, Value::Unicode("Team".into())),
+        ];
+        let card = super::super::render_as(&item("IPM.DistList", &values), &Given::default(), Version::V3).unwrap();
+        let expected = "X-ADDRESSBOOKSERVER-KIND:group\r\nFN:Team\r\nN:Team;;;;\r\n\
+                        X-ADDRESSBOOKSERVER-MEMBER;X-CN=\"Guest\":mailto:g@x.test\r\nEND:VCARD\r\n";
+        assert!(card.ends_with(expected), "{card}");
     }
 
     #[test]

@@ -1,21 +1,29 @@
-//! Contacts and distribution lists as vCard 4.0 (RFC 6350), after [MS-OXVCARD] and [MS-OXOCNTC].
+//! Contacts and distribution lists as vCard 4.0 (RFC 6350) or 3.0 (RFC 2426), after [MS-OXVCARD] and [MS-OXOCNTC].
 //!
-//! [`render`] frames what `person` and `list` write. `channels` holds the tables of numbers and addresses; `entry_id`
+//! [`render`] frames what `person` and `list` write; `card` knows in what the versions differ. `channels` holds the tables of numbers and addresses; `entry_id`
 //! reads the binary ids in which a distribution list keeps its members.
 
+mod card;
 mod channels;
 mod entry_id;
 mod list;
 mod person;
 
 use super::Given;
-use super::lines::{Lines, unique_id, utc, zulu};
+use super::lines::{unique_id, utc, zulu};
 use crate::store::item::Item;
 use crate::store::props::Key;
 use crate::store::tags;
+use card::Card;
+pub use card::Version;
 
-/// The item as a vCard; `None` where its class has no such form.
+/// The item as a vCard 4.0; `None` where its class has no such form.
 pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
+    render_as(item, given, Version::V4)
+}
+
+/// The item as a vCard of this version.
+pub fn render_as(item: &Item, given: &Given<'_>, version: Version) -> Option<String> {
     let class = item.class().to_ascii_lowercase();
     let is = |prefix: &str| class.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let write = if is("ipm.contact") || is("ipm.abchperson") {
@@ -25,20 +33,27 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
     } else {
         return None;
     };
-    let mut lines = Lines::default();
-    lines.raw("BEGIN", "VCARD");
-    lines.raw("VERSION", "4.0");
-    lines.raw("PRODID", "-//pstfs//EN");
-    lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &item.props.time(tags::CREATION_TIME)])));
-    write(&mut lines, item, given);
-    lines.texts("CATEGORIES", ",", &item.props.texts(tags::KEYWORDS));
-    lines.some_text("NOTE", given.text(item).as_deref());
+    let mut card = Card::new(version);
+    card.lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &item.props.time(tags::CREATION_TIME)])));
+    write(&mut card, item, given);
+    write_marks(&mut card, item, given);
+    Some(card.finish())
+}
+
+/// Writes CATEGORIES, CLASS (3.0 only: 4.0 has no such property), NOTE and REV.
+fn write_marks(card: &mut Card, item: &Item, given: &Given<'_>) {
+    card.lines.texts("CATEGORIES", ",", &item.props.texts(tags::KEYWORDS));
+    let class = match item.props.int(tags::SENSITIVITY) {
+        Some(1 | 2) => Some("PRIVATE"),
+        Some(3) => Some("CONFIDENTIAL"),
+        _ => None,
+    };
+    card.lines.some_text(card.name("X-CLASS", "CLASS"), class);
+    card.lines.some_text("NOTE", given.text(item).as_deref());
     if let Some(modified) = item.props.time(tags::LAST_MODIFICATION_TIME).and_then(utc) {
-        lines.raw("REV", &zulu(modified));
+        card.lines.raw("REV", &zulu(modified));
     }
-    lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
-    lines.raw("END", "VCARD");
-    Some(lines.finish())
+    card.lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
 }
 
 /// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.

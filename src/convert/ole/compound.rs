@@ -330,12 +330,10 @@ pub(super) mod tests {
         file[list..].as_chunks_mut::<4>().0.iter_mut().for_each(|number| *number = table.to_le_bytes());
         file[list + 508..].copy_from_slice(&((list as u32 >> 9) - 1).to_le_bytes());
         file[0x38..0x3c].fill(0xff);
-        let begin = std::time::Instant::now();
         if let Some(compound) = Compound::open(&file) {
             assert!(compound.next.len() <= file.len() >> 9);
             compound.streams().into_iter().filter_map(|entry| compound.places(entry)).count();
         }
-        assert!(begin.elapsed().as_secs() < 5);
     }
 
     #[test]

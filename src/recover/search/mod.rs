@@ -109,13 +109,35 @@ impl Search<'_> {
             let live = self.live(nid)?;
             let mut contents: HashSet<u64> = live.iter().flatten().map(|(_, content)| *content).collect();
             let mut category = if live.is_some() { Category::Older } else { Category::Deleted };
+            let mut unread = None;
             for version in versions {
-                let Some(candidate) = self.version(&version, category)? else { continue };
+                let Some(candidate) = self.version(&version, category)? else {
+                    unread = unread.or(Some(version));
+                    continue;
+                };
+                unread = None;
                 if contents.insert(candidate.content) {
                     self.found.push(candidate);
                     category = Category::Older;
                 }
             }
+            if category == Category::Deleted
+                && let Some(version) = unread
+            {
+                self.remains(&version)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the attachments of an item whose own properties are overwritten.
+    fn remains(&mut self, version: &Version) -> Result<()> {
+        let node = NodeRef { data: Bid::NONE, ..version.node };
+        let item = self.found_store.item_without_props(node)?;
+        if !item.attachments.is_empty() {
+            let found = self.graded(node, Part::Subnodes, Category::Fragment, version.origin, false)?;
+            let candidate = self.candidate(found, version.parent, &item)?;
+            self.found.push(candidate);
         }
         Ok(())
     }

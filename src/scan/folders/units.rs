@@ -233,8 +233,13 @@ impl Worker<'_> {
         let (nid, parent) = (node.nid.nid, node.parent);
         let mut done = Done { folder: parent, ..Done::default() };
         let mut case = Case::of(nid);
-        if *orphan {
-            let lacks = if look_up(self.store.ndb(), parent)?.is_missing() { "does not exist" } else { "does not list it" };
+        // Of a folder whose page is lost nobody knows what it lists.
+        let lacks = match look_up(self.store.ndb(), parent)? {
+            Lookup::Found(_) => Some("does not list it"),
+            Lookup::Missing => Some("does not exist"),
+            Lookup::Unknown => None,
+        };
+        if let Some(lacks) = lacks.filter(|_| *orphan) {
             case.add(Code::Orphan, format!("its folder {parent} {lacks}"));
         }
         match nid.kind() {

@@ -3,7 +3,7 @@
 use super::super::case::Case;
 use super::properties::PropertyCheck;
 use super::{Look, attachment, data_bytes, foreign_heap, recipients, rtf, survive};
-use crate::damage::{Code, Result};
+use crate::damage::{Code, Result, Severity};
 use crate::format::block::SubnodeEntry;
 use crate::format::header::Client;
 use crate::format::id::{Bid, NodeType};
@@ -92,7 +92,9 @@ fn class(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
     let place = case.place().property(0x001a);
     match text {
         None => case.add_at(Code::MessageClass, place, "none"),
-        Some(text) if text.is_empty() || !text.is_ascii() => case.add_at(Code::MessageClass, place, format!("{text:?}")),
+        Some(text) if text.is_empty() || !text.is_ascii() => {
+            case.add_mild_at(Code::MessageClass, place, Severity::Warning, format!("{text:?}"))
+        }
         Some(_) => {}
     }
     Ok(())

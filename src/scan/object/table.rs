@@ -198,6 +198,10 @@ impl Rows<'_, '_> {
         if self.info.column(ROW_ID).is_some_and(|column| self.info.cell(row, column).is_none()) {
             case.add_at(Code::RowIndex, place, "the row says that it has no id");
         }
+        let version = self.info.column(ROW_VERSION).and_then(|column| self.info.cell(row, column));
+        if let Some(version) = version.and_then(|bytes| codec::decode(self.check.heap().ndb().format(), bytes).ok()) {
+            case.saw_row_version(version);
+        }
         for column in &self.info.columns {
             let stands_in_row = column.kind.fixed_bytes().is_some_and(|size| size <= 8);
             let Some(bytes) = self.info.cell(row, column).filter(|_| !stands_in_row) else { continue };

@@ -75,7 +75,7 @@ fn distribution_list(props: &mut PropertyList, line: &Line) {
 }
 
 fn appointment(props: &mut PropertyList, line: &Line, minute: i64) {
-    let start = line.number("start").map_or(minute, |start| start as i64);
+    let start = line.option("start").map_or(minute, |start| start.parse().unwrap_or_else(|_| unix(start)));
     let minutes = line.number("minutes").unwrap_or(60) as i64;
     let end = start + minutes * 60;
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x820d), time(start)).set(Key::Lid(PSETID_APPOINTMENT, 0x820e), time(end));
@@ -84,12 +84,18 @@ fn appointment(props: &mut PropertyList, line: &Line, minute: i64) {
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x8205), Value::I32(2));
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x8215), Value::Bool(line.option("allday").is_some()));
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x8208), text(line.option("location").unwrap_or_default()));
-    props.set(Key::Lid(PSETID_COMMON, 0x8503), Value::Bool(true)).set(Key::Lid(PSETID_COMMON, 0x8501), Value::I32(15));
+    let reminder = line.number("reminder").unwrap_or(15) as i32;
+    props.set(Key::Lid(PSETID_COMMON, 0x8503), Value::Bool(true)).set(Key::Lid(PSETID_COMMON, 0x8501), Value::I32(reminder));
     let weeks = line.number("weeks");
     props.set(Key::Lid(PSETID_APPOINTMENT, 0x8223), Value::Bool(weeks.is_some()));
     if let Some(weeks) = weeks {
         props.set(Key::Lid(PSETID_APPOINTMENT, 0x8216), Value::Binary(weekly(start, minutes, weeks as u32)));
     }
+}
+
+/// A time of UTC, such as `2024-05-06T09:00Z`.
+fn unix(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().unwrap_or_else(|_| panic!("recipe: {time} is no time")).as_second()
 }
 
 /// A series of so many weeks on the day of its start, without its second day ([MS-OXOCAL] 2.2.1.44).

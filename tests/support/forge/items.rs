@@ -11,7 +11,7 @@ use pstfs::store::write::{AttachmentContent, AttachmentDraft, MessageDraft, Prop
 use super::build::Forge;
 use super::random::Stream;
 use super::recipe::Line;
-use super::{classes, files, values};
+use super::{classes, files, recur, values};
 
 /// 2024-01-01T09:00:00Z, when the first item came.
 pub(super) const FIRST_MINUTE: i64 = 1_704_099_600;
@@ -54,6 +54,9 @@ pub(super) fn message(forge: &mut Forge<'_>, kind: &str, line: &Line) -> Message
         message.recipients.extend(people.iter().map(|person| recipient(person, kind)));
     }
     classes::set(&mut message.props, kind, line, minute);
+    if let Some(zone) = line.option("zone") {
+        recur::set_zone(&mut message.props, zone);
+    }
     for line in &line.lines {
         match line.word.as_str() {
             "attach" => message.attachments.push(attachment(forge, line)),
@@ -65,6 +68,8 @@ pub(super) fn message(forge: &mut Forge<'_>, kind: &str, line: &Line) -> Message
             "embed" => message.attachments.push(embedded(forge, line)),
             "ole" => message.attachments.push(ole(forge, line)),
             "mac" => message.attachments.push(mac(line)),
+            "recur" => recur::set(forge, &mut message, kind, line),
+            "exception" => {}
             "link" => message.attachments.push(link(line)),
             // A recipient of these properties alone.
             "row" => message.recipients.push(row(line)),

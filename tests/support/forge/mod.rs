@@ -24,6 +24,7 @@ mod items;
 mod objects;
 mod random;
 mod recipe;
+mod recur;
 mod values;
 
 use std::path::{Path, PathBuf};

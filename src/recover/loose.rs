@@ -1,0 +1,228 @@
+//! Blocks that no other block names and no known node: the roots of nodes that are lost.
+
+use std::collections::HashSet;
+
+use crate::damage::Result;
+use crate::format::block::{DataTreeBlock, SubnodeBlock};
+use crate::format::btree::NodeEntry;
+use crate::format::heap::HeapClient;
+use crate::format::id::{Bid, Nid, NodeType};
+use crate::ltp::Table;
+use crate::ltp::value::Value;
+use crate::ndb::Ndb;
+use crate::store::tags;
+
+use super::object::{Object, cell, digest};
+use super::survey::Survey;
+
+/// The roots of lost nodes: objects, and the subnode trees that belong to them.
+#[derive(Debug, Default)]
+pub(super) struct Loose {
+    pub(super) objects: Vec<Object>,
+    pub(super) subnodes: Vec<Subnodes>,
+}
+
+/// A subnode tree that no block names.
+#[derive(Debug)]
+pub(super) struct Subnodes {
+    pub(super) root: Bid,
+    /// Whether it belongs to a known node; other states of that node may share it.
+    pub(super) is_claimed: bool,
+    /// Large values: each is named by the object that the tree belongs to.
+    pub(super) values: Vec<Nid>,
+    pub(super) has_attachments: bool,
+    /// Whether it is of a kind that only tables have.
+    pub(super) is_tables: bool,
+    /// A digest of the recipients' names as PidTagDisplayTo has them, where there is a table of them.
+    pub(super) display_to: Option<u32>,
+    /// Bytes of all data below.
+    pub(super) bytes: u64,
+}
+
+/// The subnodes in which contents tables of 4K stores keep columns.
+const COLUMN_HEAPS: [Nid; 2] = [Nid(0x541), Nid(0x521)];
+/// How deep subnodes in subnodes are counted: attachments, messages in them, theirs.
+const DEPTH_MAX: u8 = 8;
+/// How many recipients of one message are read: enough to know it.
+const RECIPIENTS_MAX: u32 = 2000;
+
+/// The roots among blocks.
+#[derive(Default)]
+struct Roots {
+    /// Ids that inner blocks or known nodes name, ascending once all are there.
+    named: Vec<Bid>,
+    data_trees: Vec<Bid>,
+    subnode_trees: Vec<Bid>,
+}
+
+impl Loose {
+    /// Looks at every block in use: `reader` has the block map.
+    pub(super) fn find<'n>(
+        reader: &Ndb,
+        survey: &Survey,
+        known: impl Iterator<Item = &'n NodeEntry>,
+        is_live: &dyn Fn(Bid) -> bool,
+    ) -> Result<Self> {
+        let mut roots = Roots::default();
+        let mut claimed = Vec::new();
+        for node in known {
+            roots.named.extend([node.data.key(), node.subnodes.key()]);
+            claimed.extend((!node.subnodes.is_none()).then_some(node.subnodes.key()));
+        }
+        let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
+        for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
+            roots.take(reader, place.bid)?;
+        }
+        roots.named.sort_unstable();
+        roots.named.dedup();
+        let mut loose = Self::default();
+        for root in std::mem::take(&mut roots.data_trees) {
+            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
+            else {
+                continue;
+            };
+            loose.take(reader, survey, root, first)?;
+        }
+        for place in places.iter().filter(|place| !place.bid.is_internal()) {
+            if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
+                loose.take(reader, survey, place.bid, place.bid)?;
+            }
+        }
+        for root in &roots.subnode_trees {
+            if roots.free(*root) {
+                loose.subnodes.extend(Subnodes::read(reader, *root)?);
+            }
+        }
+        claimed.sort_unstable();
+        claimed.dedup();
+        loose.take_claimed(reader, &claimed)?;
+        Ok(loose)
+    }
+
+    /// Takes in trees of known nodes that hold what an object names and no other tree has.
+    fn take_claimed(&mut self, reader: &Ndb, claimed: &[Bid]) -> Result<()> {
+        let mut needs: HashSet<Nid> = self.objects.iter().flat_map(|object| object.needs.iter().copied()).collect();
+        for value in self.subnodes.iter().flat_map(|tree| &tree.values) {
+            needs.remove(value);
+        }
+        for root in claimed.iter().filter(|_| !needs.is_empty()) {
+            let entries = survived(reader.subnodes(*root))?.unwrap_or_default();
+            if entries.iter().any(|entry| needs.contains(&entry.nid.nid)) {
+                self.subnodes.extend(Subnodes::read(reader, *root)?.map(|tree| Subnodes { is_claimed: true, ..tree }));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, reader: &Ndb, survey: &Survey, root: Bid, first: Bid) -> Result<()> {
+        if let Some(client) = heap_of(reader, survey, first) {
+            self.objects.extend(Object::read(reader, root, client)?);
+        }
+        Ok(())
+    }
+}
+
+fn heap_of(reader: &Ndb, survey: &Survey, bid: Bid) -> Option<HeapClient> {
+    survey.copies(bid).iter().find(|copy| copy.crc_ok)?.heap(reader.cipher())
+}
+
+fn is_heap(reader: &Ndb, survey: &Survey, bid: Bid) -> bool {
+    heap_of(reader, survey, bid).is_some()
+}
+
+impl Roots {
+    /// Takes in what an inner block names.
+    fn take(&mut self, reader: &Ndb, bid: Bid) -> Result<()> {
+        let block = match reader.block(bid) {
+            Ok(block) => block,
+            Err(error) if error.is_io() => return Err(error),
+            Err(_) => return Ok(()),
+        };
+        if let Ok(tree) = DataTreeBlock::decode(reader.format(), &block.data) {
+            self.named.extend(tree.children.iter().map(|child| child.key()));
+            self.data_trees.push(bid);
+        }
+        match SubnodeBlock::decode(reader.format(), &block.data) {
+            Ok(SubnodeBlock::Leaf(entries)) => self.named.extend(entries.iter().flat_map(|entry| [entry.data.key(), entry.subnodes.key()])),
+            Ok(SubnodeBlock::Branch(branches)) => self.named.extend(branches.iter().map(|branch| branch.child.key())),
+            Err(_) => return Ok(()),
+        }
+        self.subnode_trees.push(bid);
+        Ok(())
+    }
+
+    fn free(&self, bid: Bid) -> bool {
+        self.named.binary_search(&bid.key()).is_err()
+    }
+}
+
+impl Subnodes {
+    fn read(reader: &Ndb, root: Bid) -> Result<Option<Self>> {
+        let entries = match reader.subnodes(root) {
+            Ok(entries) => entries,
+            Err(error) if error.is_io() => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let of_kind = |kind: NodeType| entries.iter().map(|entry| entry.nid.nid).filter(move |nid| nid.kind() == kind);
+        let recipients = entries.iter().find(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE);
+        let display_to = match recipients {
+            Some(table) => display_to(reader, table.data, table.subnodes)?,
+            None => None,
+        };
+        Ok(Some(Self {
+            root,
+            is_claimed: false,
+            values: of_kind(NodeType::LTP).collect(),
+            has_attachments: of_kind(NodeType::ATTACHMENT).next().is_some(),
+            is_tables: entries.iter().any(|entry| COLUMN_HEAPS.contains(&entry.nid.nid)),
+            display_to,
+            bytes: bytes_below(reader, root, DEPTH_MAX)?,
+        }))
+    }
+}
+
+/// The bytes of all data in a subnode tree.
+fn bytes_below(reader: &Ndb, root: Bid, depth: u8) -> Result<u64> {
+    let Some(below) = depth.checked_sub(1) else { return Ok(0) };
+    let mut bytes = 0_u64;
+    for entry in survived(reader.subnodes(root))?.unwrap_or_default() {
+        bytes = bytes.saturating_add(survived(reader.data(entry.data))?.map_or(0, |data| data.len()));
+        if !entry.subnodes.is_none() {
+            bytes = bytes.saturating_add(bytes_below(reader, entry.subnodes, below)?);
+        }
+    }
+    Ok(bytes)
+}
+
+/// What a message with these recipients says of them in PidTagDisplayTo ([MS-OXOMSG] 2.2.1.9), digested.
+fn display_to(reader: &Ndb, data: Bid, subnodes: Bid) -> Result<Option<u32>> {
+    let Some(table) = survived(Table::open(reader, Nid::RECIPIENT_TABLE, data, subnodes))? else { return Ok(None) };
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    let mut wide = false;
+    for (id, number) in table.row_numbers()?.into_iter().filter(|(_, number)| *number < RECIPIENTS_MAX) {
+        let Some(row) = table.row_of(id, number)? else { continue };
+        if !matches!(cell(&table, &row, tags::RECIPIENT_TYPE)?, Some(Value::I32(kind)) if kind & 0xf == 1) {
+            continue;
+        }
+        match cell(&table, &row, tags::DISPLAY_NAME)? {
+            Some(Value::Unicode(name)) => {
+                wide = true;
+                names.push(name.into_bytes());
+            }
+            Some(Value::String8(name)) => names.push(name),
+            _ => names.push(Vec::new()),
+        }
+    }
+    let joined = names.join(&b"; "[..]);
+    let value = if wide { Value::Unicode(String::from_utf8_lossy(&joined).into_owned()) } else { Value::String8(joined) };
+    Ok(digest(&value))
+}
+
+/// What could be read; an error only of the file itself.
+pub(super) fn survived<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_io() => Err(error),
+        Err(_) => Ok(None),
+    }
+}
