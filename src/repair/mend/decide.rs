@@ -32,8 +32,7 @@ const PLACES: [Code; 7] =
 /// What is wrong with the trees of blocks that a node has for itself: written anew, the node has new ones.
 const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code::SubnodeTree, Code::SubnodeOrder, Code::BlockCycle];
 /// What is wrong with single blocks: of the node stays what can be read.
-const BLOCKS: [Code; 6] =
-    [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
+const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
 
 /// Works out what becomes of each node that the findings name.
 pub(in crate::repair) fn plan(store: &Store, findings: &[Finding]) -> Result<Mended> {
