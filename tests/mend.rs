@@ -249,3 +249,32 @@ fn what_only_a_damaged_head_hid_comes_back() {
         }
     }
 }
+
+/// Real stores: those that are healthy stay as they are, the others come out whole.
+#[test]
+fn real_stores_come_out_whole() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("skipped: there is no {}", folder.display());
+        return;
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut wrong = Vec::new();
+    for path in paths {
+        let is_small = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() < 3 << 20);
+        let Some(bytes) = is_small.then(|| std::fs::read(&path).ok()).flatten() else { continue };
+        let source: Arc<dyn ReadAt> = Arc::new(bytes.clone());
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if Store::open(source, 8 << 20).is_err() || !is_of_objects(&scan(bytes.clone()).0) {
+            println!("{name}: more than its objects is damaged");
+            continue;
+        }
+        println!("{name}");
+        let broken = laws(&bytes, Options::default());
+        if !broken.is_empty() {
+            wrong.push(format!("=== {name}\n{}", broken.join("\n")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
