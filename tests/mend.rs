@@ -271,9 +271,11 @@ fn real_stores_come_out_whole() {
             continue;
         }
         println!("{name}");
-        let broken = laws(&bytes, Options::default());
-        if !broken.is_empty() {
-            wrong.push(format!("=== {name}\n{}", broken.join("\n")));
+        for thorough in [false, true] {
+            let broken = laws(&bytes, Options { thorough });
+            if !broken.is_empty() {
+                wrong.push(format!("=== {name}, thorough: {thorough}\n{}", broken.join("\n")));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
