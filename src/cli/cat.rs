@@ -58,7 +58,7 @@ pub fn run(args: &Cat) -> Result<Exit, Failure> {
 /// Prints what the store holds of an item.
 fn print_properties(args: &Cat, view: View) -> Result<Exit, Stop> {
     let source = Source::find(&args.file)?;
-    let tree = source.tree(view)?;
+    let tree = source.tree_alone(view)?;
     let path = args.path.as_deref().unwrap_or_default();
     let nid = match args.nid {
         Some(nid) => nid,
@@ -88,7 +88,7 @@ fn nid(text: &str) -> Result<Nid, String> {
 
 fn print(args: &Cat, view: View) -> Result<Exit, Stop> {
     let source = Source::find(&args.file)?;
-    let tree = source.tree(view)?;
+    let tree = source.tree_alone(view)?;
     let path = args.path.as_deref().unwrap_or_default();
     let ino = resolve(&tree, &source, path)?;
     let attributes = tree.attributes(ino).map_err(|error| source.broken(&error))?;

@@ -16,7 +16,8 @@ use super::exit::Exit;
 use super::interrupt::Asked;
 use super::json::{self, Counts, JobState, Record};
 use super::out::{Failure, Output, Stop, in_words};
-use crate::disk::process;
+use super::processes::holder;
+use crate::disk::{self, process};
 use crate::mount::table;
 
 const EXAMPLES: &str = "\
@@ -45,6 +46,12 @@ pub struct Ctl {
     /// Only start the job, and print its number
     #[arg(long)]
     detach: bool,
+    /// For repair: only the plan, in the log; nothing is changed
+    #[arg(long, hide = true)]
+    dry_run: bool,
+    /// For repair: what to keep of the old store
+    #[arg(long, value_name = "full|undo|PATH", hide = true)]
+    backup: Option<PathBuf>,
     /// JSON Lines on standard output; 'pstfs schema' describes them
     #[arg(long)]
     json: bool,
@@ -59,6 +66,12 @@ enum Verb {
     Scan,
     /// Search the whole file for deleted items, and show them under Recovered
     Recover,
+    /// Make the store whole while it stays mounted
+    #[value(hide = true)]
+    Repair,
+    /// Take the last repair back
+    #[value(hide = true)]
+    Undo,
     /// Ask the running job to stop
     Cancel,
     /// Print how far the job is, or how the last one ended
@@ -71,7 +84,7 @@ impl Verb {
     /// Whether it starts a job.
     const fn starts(self) -> bool {
         match self {
-            Self::Scan | Self::Recover => true,
+            Self::Scan | Self::Recover | Self::Repair | Self::Undo => true,
             Self::Cancel | Self::Status | Self::Wait => false,
         }
     }
@@ -85,14 +98,37 @@ pub fn run(args: &Ctl) -> Result<Exit, Failure> {
     if args.detach && !args.verb.starts() {
         return Err(Failure::new(Exit::Usage, "--detach is for what starts a job"));
     }
+    if (args.dry_run || args.backup.is_some()) && args.verb != Verb::Repair {
+        return Err(Failure::new(Exit::Usage, "--dry-run and --backup are for 'repair'"));
+    }
     let ctl = Control::find(&args.dir)?;
     Stop::settle(match args.verb {
         Verb::Status => status(args, &ctl),
         Verb::Wait => wait(args, &ctl),
         Verb::Scan => start(args, &ctl, "scan"),
         Verb::Recover => start(args, &ctl, "recover"),
+        Verb::Repair => repair(args).map_err(Stop::from).and_then(|command| start(args, &ctl, &command)),
+        Verb::Undo => start(args, &ctl, "undo"),
         Verb::Cancel => ctl.command("cancel").and_then(|number| follow(args, &ctl, number, &Asked::default())),
     })
+}
+
+/// The command of a repair.
+fn repair(args: &Ctl) -> Result<String, Failure> {
+    if args.dry_run {
+        return Ok("repair dry-run".into());
+    }
+    let Some(backup) = &args.backup else { return Ok("repair".into()) };
+    let usage = |what: String| Failure::new(Exit::Usage, format!("--backup {}: {what}", backup.display()));
+    let words = match backup.to_str() {
+        Some(word @ ("full" | "undo")) => word.to_owned(),
+        _ => {
+            // The mount has another working folder.
+            let path = std::path::absolute(backup).map_err(|error| usage(in_words(&error)))?;
+            path.to_str().ok_or_else(|| usage("is not UTF-8".into()))?.to_owned()
+        }
+    };
+    Ok(format!("repair backup={words}"))
 }
 
 /// Starts a job and follows it. Ctrl-C cancels the job, too, unless it was to run by itself.
@@ -194,8 +230,38 @@ impl Control {
     /// Sends a command, and gives the number of the job that it concerns.
     fn command(&self, command: &str) -> Result<u64, Stop> {
         let file = File::open(&self.path).map_err(|error| self.failed(&in_words(&error)))?;
-        let number = process::command(&file, command).map_err(|error| self.failed(&refusal(command, &error)))?;
+        let number = process::command(&file, command).map_err(|error| self.failed(&self.refusal(command, &error)))?;
         u64::try_from(number).map_err(|_| self.failed("answered with no job").into())
+    }
+
+    /// Why a command was not taken, in words.
+    fn refusal(&self, command: &str, error: &std::io::Error) -> String {
+        let writes = command.starts_with("repair") || command == "undo";
+        match error.raw_os_error() {
+            Some(libc::EBUSY) if writes && !self.state().is_ok_and(|state| state.runs()) => {
+                format!("{} is in use{}; try again when that has ended", self.source, holder(Path::new(&self.source)))
+            }
+            Some(libc::EBUSY) => "another job runs; 'pstfs ctl DIR status' shows it".into(),
+            Some(libc::EINVAL) if command == "cancel" => "no job runs".into(),
+            Some(libc::EINVAL | libc::ENOTTY) => format!("the mount does not know '{command}'; it was made by another version of pstfs"),
+            Some(libc::EROFS) if writes => {
+                format!("mounted with 'ro', or {} cannot be written; unmount it and use 'pstfs repair --output NEW'", self.source)
+            }
+            Some(libc::ENOSPC) if writes => self.no_room(),
+            Some(libc::EEXIST) if writes => "the file for the backup exists; move it away".into(),
+            Some(libc::ESTALE) => format!("another program wrote to {} since it was mounted; mount it again", self.source),
+            _ => in_words(error),
+        }
+    }
+
+    fn no_room(&self) -> String {
+        let needed = fs::metadata(&self.source).map_or(0, |metadata| metadata.len());
+        let free = File::open(&self.source).and_then(|file| disk::free_bytes(&file)).unwrap_or(0);
+        let dir = self.dir.display();
+        format!(
+            "a full backup needs {needed} bytes and {free} are free beside the store; 'pstfs ctl {dir} repair --backup undo' keeps only what \
+             changes, '--backup PATH' puts it elsewhere"
+        )
     }
 
     fn text(&self) -> Result<String, Failure> {
@@ -206,16 +272,6 @@ impl Control {
         let text = self.text()?;
         let lines = text.lines().filter_map(|line| line.split_once('='));
         Ok(State(lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
-    }
-}
-
-/// Why a command was not taken, in words.
-fn refusal(command: &str, error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EBUSY) => "another job runs; 'pstfs ctl DIR status' shows it".into(),
-        Some(libc::EINVAL) if command == "cancel" => "no job runs".into(),
-        Some(libc::EINVAL | libc::ENOTTY) => format!("the mount does not know '{command}'; it was made by another version of pstfs"),
-        _ => in_words(error),
     }
 }
 

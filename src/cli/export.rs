@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::bar::{Bar, Unit};
+use super::carve;
 use super::exit::Exit;
 use super::info::RENDERER;
 use super::interrupt::on_interrupt;
@@ -43,6 +44,12 @@ Examples:
   pstfs export outlook.pst mail
   pstfs export outlook.pst ~/Maildir --format maildir --since 2020-01-01
   pstfs export archive.ost out Inbox \"Sent Items/2019\" --format mbox
+  pstfs export --carve disk.img found
+
+With --carve FILE is the image of a disk, a device or any other file. Each store
+in it, and each part of one, is exported to DIR/store-1, DIR/store-2 and so on;
+the manifest there tells where it was found. Where a store is not whole, what
+has lost its folder stands under Recovered, and the exit code is 4.
 
 Exit codes: 0 all is there, 4 some items are incomplete or failed (all are
 listed), 8 failed, 16 usage, 32 cancelled. Nothing is ever written to FILE.";
@@ -72,22 +79,25 @@ pub struct Export {
     /// also what a search for deleted ones finds
     #[arg(long, value_enum)]
     recovered: Option<Wanted>,
+    /// Search FILE for stores and parts of stores, and export each
+    #[arg(long, conflicts_with_all = ["hash", "paths"])]
+    pub(super) carve: bool,
     /// Write the store's SHA-256 into the manifest too
     #[arg(long)]
     hash: bool,
     /// Show no progress and no summary
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Options, separated by commas, as in 'pstfs ls'
     #[arg(short, value_name = "OPT,..")]
     options: Vec<String>,
     /// Print JSON Lines; 'pstfs schema' describes them
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// The store: a .pst or .ost file
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The folder to write to; made where it is not there
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Folders or documents of it, as 'pstfs ls' shows them; all without one
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
@@ -137,7 +147,8 @@ fn perform(args: &Export, view: View, out: &mut Output) -> Result<Exit, Stop> {
     if args.json {
         json::write(out, &json::start(text::lossy(&args.file)))?;
     }
-    match exported(args, view, out) {
+    let exported = if args.carve { carve::exported(args, view, out) } else { exported(args, view, out) };
+    match exported {
         Ok((summary, exit)) => {
             tell_end(args, &summary, exit, out)?;
             Ok(exit)
@@ -158,18 +169,15 @@ fn exported(args: &Export, view: View, out: &mut Output) -> Result<(Summary, Exi
     let cancelled = Arc::clone(&progress);
     on_interrupt(move || cancelled.cancel())?;
     let source = Source::find(&args.file)?;
-    let tree = source.tree(view)?;
-    let mut listed = Listed { args, out, told: 0, gone: None };
+    let tree = source.tree(view, &progress, args.quiet)?;
+    let mut listed = Listed { args, out, within: String::new(), told: 0, gone: None };
     let bar = Bar::show(Arc::clone(&progress), Unit::Items, args.quiet);
-    let (summary, result) = match settings(args, &source, &progress) {
+    let (summary, result) = match settings(args, source.real(), &progress) {
         Ok(settings) => export::export(&tree, &settings, &progress, &mut |item| listed.item(item)),
         Err(stop) => (Summary::default(), Err(stop)),
     };
     drop(bar);
-    let untold = listed.told.saturating_sub(TOLD_MAX);
-    if untold > 0 && !args.json {
-        tell(&format!("{}: {untold} more are incomplete or failed; {} lists them all", source.name(), manifest(args)));
-    }
+    listed.tell_rest(&args.dir);
     if let Some(stop) = listed.gone {
         return Err(stop);
     }
@@ -182,10 +190,11 @@ fn exported(args: &Export, view: View, out: &mut Output) -> Result<(Summary, Exi
     }
 }
 
-fn settings(args: &Export, source: &Source, progress: &Progress) -> Result<Settings, export::Stop> {
+/// How to export what lies in this file.
+pub(super) fn settings(args: &Export, real: &Path, progress: &Progress) -> Result<Settings, export::Stop> {
     let failed = |error: std::io::Error| export::Stop::Store(error.into());
     let store_sha256 = if args.hash {
-        let raw = crate::disk::open(source.real(), crate::disk::Access::default()).map_err(failed)?;
+        let raw = crate::disk::open(real, crate::disk::Access::default()).map_err(failed)?;
         Some(
             export::sha256_of(&raw, progress)
                 .map_err(|error| if matches!(error, crate::damage::Error::Cancelled) { export::Stop::Cancelled } else { error.into() })?,
@@ -208,9 +217,10 @@ fn settings(args: &Export, source: &Source, progress: &Progress) -> Result<Setti
         count: !args.quiet,
         jobs: args.jobs.map_or(processors, usize::from),
         // Whoever may read the store may read what came out of it, and nobody else.
-        mode: 0o600 | (source.real().metadata().map_err(failed)?.mode() & 0o044),
+        mode: 0o600 | (real.metadata().map_err(failed)?.mode() & 0o044),
         renderer: RENDERER,
         store_sha256,
+        origin: None,
     })
 }
 
@@ -220,31 +230,49 @@ fn failure(args: &Export, source: &Source, tree: &Tree, stop: export::Stop) -> F
             let missing = args.paths.iter().find_map(|path| super::ls::resolve(tree, source, path).err());
             missing.unwrap_or_else(|| source.broken(&error))
         }
-        stop => Failure::new(Exit::Failed, stop.to_string().replace(char::is_control, "?")),
+        stop => stopped(&stop),
     }
 }
 
+/// The failure of an export that has nothing to do with the store.
+pub(super) fn stopped(stop: &export::Stop) -> Failure {
+    Failure::new(Exit::Failed, stop.to_string().replace(char::is_control, "?"))
+}
+
 /// What the user hears of each item.
-struct Listed<'a> {
-    args: &'a Export,
-    out: &'a mut Output,
+pub(super) struct Listed<'a> {
+    pub(super) args: &'a Export,
+    pub(super) out: &'a mut Output,
+    /// The folder of the export within DIR, with a slash behind it; empty where it is DIR.
+    pub(super) within: String,
     /// How many were not whole.
-    told: u64,
-    gone: Option<Stop>,
+    pub(super) told: u64,
+    pub(super) gone: Option<Stop>,
 }
 
 impl Listed<'_> {
-    fn item(&mut self, item: &Item) -> Result<(), export::Stop> {
+    /// Tells how many more were not whole, and where they stand.
+    pub(super) fn tell_rest(&self, dir: &Path) {
+        let untold = self.told.saturating_sub(TOLD_MAX);
+        if untold > 0 && !self.args.json {
+            let (name, manifest) = (source::shown(&self.args.file), source::shown(&dir.join(export::MANIFEST)));
+            tell(&format!("{name}: {untold} more are incomplete or failed; {manifest} lists them all"));
+        }
+    }
+
+    /// Tells of an item.
+    pub(super) fn item(&mut self, item: &Item) -> Result<(), export::Stop> {
         if item.status != Status::Written {
             self.told = self.told.saturating_add(1);
         }
         if !self.args.json {
             if item.status != Status::Written && self.told <= TOLD_MAX {
-                tell(&in_line(self.args, item));
+                tell(&in_line(self.args, &self.within, item));
             }
             return Ok(());
         }
-        json::write(self.out, &Record::Exported(Box::new(item.clone()))).map_err(|stop| {
+        let path = if item.path.is_empty() { String::new() } else { format!("{}{}", self.within, item.path) };
+        json::write(self.out, &Record::Exported(Box::new(Item { path, ..item.clone() }))).map_err(|stop| {
             self.gone = Some(stop);
             export::Stop::Gone
         })
@@ -252,19 +280,15 @@ impl Listed<'_> {
 }
 
 /// `a.pst: Inbox/Hello.eml: incomplete: why`.
-fn in_line(args: &Export, item: &Item) -> String {
+fn in_line(args: &Export, within: &str, item: &Item) -> String {
     let mut place = if item.path.is_empty() { item.folder.clone() } else { item.path.clone() };
     if item.path.is_empty() || item.offset.is_some() {
         // Writing to a string cannot fail.
         let _ = item.nid.as_ref().map_or(Ok(()), |nid| write!(place, ", node {nid}"));
     }
     let status = if item.status == Status::Failed { "failed" } else { "incomplete" };
-    let line = format!("{}: {place}: {status}: {}", text::lossy(&args.file), item.reason.as_deref().unwrap_or_default());
+    let line = format!("{}: {within}{place}: {status}: {}", text::lossy(&args.file), item.reason.as_deref().unwrap_or_default());
     line.replace(char::is_control, "?")
-}
-
-fn manifest(args: &Export) -> String {
-    source::shown(&args.dir.join(export::MANIFEST))
 }
 
 fn tell_end(args: &Export, summary: &Summary, exit: Exit, out: &mut Output) -> Result<(), Stop> {

@@ -92,7 +92,7 @@ fn one(args: &Info, file: &Path, out: &mut Output) -> Result<(), Stop> {
 
 fn look(file: &Path) -> Result<Facts, Failure> {
     let source = Source::find(file)?;
-    let tree = source.tree(View::default())?;
+    let tree = source.tree_alone(View::default())?;
     let store = tree.store();
     let count = tree.count().map_err(|error| source.broken(&error))?;
     let notes = store.ndb().notes();

@@ -31,8 +31,12 @@ pub(super) enum Record {
     Phase { name: &'static str },
     /// Something found wrong.
     Finding(Box<Found>),
+    /// What a repair changes, or leaves.
+    Change { what: String },
     /// An entry of a folder.
     Entry(Box<Entry>),
+    /// A store that was found in an image.
+    Carved { dir: String, start: i64, from: u64, to: u64, whole: bool, format: &'static str },
     /// What became of an item that was exported.
     Exported(Box<export::Item>),
     /// What runs on a mount, or ran last.

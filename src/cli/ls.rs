@@ -71,7 +71,7 @@ fn list(args: &Ls, view: crate::tree::View, out: &mut Output) -> Result<Exit, St
     if args.json {
         json::write(out, &json::start(text::lossy(&args.file)))?;
     }
-    let walked = Source::find(&args.file).and_then(|source| Ok((source.tree(view)?, source)));
+    let walked = Source::find(&args.file).and_then(|source| Ok((source.tree_alone(view)?, source)));
     let walked = walked.map_err(Stop::from).and_then(|(tree, source)| {
         let mut walk = Walk { args, tree: &tree, source: &source, out, counts: [0; 3], seen: HashSet::new() };
         walk.run()?;

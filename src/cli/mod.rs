@@ -4,6 +4,7 @@
 //! when it is built, never before.
 
 mod bar;
+mod carve;
 pub mod cat;
 pub mod ctl;
 mod daemon;
@@ -20,12 +21,14 @@ pub mod options;
 pub mod out;
 mod processes;
 mod properties;
+pub mod repair;
 mod report;
 pub mod scan;
 pub mod schema;
 mod source;
 mod text;
 pub mod umount;
+pub mod undo;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -66,6 +69,10 @@ enum Verb {
     Cat(cat::Cat),
     Export(Box<export::Export>),
     Scan(scan::Scan),
+    #[command(hide = true)]
+    Repair(repair::Repair),
+    #[command(hide = true)]
+    Undo(undo::Undo),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),
 }
@@ -94,6 +101,8 @@ fn perform(verb: &Verb) -> Result<Exit, Failure> {
         Verb::Cat(args) => cat::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Scan(args) => scan::run(args),
+        Verb::Repair(args) => repair::run(args),
+        Verb::Undo(args) => undo::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Schema(args) => schema::run(args),
     }

@@ -12,9 +12,11 @@ use super::exit::Exit;
 use super::log;
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
-use super::source::damage_line;
-use crate::control::{About, Control};
+use super::processes::holder;
+use super::source::{damage_line, searched};
+use crate::control::{About, Control, Repairs};
 use crate::damage::Error;
+use crate::disk::{Lock, Locking, OwnWrites};
 use crate::mount::{self, Masks, Owner, Settings, table};
 use crate::progress::Progress;
 use crate::recover;
@@ -147,11 +149,15 @@ impl Job {
         // One half for pages and blocks, the other for listings and documents.
         let half = self.cache_bytes >> 1;
         let access = recover::Options { mmap: !self.options.no_mmap, cache_bytes: half };
-        let store = recover::open(&self.file, access).map_err(|error| self.not_opened(&error))?;
+        let lock = looking(&self.file).map_err(|what| self.failed(&what))?;
+        let own = Arc::new(OwnWrites::default());
+        let store = recover::bytes(&self.file, access.mmap, Some(&own)).and_then(|bytes| recover::open_bytes(bytes, access.cache_bytes));
+        let store = store.map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
         if self.options.view.recovered == Recovered::All {
-            tree.search(&Progress::default()).map_err(|error| self.failed(&error.to_string()))?;
+            let progress = Arc::new(Progress::default());
+            searched(&tree, &progress, false).map_err(|error| self.failed(&error.to_string()))?;
         }
         tree.resolve_addresses().map_err(|error| self.not_opened(&error))?;
         ending.mounting();
@@ -159,7 +165,10 @@ impl Job {
         if let Some(damage) = damage_line(tree.store().ndb().notes()) {
             tell(&format!("{}: {damage}; mounted all the same, .scanlog tells more", self.file.display()));
         }
-        let live = mount::mount(tree, control, &self.dir, &self.settings()).map_err(|error| self.failed(&error.to_string()))?;
+        // Where nothing can be commanded the lock is held all the same.
+        let is_read_only = self.options.read_only || self.options.no_control;
+        let (lock, repairs) = if is_read_only { (lock, None) } else { (None, Some(Repairs { lock, own, options: access })) };
+        let live = mount::mount(tree, control, &self.dir, &self.settings(), repairs).map_err(|error| self.failed(&error.to_string()))?;
         ending.mounted(live.place().clone());
         if ready.is_foreground() {
             let dir = self.dir.display();
@@ -171,6 +180,7 @@ impl Job {
             return Err(self.failed(&format!("cannot go to the background: {error}")));
         }
         live.wait();
+        drop(lock);
         Ok(Exit::Done)
     }
 
@@ -219,6 +229,16 @@ pub(super) fn store_file(file: &Path) -> Result<(PathBuf, Metadata), String> {
         return Err("is empty, so there is no store in it".into());
     }
     Ok((real, metadata))
+}
+
+/// A lock on a store for as long as it is looked at; none where the file system has no locks.
+pub(super) fn looking(file: &Path) -> Result<Option<Lock>, String> {
+    match Lock::shared(file) {
+        Ok(Locking::Held(lock)) => Ok(Some(lock)),
+        Ok(Locking::Busy) => Err(format!("is being repaired{}; look again when that has ended", holder(file))),
+        // Who cannot be told apart from a file system without locks is told by what comes next.
+        Ok(Locking::Unknown) | Err(_) => Ok(None),
+    }
 }
 
 /// The mount point's real path, if a store can be mounted there.

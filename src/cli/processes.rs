@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,32 @@ pub(super) fn holders(mount: &Entry) -> Vec<String> {
         Some(format!("process {} ({}) {what}", process.pid, process.name()))
     });
     inside.chain(users).collect()
+}
+
+/// Who holds a lock on a file, as words to follow what is wrong: ` by process 12 (pstfs)`; empty where that is not known.
+pub(super) fn holder(file: &Path) -> String {
+    let holders: Vec<_> = lock_holders(file)
+        .into_iter()
+        .map(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!("process {pid} ({})", name.trim())
+        })
+        .collect();
+    if holders.is_empty() { String::new() } else { format!(" by {}", holders.join(", ")) }
+}
+
+/// The processes that hold a lock of flock(2) on a file, but this one (proc_locks(5)).
+fn lock_holders(file: &Path) -> Vec<u32> {
+    let Ok(metadata) = fs::metadata(file) else { return Vec::new() };
+    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let number = format!(":{}", metadata.ino());
+    let pids = table.lines().filter(|line| !line.contains("->") && line.contains(" FLOCK ")).filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(4);
+        let pid = fields.next()?.parse().ok()?;
+        // The device is told otherwise than by stat(2) on some file systems: the inode's number has to do.
+        fields.next()?.ends_with(&number).then_some(pid)
+    });
+    pids.filter(|pid| *pid != std::process::id()).collect()
 }
 
 /// The processes that serve a mount, found while it still stands.

@@ -72,7 +72,7 @@ pub fn run(args: &Scan) -> Result<Exit, Failure> {
     let progress = Arc::new(Progress::default());
     let cancelled = Arc::clone(&progress);
     on_interrupt(move || cancelled.cancel())?;
-    let mut sinks = Sinks::open(args)?;
+    let mut sinks = Sinks::open(args.log.as_ref())?;
     let mut codes = 0;
     for (number, file) in (1..).zip(&args.files) {
         let exit = match one(args, file, number, &progress, &mut sinks) {
@@ -115,22 +115,27 @@ fn known() -> String {
 }
 
 /// Where lines go.
-struct Sinks {
-    out: Output,
+pub(super) struct Sinks {
+    pub(super) out: Output,
     log: Option<(PathBuf, BufWriter<File>)>,
 }
 
 impl Sinks {
-    fn open(args: &Scan) -> Result<Self, Failure> {
-        let log = args.log.as_ref().map(|path| {
+    pub(super) fn open(log: Option<&PathBuf>) -> Result<Self, Failure> {
+        let log = log.map(|path| {
             let file = File::create(path).map_err(|error| log_failed(path, &error))?;
             Ok((path.clone(), BufWriter::new(file)))
         });
         Ok(Self { out: Output::new(), log: log.transpose()? })
     }
 
+    /// Where to say how it ended, when the log itself goes to a file.
+    pub(super) const fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// Writes lines of the log, each beginning with `prefix`.
-    fn log(&mut self, prefix: &str, lines: &str, json: bool) -> Result<(), Stop> {
+    pub(super) fn log(&mut self, prefix: &str, lines: &str, json: bool) -> Result<(), Stop> {
         for line in lines.lines() {
             match &mut self.log {
                 Some((path, file)) => writeln!(file, "{prefix}{line}").map_err(|error| log_failed(path, &error))?,
@@ -141,7 +146,7 @@ impl Sinks {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Stop> {
+    pub(super) fn flush(&mut self) -> Result<(), Stop> {
         if let Some((path, file)) = &mut self.log {
             file.flush().map_err(|error| log_failed(path, &error))?;
         }
@@ -247,14 +252,14 @@ impl Teller<'_> {
         let failed = outcome.verdict == Verdict::Failed;
         if self.args.json && !failed {
             json::write(&mut self.sinks.out, &json::judged(outcome.verdict, counts(outcome, &self.fold)))?;
-        } else if self.args.log.is_some() && !failed {
+        } else if self.sinks.has_log() && !failed {
             self.sinks.out.line(&format!("{}{}", self.prefix, outcome.verdict.text()))?;
         }
         Ok(())
     }
 }
 
-fn counts(outcome: &Outcome, fold: &Fold) -> Counts {
+pub(super) fn counts(outcome: &Outcome, fold: &Fold) -> Counts {
     let [errors, warnings, notes] = by_severity(&outcome.counts);
     let folded = fold.folded().fold(0_u64, |sum, (_, count)| sum.saturating_add(count));
     let tally = outcome.tally;

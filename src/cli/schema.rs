@@ -40,6 +40,7 @@ type Field = (&'static str, &'static str, bool, &'static str);
 const TYPES: &[(&str, &str)] = &[
     ("string", "text"),
     ("integer", "a whole number from 0 to 2^64-1"),
+    ("signed", "a whole number from -2^63 to 2^63-1"),
     ("boolean", "true or false"),
     ("hex", "text: 0x and hexadecimal digits in lower case; ids and offsets"),
     ("time", "text: RFC 3339 in UTC, such as 2001-10-22T20:06:22Z"),
@@ -116,10 +117,10 @@ const KINDS: &[Kind] = &[
             ("renderer", "integer", true, "documents have the same bytes while this number stays"),
         ],
     },
-    Kind { name: "phase", about: "scan: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
+    Kind { name: "phase", about: "scan, repair: a phase begins", fields: &[("name", "string", true, "such as Validating BBT")] },
     Kind {
         name: "finding",
-        about: "info, scan: something found wrong",
+        about: "info, scan, repair: something found wrong",
         fields: &[
             ("code", "string", true, "the permanent id of what is wrong, such as P02"),
             ("severity", "string", true, "note, warning, error or fatal"),
@@ -134,6 +135,11 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "change",
+        about: "repair: a change that is planned, or what is left as it is",
+        fields: &[("what", "string", true, "in words")],
+    },
+    Kind {
         name: "entry",
         about: "ls: an entry of a folder",
         fields: &[
@@ -142,6 +148,18 @@ const KINDS: &[Kind] = &[
             ("nid", "hex", false, "the node in the store, where it has one of its own"),
             ("size", "integer", false, "with -l: exact bytes of a file"),
             ("mtime", "time", false, "with -l: its time, where the store tells one"),
+        ],
+    },
+    Kind {
+        name: "carved",
+        about: "export --carve: a store, or a part of one, that was found; its items follow",
+        fields: &[
+            ("dir", "string", true, "the folder in DIR that it is exported to"),
+            ("start", "signed", true, "where in the image it begins; negative where only a later part is there"),
+            ("from", "integer", true, "the first byte of the part of the image that it is read from"),
+            ("to", "integer", true, "the byte behind the last one"),
+            ("whole", "boolean", true, "whether all of it is there"),
+            ("format", "string", true, "ansi, unicode or 4k"),
         ],
     },
     Kind {
@@ -200,7 +218,7 @@ const KINDS: &[Kind] = &[
                 "verdict",
                 "string",
                 true,
-                "info, ls, cat: Done, Damage was met or Failed; scan and jobs: as the log ends; export: Done, Some items are incomplete or \
+                "info, ls, cat: Done, Damage was met or Failed; scan, repair and jobs: as the log ends; export: Done, Some items are incomplete or \
                  failed, Cancelled or Failed",
             ),
             ("exit", "integer", true, "the exit code as far as this file goes"),
@@ -303,7 +321,8 @@ mod tests {
         let finding = Record::Finding(Box::new(Found::of(&finding)));
         let (item, job) = (Record::Item(Box::new(item())), Record::Job(Box::new(job)));
         let (info, entry) = (Record::Info(Box::new(info)), Record::Entry(Box::new(entry)));
-        vec![start("x".into()), info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
+        let carved = Record::Carved { dir: "store-1".into(), start: -1, from: 0, to: 1, whole: false, format: "ansi" };
+        vec![start("x".into()), carved, info, Record::Phase { name: "x" }, finding, entry, exported, item, job, error, last, end]
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! The store that a command line names: opened for looking, and what is said when that fails.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bar::{Bar, Unit};
 use super::exit::Exit;
-use super::mount::store_file;
+use super::interrupt::on_interrupt;
+use super::mount::{looking, store_file};
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
+use super::processes::holder;
 use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
-use crate::disk::{self, Access, ReadAt};
+use crate::disk::{Lock, ReadAt};
 use crate::format::Format;
 use crate::format::codec::Field;
 use crate::format::header::Header;
+use crate::mount::table;
 use crate::progress::Progress;
 use crate::recover;
 use crate::store::Store;
@@ -27,13 +33,22 @@ pub(super) struct Source {
     given: PathBuf,
     real: PathBuf,
     bytes: u64,
+    /// Nobody repairs it meanwhile.
+    _lock: Option<Lock>,
 }
 
 impl Source {
     /// The file, if it can be a store at all.
     pub(super) fn find(given: &Path) -> Result<Self, Failure> {
+        let source = Self::to_write(given)?;
+        let lock = looking(&source.real).map_err(|what| failed(given, what))?;
+        Ok(Self { _lock: lock, ..source })
+    }
+
+    /// The file, for one who takes its lock by himself.
+    pub(super) fn to_write(given: &Path) -> Result<Self, Failure> {
         let (real, metadata) = store_file(given).map_err(|what| failed(given, what))?;
-        Ok(Self { given: given.to_owned(), real, bytes: metadata.len() })
+        Ok(Self { given: given.to_owned(), real, bytes: metadata.len(), _lock: None })
     }
 
     /// Its name as the user wrote it, fit for a line.
@@ -51,10 +66,9 @@ impl Source {
         self.bytes
     }
 
-    /// The file's bytes.
+    /// The file's bytes, as readers are to see them.
     pub(super) fn raw(&self) -> Result<Arc<dyn ReadAt>, Failure> {
-        let opened = disk::open(&self.real, Access::default()).map_err(|error| self.failed(in_words(&error)))?;
-        Ok(Arc::new(opened))
+        Ok(recover::bytes(&self.real, true, None).map_err(|error| self.broken(&error))?.source)
     }
 
     /// The store in it, or why it cannot be opened.
@@ -67,18 +81,55 @@ impl Source {
         self.opened().map_err(|error| self.not_opened(&error))
     }
 
-    /// The store's tree as the user wants to see it.
-    pub(super) fn tree(&self, view: View) -> Result<Tree, Failure> {
+    /// The store's tree as the user wants to see it; a search that this takes shows its progress, and can be stopped.
+    pub(super) fn tree(&self, view: View, progress: &Arc<Progress>, quiet: bool) -> Result<Tree, Failure> {
         let tree = Tree::new(self.store()?, view, TREE_CACHE_BYTES);
         if view.recovered == Recovered::All {
-            tree.search(&Progress::default()).map_err(|error| self.broken(&error))?;
+            searched(&tree, progress, quiet).map_err(|error| match error {
+                Error::Cancelled => Failure::new(Exit::Cancelled, format!("{}: cancelled", self.name())),
+                error => self.broken(&error),
+            })?;
         }
         Ok(tree)
+    }
+
+    /// The same for a command that has nothing else to stop: Ctrl-C ends it where it stands.
+    pub(super) fn tree_alone(&self, view: View) -> Result<Tree, Failure> {
+        let progress = Arc::new(Progress::default());
+        if view.recovered != Recovered::All {
+            return self.tree(view, &progress, true);
+        }
+        let (cancelled, done) = (Arc::clone(&progress), Arc::new(AtomicBool::new(false)));
+        let is_done = Arc::clone(&done);
+        on_interrupt(move || {
+            cancelled.cancel();
+            // What is printed may be cut anywhere, and nothing else is written.
+            if is_done.load(Ordering::Relaxed) {
+                std::process::exit(Exit::Cancelled.code().into());
+            }
+        })?;
+        let tree = self.tree(view, &progress, false);
+        done.store(true, Ordering::Relaxed);
+        tree
     }
 
     /// A failure that names the file.
     pub(super) fn failed(&self, what: impl AsRef<str>) -> Failure {
         failed(&self.given, what)
+    }
+
+    /// Why it could not be repaired or put back, and what to do.
+    pub(super) fn not_written(&self, error: &Error) -> Failure {
+        match error {
+            Error::Io(error) if error.kind() == ErrorKind::ResourceBusy => self.failed(in_use(&self.real)),
+            Error::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.failed("permission denied: it cannot be written; use '--output NEW'")
+            }
+            Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+                self.failed("lies on a file system that is read-only; use '--output NEW'")
+            }
+            error => self.broken(error),
+        }
     }
 
     /// A failure in the middle of the work.
@@ -117,6 +168,14 @@ impl Source {
     }
 }
 
+/// Searches a tree for what is deleted, with a bar.
+pub(super) fn searched(tree: &Tree, progress: &Arc<Progress>, quiet: bool) -> Result<(), Error> {
+    let bar = Bar::show(Arc::clone(progress), Unit::Bytes, quiet);
+    let result = tree.search(progress);
+    drop(bar);
+    result
+}
+
 /// How many findings are damage, and the first; `None` where there are only oddities that healthy files have too.
 pub(super) fn damage_line(notes: &Notes) -> Option<String> {
     let findings = notes.findings();
@@ -144,6 +203,18 @@ pub(super) fn view(lists: &[String]) -> Result<View, Failure> {
         return Err(usage(format!("-o {}: only {known} have a meaning here; the others are for 'pstfs mount'", lists.join(","))));
     }
     Ok(options.view)
+}
+
+/// Who has a store open, so that it cannot be written.
+fn in_use(real: &Path) -> String {
+    let mounts = table::all().unwrap_or_default();
+    match mounts.into_iter().find(|mount| mount.is_ours() && mount.source == real) {
+        Some(mount) => {
+            let dir = quoted(&mount.point);
+            format!("mounted at {dir}; use 'pstfs ctl {dir} repair'")
+        }
+        None => format!("is in use{}; try again when that has ended", holder(real)),
+    }
 }
 
 /// A path, fit for a line: a name may hold anything but a slash.

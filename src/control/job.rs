@@ -107,6 +107,11 @@ impl Jobs {
         inner.job.as_ref().filter(|job| job.number == number)?.ending
     }
 
+    /// Whether a job runs.
+    pub(super) fn runs(&self) -> bool {
+        self.lock().job.as_ref().is_some_and(|job| job.ending.is_none())
+    }
+
     /// When a job last began or ended.
     pub(super) fn changed(&self) -> SystemTime {
         self.lock().changed

@@ -5,22 +5,27 @@
 //! What a job writes, on a mount or not, is a [`Scribe`]'s.
 
 mod job;
+mod live;
 mod log;
 mod scribe;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::damage::{self, Verdict};
+use crate::disk::{Lock, OwnWrites};
 use crate::progress::Progress;
+use crate::recover;
+use crate::repair::{self, Backup, Order};
 use crate::scan::{self, Event};
 use crate::store::Store;
 use job::Jobs;
 pub use job::Task;
+use live::{Live, refusal};
 use log::Log;
 
-pub use scribe::{Fold, LINES_MAX, Scribe, by_severity, line};
+pub use scribe::{Fold, LINES_MAX, Mender, Scribe, by_severity, line};
 
 /// How long a command waits for its job, so that a small one is done when the write returns.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,17 +62,34 @@ pub enum Refusal {
     /// The system gives no thread.
     #[error("no thread for the job")]
     NoThread,
+    /// Another program has the store open.
+    #[error("another program has the store open")]
+    InUse,
+    /// The store, or the mount, cannot be written.
+    #[error("the store cannot be written here")]
+    ReadOnly,
+    /// There is too little space for the backup.
+    #[error("too little space for the backup")]
+    NoSpace,
+    /// There is a file where the backup was to be.
+    #[error("the backup's file exists")]
+    Exists,
+    /// Another program wrote to the store since it was mounted.
+    #[error("the store was changed since it was mounted")]
+    Stale,
     /// The job could not be done.
     #[error("the job failed; the log tells why")]
     Failed,
 }
 
 /// What a command asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Verb {
     Cancel,
     Recover,
+    Repair(Order),
     Scan,
+    Undo,
 }
 
 /// A job that a command started or cancelled.
@@ -95,9 +117,44 @@ impl Verb {
             "cancel" => Ok(Self::Cancel),
             "recover" => Ok(Self::Recover),
             "scan" => Ok(Self::Scan),
-            _ => Err(Refusal::Unknown),
+            "undo" => Ok(Self::Undo),
+            _ => order(line).map(Self::Repair).ok_or(Refusal::Unknown),
         }
     }
+}
+
+/// What `repair` and the words after it ask for.
+fn order(line: &str) -> Option<Order> {
+    let words = line.strip_prefix("repair")?;
+    let rest = words.trim_start();
+    if rest.len() == words.len() && !rest.is_empty() {
+        return None;
+    }
+    let order = Order::default();
+    let keeping = |backup| Some(Order { backup, ..Order::default() });
+    match (rest, rest.strip_prefix("backup=")) {
+        ("", _) => Some(order),
+        ("dry-run", _) => Some(Order { dry_run: true, ..order }),
+        (_, Some("full")) => keeping(Backup::Full),
+        (_, Some("undo")) => keeping(Backup::Undo),
+        // The mount has another working folder than the one who asks.
+        (_, Some(path)) if path.starts_with('/') => keeping(Backup::At(path.into())),
+        _ => None,
+    }
+}
+
+/// Shows a store in place of the one that was shown before; whoever shows it gives it.
+pub type Show = Box<dyn Fn(Arc<Store>) + Send + Sync>;
+
+/// What it takes to repair a store that is shown.
+#[derive(Debug)]
+pub struct Repairs {
+    /// The lock for looking that the mount holds; none where the file system has no locks.
+    pub lock: Option<Lock>,
+    /// Tells all sources of the store that this program wrote to it.
+    pub own: Arc<OwnWrites>,
+    /// How the store is opened anew.
+    pub options: recover::Options,
 }
 
 /// Searches the whole file and shows what is found; tells each thing in a line.
@@ -108,8 +165,11 @@ pub type Search = Box<dyn Fn(&Progress) -> damage::Result<Vec<String>> + Send + 
 /// The job of one store and its log.
 pub struct Control {
     search: Arc<OnceLock<Search>>,
+    repairs: Arc<OnceLock<(Repairs, Show)>>,
+    /// Held while it is found out whether a repair may begin.
+    beginning: Mutex<()>,
     about: About,
-    store: Arc<Store>,
+    store: Arc<RwLock<Arc<Store>>>,
     jobs: Arc<Jobs>,
     log: Arc<Mutex<Log>>,
     started: SystemTime,
@@ -135,8 +195,10 @@ impl Control {
     pub fn new(store: Arc<Store>, about: &About) -> Self {
         Self {
             search: Arc::default(),
+            repairs: Arc::default(),
+            beginning: Mutex::default(),
             about: about.clone(),
-            store,
+            store: Arc::new(RwLock::new(store)),
             jobs: Arc::new(Jobs::new()),
             log: Arc::new(Mutex::new(Log::new(about))),
             started: SystemTime::now(),
@@ -146,6 +208,16 @@ impl Control {
     /// How a search for lost items is made; without one `recover` is no command.
     pub fn search_with(&self, search: Search) {
         self.search.get_or_init(|| search);
+    }
+
+    /// How the store is repaired; without it neither `repair` nor `undo` is allowed.
+    pub fn repair_with(&self, repairs: Repairs, show: Show) {
+        self.repairs.get_or_init(|| (repairs, show));
+    }
+
+    /// The store as it is shown now.
+    fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The state as lines of `key=value`.
@@ -163,14 +235,16 @@ impl Control {
         let number = match parse(text)? {
             Verb::Cancel => self.jobs.cancel()?,
             Verb::Recover => self.recover()?,
+            Verb::Repair(order) => self.repair(order)?,
             Verb::Scan => self.scan()?,
+            Verb::Undo => self.undo()?,
         };
         Ok(Awaited { jobs: Arc::clone(&self.jobs), number })
     }
 
     /// Starts a scan of the store and gives the job's number.
     fn scan(&self) -> Result<u64, Refusal> {
-        let (store, log, about) = (Arc::clone(&self.store), Arc::clone(&self.log), self.about.clone());
+        let (store, log, about) = (self.store(), Arc::clone(&self.log), self.about.clone());
         self.jobs.start("scan", move |number, task| {
             let (mut scribe, head) = Scribe::begin(number, "scan", &about);
             let write = |lines: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
@@ -184,13 +258,44 @@ impl Control {
         })
     }
 
+    /// Starts a repair and gives the job's number. What forbids it is told before it starts.
+    fn repair(&self, order: Order) -> Result<u64, Refusal> {
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live()?;
+        if !order.dry_run {
+            repair::check(&live.path, &order).map_err(|error| refusal(&error))?;
+            live.allow(&self.store())?;
+        }
+        live.start(&self.jobs, "repair", move |live, number, task| live.repair(&order, number, task))
+    }
+
+    /// Starts to take the last repair back, and gives the job's number.
+    fn undo(&self) -> Result<u64, Refusal> {
+        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live()?;
+        live.allow(&self.store())?;
+        live.start(&self.jobs, "undo", |live, number, task| live.undo(number, task))
+    }
+
+    fn live(&self) -> Result<Live, Refusal> {
+        if self.repairs.get().is_none() {
+            return Err(Refusal::ReadOnly);
+        }
+        // Its lock must stay as it is.
+        if self.jobs.runs() {
+            return Err(Refusal::Busy);
+        }
+        let (repairs, store, log) = (Arc::clone(&self.repairs), Arc::clone(&self.store), Arc::clone(&self.log));
+        Ok(Live { path: self.about.file.clone(), repairs, store, log })
+    }
+
     /// Starts a search for lost items and gives the job's number.
     fn recover(&self) -> Result<u64, Refusal> {
         let (search, log, about) = (Arc::clone(&self.search), Arc::clone(&self.log), self.about.clone());
         if search.get().is_none() {
             return Err(Refusal::Unknown);
         }
-        let store = Arc::clone(&self.store);
+        let store = self.store();
         self.jobs.start("recover", move |number, task| {
             let (_, head) = Scribe::begin(number, "recover", &about);
             log.lock().unwrap_or_else(PoisonError::into_inner).begin(&head, store.ndb().notes());
@@ -205,7 +310,7 @@ impl Control {
     /// How long the log is now, with the damage noted since it was last asked for.
     pub fn log(&self) -> LogState {
         let size_bytes = self.grown_log().len_bytes();
-        let changed = self.store.ndb().notes().changed().filter(|_| size_bytes != 0);
+        let changed = self.store().ndb().notes().changed().filter(|_| size_bytes != 0);
         LogState { size_bytes, changed: changed.unwrap_or(self.started) }
     }
 
@@ -216,7 +321,7 @@ impl Control {
 
     fn grown_log(&self) -> MutexGuard<'_, Log> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.grow(self.store.ndb().notes());
+        log.grow(self.store().ndb().notes());
         log
     }
 }

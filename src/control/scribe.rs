@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use std::path::PathBuf;
+
 use super::About;
 use crate::damage::{Code, Error, Finding, Result, Severity, Verdict};
+use crate::repair::{self, Recovered, Told, Undone};
 use crate::scan::{Counts, Event, Outcome, Tally};
 
 /// The most lines of one job's log.
@@ -82,6 +85,86 @@ impl Scribe {
         let _ = writeln!(text, "** End of job {}: {} (exit {})", self.job, verdict.text(), verdict.exit_code());
         text
     }
+}
+
+/// Writes the log of a repair: the head, a scan, the plan, what was done, and the scan of the result.
+#[derive(Debug)]
+pub struct Mender {
+    job: u64,
+    verb: &'static str,
+    file: PathBuf,
+    scribe: Scribe,
+}
+
+impl Mender {
+    /// The scribe of a repair; the head comes when the store is open.
+    pub fn new(job: u64, verb: &'static str, file: PathBuf) -> Self {
+        Self { job, verb, file, scribe: Scribe { job, fold: Fold::default() } }
+    }
+
+    /// The lines of what happens; often none.
+    pub fn told(&mut self, told: Told<'_>) -> String {
+        match told {
+            Told::Begin(size_bytes, format) => {
+                let about = About { file: self.file.clone(), size_bytes, format: format.to_owned() };
+                Scribe::begin(self.job, self.verb, &about).1
+            }
+            Told::Ended(recovered) => format!("** A repair that was cut off came first to its end: {}\n", in_words(recovered)),
+            Told::Scan(event) => self.scribe.event(event),
+            Told::Plan(plan) => {
+                let lines = plan.lines().map(|line| format!("{}\n", one_line(line)));
+                std::iter::once("**Planning the repair\n".to_owned()).chain(lines).collect()
+            }
+            Told::Kept(kept) => {
+                let shared = if kept.shared { ", which shares storage with the store: a bad sector harms both" } else { "" };
+                format!("**Repairing\n-- The store as it was is kept: {}{shared}\n", one_line(&kept.path.to_string_lossy()))
+            }
+            Told::Written(committed) => {
+                let repair::Committed { blocks, pages, grown_bytes, .. } = committed;
+                // The result is scanned from the beginning, and all of it is listed.
+                self.scribe.fold = Fold::default();
+                format!(
+                    "-- Written: {blocks} blocks, {pages} pages of the trees; the store grew by {grown_bytes} bytes\n\
+                     **Scanning the repaired store\n"
+                )
+            }
+            Told::End(outcome) => self.scribe.end(&outcome.scan),
+        }
+    }
+}
+
+const fn in_words(recovered: Recovered) -> &'static str {
+    match recovered {
+        Recovered::Nothing => "nothing had been written",
+        Recovered::Back => "the store is as it was before",
+        Recovered::Forward => "the store is repaired",
+    }
+}
+
+/// The last lines of a job that could not come to its end, and its verdict.
+pub(super) fn failed(job: u64, error: &Error) -> (String, Verdict) {
+    let (text, verdict) = match error {
+        Error::Cancelled => (String::new(), Verdict::Cancelled),
+        error => (format!("** It could not come to its end: {}\n", one_line(&error.to_string())), Verdict::Failed),
+    };
+    (format!("{text}** End of job {job}: {} (exit {})\n", verdict.text(), verdict.exit_code()), verdict)
+}
+
+/// The last lines of a repair that was taken back.
+pub(super) fn undone(job: u64, undone: &Undone) -> String {
+    let Undone { from, before } = undone;
+    let mut text = String::new();
+    match from {
+        // Writing to a string cannot fail.
+        Some(from) => _ = writeln!(text, "-- The store is as it was before its last repair, from {}", one_line(&from.to_string_lossy())),
+        None => text.push_str("-- A repair that was cut off is taken back; the store is as it was before\n"),
+    }
+    if let Some(before) = before {
+        let _ = writeln!(text, "-- What it was until now is kept: {}", one_line(&before.to_string_lossy()));
+    }
+    let verdict = Verdict::Done;
+    let _ = writeln!(text, "** End of job {job}: {} (exit {})", verdict.text(), verdict.exit_code());
+    text
 }
 
 /// The lines of a search that has ended, and its verdict: a line for each thing found, as far as there is room.

@@ -19,7 +19,7 @@ pub use copy::{copy_bytes, free_bytes, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
-pub use open::{Access, Change, Opened, open};
+pub use open::{Access, Change, Opened, OwnWrites, open};
 pub use sync::sync_file_system;
 
 pub mod process;

@@ -8,6 +8,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ReadAt;
 use super::file::{Identity, PreadFile};
@@ -32,6 +33,48 @@ pub struct Opened {
     path: PathBuf,
     at_opening: Identity,
     source: Source,
+    own: Option<Arc<OwnWrites>>,
+}
+
+/// Tells every source of a file that it was this program that wrote to it, so that what they show is not out of date.
+///
+/// One who repairs a file that he shows himself gives it to all sources of that file: those of an older state read on,
+/// since a repair leaves what they need where it is.
+#[derive(Debug, Default)]
+pub struct OwnWrites(Mutex<Own>);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Own {
+    #[default]
+    None,
+    Writing,
+    Wrote(Identity),
+}
+
+impl OwnWrites {
+    /// From now on changes are this program's.
+    pub fn begin(&self) {
+        self.set(Own::Writing);
+    }
+
+    /// They are made; what comes after them is another program's.
+    pub fn end(&self, path: &Path) -> io::Result<()> {
+        self.set(Own::Wrote(Identity::of(&std::fs::metadata(path)?)));
+        Ok(())
+    }
+
+    /// Whether this program has written to the file.
+    pub fn was_used(&self) -> bool {
+        !matches!(self.get(), Own::None)
+    }
+
+    fn set(&self, own: Own) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = own;
+    }
+
+    fn get(&self) -> Own {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -62,7 +105,7 @@ pub fn open(path: &Path, access: Access) -> io::Result<Opened> {
     // A relative path would name something else once a mount has gone to the background and left its folder.
     let path = std::path::absolute(path)?;
     let source = choose(file, access);
-    Ok(Opened { path, at_opening, source })
+    Ok(Opened { path, at_opening, source, own: None })
 }
 
 fn choose(file: PreadFile, access: Access) -> Source {
@@ -79,6 +122,17 @@ fn choose(file: PreadFile, access: Access) -> Source {
 }
 
 impl Opened {
+    /// The same, but what this program writes to it is no change.
+    #[must_use]
+    pub fn with_own_writes(self, own: Arc<OwnWrites>) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// Whether its file system is one of this machine.
+    pub fn is_local(&self) -> bool {
+        is_local(self.file())
+    }
+
     /// The path it was opened by, made absolute.
     pub fn path(&self) -> &Path {
         &self.path
@@ -120,7 +174,12 @@ impl Opened {
 
     /// What happened to the file since it was opened; of several things the one that hurts most.
     pub fn changed(&self) -> io::Result<Option<Change>> {
-        let (then, now) = (self.at_opening, self.identity()?);
+        let then = match self.own.as_ref().map(|own| own.get()) {
+            Some(Own::Writing) => return Ok(None),
+            Some(Own::Wrote(then)) => then,
+            Some(Own::None) | None => self.at_opening,
+        };
+        let now = self.identity()?;
         if now.size < then.size {
             return Ok(Some(Change::Shrunk));
         }

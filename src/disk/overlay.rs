@@ -78,6 +78,10 @@ impl ReadAt for Overlay {
         }
         Ok(())
     }
+
+    fn was_changed(&self) -> io::Result<bool> {
+        self.below.was_changed()
+    }
 }
 
 fn end_of(offset: u64, bytes: &[u8]) -> Option<u64> {

@@ -7,6 +7,8 @@ use super::select::Selection;
 use super::{Settings, Stop, Summary, Time};
 use crate::convert::Format;
 use crate::damage::{Error, Result};
+use crate::format::id::Nid;
+use crate::store::item::NodeRef;
 use crate::store::{Summary as Row, tags};
 use crate::tree::{Entry, Ino, Kind, Object, Tree};
 
@@ -37,7 +39,7 @@ pub(super) struct Document {
     pub(super) ino: Ino,
     /// What it is, by its name.
     pub(super) format: Format,
-    /// The item's node; of an attachment the message's; `None` for what a search found.
+    /// The item's node; of an attachment the message's; `None` for what a search found and nobody knows the node of.
     pub(super) nid: Option<String>,
     /// The number of an attachment, or of what a search found.
     pub(super) number: Option<u32>,
@@ -104,21 +106,30 @@ impl<'a> Walk<'a> {
     }
 
     fn document(&self, entry: &Entry) -> Option<Document> {
-        let (nid, number) = match Object::of(entry.ino)? {
-            Object::Document(slot) => (Some(slot.nid), None),
-            Object::Attachment(nid, index) => (Some(nid), Some(index)),
-            Object::Found(index) | Object::FoundAttachment(_, index) => (None, Some(index)),
+        let live = |nid: Nid| (Some(nid), self.tree.store().locate(nid).ok().map(|node| in_words(node, "")));
+        let ((nid, blocks), number) = match Object::of(entry.ino)? {
+            Object::Document(slot) => (live(slot.nid), None),
+            Object::Attachment(nid, index) => (live(nid), Some(index)),
+            Object::Found(index) => (self.found(index), Some(index)),
+            Object::FoundAttachment(found, index) => (self.found(found), Some(index)),
             // All others are folders.
             _ => return None,
         };
-        let node = nid.and_then(|nid| self.tree.store().locate(nid).ok());
         let formats = [Format::Ics, Format::Vcf];
         let format = formats.into_iter().find(|format| entry.name.ends_with(format.extension())).unwrap_or(Format::Eml);
         // With addresses from the whole store a document is another one.
         let resolved = if self.tree.view().resolve_store { "+resolved" } else { "" };
-        let blocks = node.map(|node| format!("{:#x}+{:#x}{resolved}", node.data.0, node.subnodes.0));
+        let blocks = blocks.map(|blocks| blocks + resolved);
         let nid = nid.map(|nid| nid.to_string());
         Some(Document { name: entry.name.clone(), ino: entry.ino, format, nid, number, blocks })
+    }
+
+    /// The node of what a search found, where it is known, and its blocks. Its document tells how much of it is there.
+    fn found(&self, index: u32) -> (Option<Nid>, Option<String>) {
+        let Some(findings) = self.tree.found() else { return (None, None) };
+        let Ok(found) = findings.get(index) else { return (None, None) };
+        let nid = Some(found.nid()).filter(|nid| *nid != Nid::default());
+        (nid, Some(in_words(found.node, &format!("+{}", found.confidence))))
     }
 
     /// Whether an item's time is one that was asked for; one without a time is not where a time was asked for.
@@ -147,6 +158,11 @@ impl<'a> Walk<'a> {
         let class = self.tree.store().folder(nid).ok().and_then(|folder| folder.props.text(tags::CONTAINER_CLASS)).unwrap_or_default();
         class.is_empty() || class.to_ascii_uppercase().starts_with("IPF.NOTE")
     }
+}
+
+/// The blocks of a node: other ones after every change.
+fn in_words(node: NodeRef, more: &str) -> String {
+    format!("{:#x}+{:#x}{more}", node.data.0, node.subnodes.0)
 }
 
 /// A path and a name in it.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, Stop, Summary};
+use super::{Origin, Settings, Stop, Summary};
 use crate::convert::digest::Digest;
 
 /// The manifest's name.
@@ -46,6 +46,9 @@ struct Start {
     schema: u32,
     format: String,
     store: String,
+    /// Where the store lies in the image of a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
 }
 
 /// How it went.
@@ -251,7 +254,8 @@ impl Manifest {
         let (_, old) = Old::read(&dir.join(MANIFEST)).map_err(failed)?;
         let file = create(&dir.join(PART), settings.mode).map_err(failed)?;
         let mut manifest = Self { dir: dir.clone(), out: BufWriter::new(file), old: Arc::new(old), settled: HashSet::new() };
-        let start = Start { schema: SCHEMA, format: settings.layout.name().to_owned(), store: store.to_owned() };
+        let start =
+            Start { schema: SCHEMA, format: settings.layout.name().to_owned(), store: store.to_owned(), origin: settings.origin.clone() };
         manifest.write(&Line::Start(start))?;
         manifest.flush()?;
         Ok(manifest)

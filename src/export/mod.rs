@@ -26,6 +26,7 @@ mod work;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::damage::{Error, Result};
@@ -87,6 +88,21 @@ pub struct Settings {
     pub renderer: u32,
     /// The digest of the store, where it was asked for.
     pub store_sha256: Option<String>,
+    /// Where the store lies in the image that it was found in; `None` for a file of its own.
+    pub origin: Option<Origin>,
+}
+
+/// Where in an image a store was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Where it begins; before the image's beginning where only a later part is there.
+    pub start: i64,
+    /// The first byte of the part of the image that it was read from.
+    pub from: u64,
+    /// The byte behind the last one.
+    pub to: u64,
+    /// Whether all of the store is there.
+    pub whole: bool,
 }
 
 /// What an export did: `rows` = `written` + `incomplete` + `failed`.

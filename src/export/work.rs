@@ -116,7 +116,9 @@ impl Work<'_> {
 
     /// What of a document is missing.
     fn reasons(&self, document: &Document, head: &Head, missing: bool, lacks: bool) -> Vec<String> {
-        let told = if document.number.is_none() || document.nid.is_none() { head.field("X-Pstfs-Incomplete") } else { None };
+        let is_attachment = matches!(Object::of(document.ino), Some(Object::Attachment(..) | Object::FoundAttachment(..)));
+        // What a mail that is an attachment says of itself is no news of this store.
+        let told = if is_attachment { None } else { head.field("X-Pstfs-Incomplete") };
         let damage =
             || self.tree.xattr(document.ino, "user.pst.damage").ok().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
         // Mail tells its damage itself.

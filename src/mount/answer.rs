@@ -10,8 +10,9 @@ use fuser::{Errno, FileAttr, FileHandle, FopenFlags, INodeNo, OpenAccMode, OpenF
 
 use super::attr::Owner;
 use super::errno;
-use super::handles::{Folder, Handles, Open};
+use super::handles::{Document, Folder, Handles, Open};
 use super::session::Settings;
+use super::shown::Shown;
 use crate::control::{Awaited, Control};
 use crate::damage;
 use crate::tree::{Attributes, Ino, Kind, Tree};
@@ -36,7 +37,7 @@ pub(super) type Answer<T> = Result<T, Errno>;
 /// A mounted tree.
 #[derive(Debug)]
 pub(super) struct Pstfs {
-    tree: Arc<Tree>,
+    shown: Arc<Shown>,
     control: Arc<Control>,
     owner: Owner,
     with_control: bool,
@@ -56,10 +57,10 @@ enum Node {
 
 impl Pstfs {
     /// The file system and what tells of its end.
-    pub(super) fn new(tree: Arc<Tree>, control: Arc<Control>, settings: &Settings) -> (Self, Receiver<()>) {
+    pub(super) fn new(shown: Arc<Shown>, control: Arc<Control>, settings: &Settings) -> (Self, Receiver<()>) {
         let (alive, gone) = channel();
         let pstfs = Self {
-            tree,
+            shown,
             control,
             owner: settings.owner,
             with_control: settings.control,
@@ -68,6 +69,10 @@ impl Pstfs {
             _alive: alive,
         };
         (pstfs, gone)
+    }
+
+    fn tree(&self) -> Arc<Tree> {
+        self.shown.tree()
     }
 
     fn node(&self, ino: INodeNo) -> Answer<Node> {
@@ -93,7 +98,7 @@ impl Pstfs {
         if let Some((ino, _)) = self.added(Ino(parent.0)).iter().find(|(_, added)| *added == name) {
             return self.attributes(INodeNo(ino.0));
         }
-        let attributes = self.tree.lookup(Ino(parent.0), name).map_err(refused)?;
+        let attributes = self.tree().lookup(Ino(parent.0), name).map_err(refused)?;
         Ok((self.owner.attr(&attributes), KEEP))
     }
 
@@ -109,9 +114,21 @@ impl Pstfs {
                 Ok((self.owner.special(LOG, self.owner.file_mode, log.size_bytes, log.changed), ASK_AGAIN))
             }
             Node::Tree(ino) => {
-                let attributes = self.tree.attributes(ino).map_err(refused)?;
+                let attributes = self.tree().attributes(ino).map_err(refused)?;
                 Ok((self.owner.attr(&attributes), KEEP))
             }
+        }
+    }
+
+    /// What `fstat` shows: of a document of an older state its own length, which its reader goes by.
+    pub(super) fn attributes_of(&self, ino: INodeNo, handle: Option<FileHandle>) -> Answer<(FileAttr, Duration)> {
+        let open = handle.and_then(|handle| self.handles.find(handle));
+        match open.as_deref() {
+            Some(Open::Document(open)) if !Arc::ptr_eq(&open.tree, &self.tree()) => {
+                let (size, mtime) = (open.document.size(), open.document.mtime());
+                Ok((self.owner.attr(&Attributes { ino: open.ino, kind: Kind::File, size, mtime }), ASK_AGAIN))
+            }
+            _ => self.attributes(ino),
         }
     }
 
@@ -126,8 +143,11 @@ impl Pstfs {
             Node::Control => (Open::Control(self.control.status()), FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH),
             Node::Log => (Open::Log, FopenFlags::FOPEN_NOFLUSH),
             Node::Tree(ino) => {
-                let document = self.tree.open(ino).map_err(refused)?;
-                (Open::Document(document), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH)
+                let tree = self.tree();
+                let document = tree.open(ino).map_err(refused)?;
+                // The kernel keeps one copy of what an inode holds: that is for those who have an older state open.
+                let keep = if self.handles.has_other(ino, &tree) { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
+                (Open::Document(Document { ino, tree, document }), keep | FopenFlags::FOPEN_NOFLUSH)
             }
         };
         Ok((self.handles.add(open), flags))
@@ -137,7 +157,7 @@ impl Pstfs {
     pub(super) fn read_file(&self, handle: FileHandle, offset: u64, size: u32) -> Answer<Vec<u8>> {
         let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
         match &*self.handles.find(handle).ok_or(Errno::EBADF)? {
-            Open::Document(document) => self.tree.read(document, offset, size).map_err(refused),
+            Open::Document(open) => open.tree.read(&open.document, offset, size).map_err(refused),
             Open::Control(status) => {
                 let offset = usize::try_from(offset).unwrap_or(usize::MAX);
                 Ok(status.bytes().skip(offset).take(size).collect())
@@ -171,7 +191,7 @@ impl Pstfs {
     /// Opens a folder.
     pub(super) fn open_folder(&self, ino: INodeNo) -> Answer<FileHandle> {
         let Node::Tree(ino) = self.node(ino)? else { return Err(Errno::ENOTDIR) };
-        let listing = self.tree.list(ino).map_err(refused)?;
+        let listing = self.tree().list(ino).map_err(refused)?;
         Ok(self.handles.add(Open::Folder(Folder { ino, added: self.added(ino), listing })))
     }
 
@@ -215,7 +235,7 @@ impl Pstfs {
         }
         match self.node(ino)? {
             Node::Control | Node::Log => Err(Errno::ENODATA),
-            Node::Tree(ino) => self.tree.xattr(ino, name).map_err(refused)?.ok_or(Errno::ENODATA),
+            Node::Tree(ino) => self.tree().xattr(ino, name).map_err(refused)?.ok_or(Errno::ENODATA),
         }
     }
 
@@ -223,7 +243,7 @@ impl Pstfs {
     pub(super) fn xattr_names(&self, ino: INodeNo) -> Answer<Vec<u8>> {
         let names = match self.node(ino)? {
             Node::Control | Node::Log => Vec::new(),
-            Node::Tree(ino) => self.tree.xattr_names(ino).map_err(refused)?,
+            Node::Tree(ino) => self.tree().xattr_names(ino).map_err(refused)?,
         };
         Ok(names.into_iter().flat_map(|name| name.bytes().chain([0])).collect())
     }
@@ -235,7 +255,7 @@ impl Pstfs {
 
     /// The store's length in bytes.
     pub(super) fn store_bytes(&self) -> u64 {
-        self.tree.store_bytes()
+        self.tree().store_bytes()
     }
 }
 

@@ -22,7 +22,11 @@ pub(super) fn of(error: &Error) -> Errno {
 pub(super) fn of_refusal(refusal: Refusal) -> Errno {
     match refusal {
         Refusal::Unknown | Refusal::TooLong | Refusal::Idle => Errno::EINVAL,
-        Refusal::Busy => Errno::EBUSY,
+        Refusal::Busy | Refusal::InUse => Errno::EBUSY,
+        Refusal::ReadOnly => Errno::EROFS,
+        Refusal::NoSpace => Errno::ENOSPC,
+        Refusal::Exists => Errno::EEXIST,
+        Refusal::Stale => Errno::ESTALE,
         Refusal::NoThread => Errno::EAGAIN,
         Refusal::Failed => Errno::EIO,
     }

@@ -6,19 +6,30 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fuser::FileHandle;
 
-use crate::tree::{Ino, Kind, Listing, OpenFile};
+use crate::tree::{Ino, Kind, Listing, OpenFile, Tree};
 
 /// What a file handle stands for.
 #[derive(Debug)]
 pub(super) enum Open {
     /// A document.
-    Document(OpenFile),
+    Document(Document),
     /// A folder.
     Folder(Folder),
     /// `.control`, with the status as it was when it was opened.
     Control(String),
     /// `.scanlog`.
     Log,
+}
+
+/// An opened document, with the tree that it is of: another may be shown by now.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Its number.
+    pub(super) ino: Ino,
+    /// The tree that was shown when it was opened.
+    pub(super) tree: Arc<Tree>,
+    /// The document.
+    pub(super) document: OpenFile,
 }
 
 /// An opened folder: its entries in the order in which they are listed, by number.
@@ -70,6 +81,12 @@ impl Handles {
     /// What a handle stands for.
     pub(super) fn find(&self, handle: FileHandle) -> Option<Arc<Open>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(&handle.0).cloned()
+    }
+
+    /// Whether this document is open as another tree has it.
+    pub(super) fn has_other(&self, ino: Ino, tree: &Arc<Tree>) -> bool {
+        let is_other = |open: &Arc<Open>| matches!(&**open, Open::Document(open) if open.ino == ino && !Arc::ptr_eq(&open.tree, tree));
+        self.open.read().unwrap_or_else(PoisonError::into_inner).values().any(is_other)
     }
 
     /// Lets a handle go.

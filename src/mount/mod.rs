@@ -11,6 +11,7 @@ mod fs;
 mod handles;
 mod refusal;
 mod session;
+mod shown;
 pub mod table;
 
 pub use attr::{Masks, Owner};

@@ -14,8 +14,9 @@ use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, 
 
 use super::answer::Pstfs;
 use super::attr::Owner;
+use super::shown::Shown;
 use super::{refusal, table};
-use crate::control::{Control, Search};
+use crate::control::{Control, Repairs, Search, Show};
 use crate::disk::process::{self, Unmount};
 use crate::tree::Tree;
 
@@ -53,27 +54,42 @@ impl std::fmt::Debug for Live {
 /// Mounts a tree at a folder; returns when it answers. The error is in words for the user.
 ///
 /// Starts threads, so it must come after any fork.
-pub fn mount(tree: Arc<Tree>, control: Arc<Control>, dir: &Path, settings: &Settings) -> io::Result<Live> {
-    let (filesystem, gone) = Pstfs::new(Arc::clone(&tree), Arc::clone(&control), settings);
+///
+/// `repairs` is what a repair takes; without it the mount refuses one.
+pub fn mount(tree: Arc<Tree>, control: Arc<Control>, dir: &Path, settings: &Settings, repairs: Option<Repairs>) -> io::Result<Live> {
+    let shown = Arc::new(Shown::new(tree));
+    let (filesystem, gone) = Pstfs::new(Arc::clone(&shown), Arc::clone(&control), settings);
     let config = config(settings);
     // This mounts and shakes hands with the kernel: what goes wrong is known when it returns.
     let session = Session::new(filesystem, dir, &config).map_err(|error| io::Error::new(error.kind(), refusal::explain(&error)))?;
     let session = ManuallyDrop::new(session.spawn()?);
-    control.search_with(search(tree, session.notifier()));
+    control.search_with(search(Arc::clone(&shown), session.notifier()));
+    if let Some(repairs) = repairs {
+        control.repair_with(repairs, show(shown, session.notifier()));
+    }
     let place = table::at(dir)?.filter(table::Entry::is_ours);
     let place = place.ok_or_else(|| io::Error::other("the mount was taken away at once"))?;
     Ok(Live { place, gone, _session: session })
 }
 
 /// A search for lost items that shows what it finds in the mounted tree.
-fn search(tree: Arc<Tree>, notifier: Notifier) -> Search {
+fn search(shown: Arc<Shown>, notifier: Notifier) -> Search {
     Box::new(move |progress| {
+        let tree = shown.tree();
         tree.search(progress)?;
         for folder in Tree::changed_by_search() {
             // Of a folder that nobody has looked at yet the kernel knows nothing it could forget.
             let _ = notifier.inval_inode(INodeNo(folder.0), 0, 0);
         }
         Ok(tree.found_lines())
+    })
+}
+
+/// Shows another state of the store.
+fn show(shown: Arc<Shown>, notifier: Notifier) -> Show {
+    Box::new(move |store| match shown.tree().again(store) {
+        Ok(tree) => shown.replace(Arc::new(tree), &notifier),
+        Err(error) => tracing::error!("the repaired store cannot be shown: {error}"),
     })
 }
 

@@ -136,6 +136,9 @@ impl Ndb {
 
     /// The largest id in the block B-tree; `None` where there is no block.
     pub(super) fn last_block(&self) -> Result<Option<Bid>> {
+        if let Some(maps) = self.maps() {
+            return Ok(maps.blocks().last().map(|place| place.bid.key()));
+        }
         let page = self.leaf_page(BTree::Blocks, u64::MAX)?;
         Ok(page.and_then(|page| page.blocks().last().map(|entry| entry.block.bid.key())))
     }

@@ -3,13 +3,15 @@
 //! A whole store begins with its header, at the start of a sector, and tells its length. Of what was written over or torn
 //! apart, the allocation maps tell the place: such a page's id is its offset in the store ([MS-PST] 2.2.2.7.2), and there
 //! is one in every 250 KB (16 MB in newer stores). From the offset follows where the store began, and with that what else
-//! around the map belongs to it: signatures of blocks and pages depend on their offsets.
+//! around the map belongs to it: signatures of blocks and pages depend on their offsets. Of parts without a map these
+//! signatures tell where the store began ([`piece`](super::piece)).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::open::open_source;
+use super::open::open_telling;
+use super::piece::{Piece, Stray, pieces};
 use super::survey::read;
 use crate::damage::{Error, Result};
 use crate::disk::{ReadAt, Window};
@@ -46,38 +48,70 @@ const PARTS_MAX: usize = 1_000;
 /// Finds stores in an image, whole ones first, and shows each to `visit`, which may end it with an error.
 pub fn carve(image: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress, visit: &mut dyn FnMut(Carved) -> Result<()>) -> Result<()> {
     let found = search(&**image, progress)?;
-    let mut known: Vec<Known> = Vec::new();
+    let mut carving = Carving { image, cache_bytes, progress, visit, known: Vec::new() };
     for start in &found.headers {
         progress.check()?;
-        if known.iter().any(|store| store.is_whole && store.range.contains(start)) {
-            continue;
-        }
-        if let Some(carved) = store_at(image, *start, cache_bytes)? {
-            known.push(Known { start: carved.start, range: carved.range.clone(), is_whole: carved.is_whole });
-            visit(carved)?;
+        if !carving.known.iter().any(|store| store.is_whole && store.range.contains(start)) {
+            carving.header(*start)?;
         }
     }
-    for (start, range) in found.parts(&known) {
-        progress.check()?;
-        if let Some(store) = opened(Window::new(Arc::clone(image), start, range.clone()), cache_bytes)? {
-            visit(Carved { start, range, is_whole: false, store })?;
-        }
+    for (start, range) in found.parts(&carving.known) {
+        carving.part(start, range)?;
+    }
+    for piece in carving.pieces()? {
+        carving.part(piece.start, piece.range)?;
     }
     Ok(())
 }
 
-/// The store whose header stands here.
-fn store_at(image: &Arc<dyn ReadAt>, start: u64, cache_bytes: usize) -> Result<Option<Carved>> {
-    let rest = image.len()?.saturating_sub(start);
-    let Some(told) = told_bytes(&**image, start, rest) else { return Ok(None) };
-    let range = start..start.saturating_add(told.min(rest));
-    let Ok(from) = i64::try_from(start) else { return Ok(None) };
-    let store = opened(Window::new(Arc::clone(image), from, range.clone()), cache_bytes)?;
-    Ok(store.map(|store| {
+/// A search that shows stores as it finds them.
+struct Carving<'a> {
+    image: &'a Arc<dyn ReadAt>,
+    cache_bytes: usize,
+    progress: &'a Progress,
+    visit: &'a mut dyn FnMut(Carved) -> Result<()>,
+    known: Vec<Known>,
+}
+
+impl Carving<'_> {
+    /// Shows the store whose header stands here.
+    fn header(&mut self, start: u64) -> Result<()> {
+        let rest = self.image.len()?.saturating_sub(start);
+        let Some(told) = told_bytes(&**self.image, start, rest) else { return Ok(()) };
+        let Ok(from) = i64::try_from(start) else { return Ok(()) };
+        let range = start..start.saturating_add(told.min(rest));
         // Where the trees had to be searched for, the rest of the store is elsewhere.
-        let is_whole = told <= rest && store.ndb().maps().is_none();
-        Carved { start: from, range, is_whole, store }
-    }))
+        let is_whole = |store: &Store| told <= rest && store.ndb().maps().is_none();
+        self.show(from, range, &is_whole)
+    }
+
+    /// Shows a part of a store, if anything can be read of it.
+    fn part(&mut self, start: i64, range: Range<u64>) -> Result<()> {
+        self.progress.check()?;
+        self.show(start, range, &|_| false)
+    }
+
+    fn show(&mut self, start: i64, range: Range<u64>, is_whole: &dyn Fn(&Store) -> bool) -> Result<()> {
+        let window = Window::new(Arc::clone(self.image), start, range.clone());
+        let Some(store) = opened(window, self.cache_bytes, self.progress)? else { return Ok(()) };
+        let is_whole = is_whole(&store);
+        self.known.push(Known { start, range: range.clone(), is_whole });
+        // What holds no node is of no use to anybody.
+        if !is_whole && store.ndb().maps().is_some_and(|maps| maps.nodes().is_empty()) {
+            return Ok(());
+        }
+        (self.visit)(Carved { start, range, is_whole, store })
+    }
+
+    /// What is left of stores that neither a header nor a map led to.
+    fn pieces(&self) -> Result<Vec<Piece>> {
+        let whole: Vec<Range<u64>> = self.known.iter().filter(|store| store.is_whole).map(|store| store.range.clone()).collect();
+        let is_known = |stray: &Stray| {
+            let of = |store: &Known| store.range.contains(&stray.at) && (store.is_whole || stray.is_of(store.start));
+            self.known.iter().any(of)
+        };
+        pieces(&**self.image, &whole, &is_known, self.progress)
+    }
 }
 
 /// How long a store is by the header that stands here; `None` where its CRC says that there is none.
@@ -90,8 +124,8 @@ fn told_bytes(image: &dyn ReadAt, start: u64, rest: u64) -> Option<u64> {
     faults.crc_partial.is_none().then_some(header.root.file_eof.0)
 }
 
-fn opened(window: Window, cache_bytes: usize) -> Result<Option<Arc<Store>>> {
-    match open_source(Arc::new(window), cache_bytes) {
+fn opened(window: Window, cache_bytes: usize, progress: &Progress) -> Result<Option<Arc<Store>>> {
+    match open_telling(Arc::new(window), cache_bytes, progress) {
         Ok(store) => Ok(Some(store)),
         Err(error @ Error::Cancelled) => Err(error),
         // A bad sector in one store does not hide the next one.

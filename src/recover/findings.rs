@@ -115,6 +115,8 @@ pub struct Found {
     pub origin: Origin,
     /// How much of it is there.
     pub confidence: Confidence,
+    /// The live item of which it is an earlier state; 0 where there is none.
+    pub live: Nid,
 }
 
 impl Found {
@@ -186,6 +188,13 @@ impl Findings {
             below.entry(item.shelf).or_default().items.push(index);
         }
         Self { store, folders, items, below, is_cut }
+    }
+
+    /// The same without what does not pass; `keep` is asked for each item in its order.
+    pub fn retain(self, mut keep: impl FnMut(&Found) -> bool) -> Self {
+        let Self { store, folders, mut items, is_cut, .. } = self;
+        items.retain(|found| keep(found));
+        Self::new(store, folders, items, is_cut)
     }
 
     /// What reads the items that were found.

@@ -21,6 +21,7 @@ mod object;
 mod open;
 mod orphan;
 mod pair;
+mod piece;
 mod ranges;
 mod rebuild;
 mod rows;
@@ -30,7 +31,7 @@ pub mod survey;
 
 pub use carve::{Carved, carve};
 pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, Part, Shelf};
-pub use open::{Options, open, open_source};
+pub use open::{Bytes, Options, bytes, open, open_bytes, open_source};
 pub use orphan::{FolderOrphans, Orphans, folders_below};
 pub use search::search;
 pub use survey::{FoundBlock, FoundPage, Survey};

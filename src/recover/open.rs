@@ -1,11 +1,14 @@
 //! Opening a store from a path.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::damage::{Code, Error, Result};
-use crate::disk::{self, Access, ReadAt};
+use crate::damage::{Code, Error, Place, Result};
+use crate::disk::{self, Access, OwnWrites, ReadAt};
 use crate::ndb::Ndb;
+use crate::ndb::write::{Journal, Stage, journal_of};
+use crate::progress::Progress;
 use crate::store::Store;
 
 use super::salvage;
@@ -30,12 +33,57 @@ impl Default for Options {
 /// Where header or trees are damaged, the whole file is searched for what they named. An error where the file cannot be
 /// read, is no store and holds no part of one, or is of an unknown kind.
 pub fn open(path: &Path, options: Options) -> Result<Arc<Store>> {
-    let source = disk::open(path, Access { mmap: options.mmap })?;
-    open_source(Arc::from(source), options.cache_bytes)
+    open_bytes(bytes(path, options.mmap, None)?, options.cache_bytes)
+}
+
+/// The bytes of a store's file as readers are to see them.
+#[derive(Debug)]
+pub struct Bytes {
+    /// The file, or what is seen of it through the journal of a repair that was cut off.
+    pub source: Arc<dyn ReadAt>,
+    /// What is shown where there is such a journal.
+    pub cut_off: Option<&'static str>,
+}
+
+/// The bytes of a store's file; `own` tells of what this program writes to it while it is open.
+pub fn bytes(path: &Path, mmap: bool, own: Option<&Arc<OwnWrites>>) -> Result<Bytes> {
+    let opened = disk::open(path, Access { mmap })?;
+    let source: Arc<dyn ReadAt> = match own {
+        Some(own) => Arc::new(opened.with_own_writes(Arc::clone(own))),
+        None => Arc::new(opened),
+    };
+    let journal = match disk::open(&journal_of(path), Access { mmap: false }) {
+        Ok(journal) => Journal::read(&journal)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some(journal) = journal else { return Ok(Bytes { source, cut_off: None }) };
+    let stage = journal.stage(&*source)?;
+    let cut_off = Some(match stage {
+        Stage::Old => "it is shown as it was before the repair; 'pstfs repair' or 'pstfs undo' makes that last",
+        Stage::New => "it is shown as repaired; 'pstfs repair' or 'pstfs undo' makes that last",
+        Stage::Foreign => "another program wrote to it since, so the journal no longer fits; move it away",
+    });
+    let source = if stage == Stage::Foreign { source } else { Arc::new(journal.overlay(source)?) };
+    Ok(Bytes { source, cut_off })
+}
+
+/// Opens the store in these bytes, and notes where they are those of a repair that was cut off.
+pub fn open_bytes(bytes: Bytes, cache_bytes: usize) -> Result<Arc<Store>> {
+    let store = open_source(bytes.source, cache_bytes)?;
+    if let Some(shown) = bytes.cut_off {
+        store.ndb().notes().add(Code::RepairCutOff, Place::FILE, shown);
+    }
+    Ok(store)
 }
 
 /// Opens the store in these bytes, as [`open`] does.
 pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<Store>> {
+    open_telling(source, cache_bytes, &Progress::default())
+}
+
+/// The same, with the progress of the search for what is lost, where there is one.
+pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Arc<Store>> {
     let error = match Ndb::open(Arc::clone(&source), cache_bytes) {
         Ok(mut ndb) => {
             ndb.rescue_with(salvage::rescue);
@@ -53,7 +101,7 @@ pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<St
     if !is_damage(&*source, &error)? {
         return Err(error);
     }
-    match salvage::open(&source, cache_bytes)? {
+    match salvage::open(&source, cache_bytes, progress)? {
         Some(ndb) => store(ndb),
         None => Err(error),
     }

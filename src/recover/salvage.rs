@@ -37,9 +37,9 @@ pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
 }
 
 /// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
-pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Option<Ndb>> {
+pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Option<Ndb>> {
     let Some(format) = detect::format(&**source)? else { return Ok(None) };
-    let survey = survey(&**source, format, &Progress::default())?;
+    let survey = survey(&**source, format, progress)?;
     let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
     let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
     let reader = Ndb::from_maps(Arc::clone(source), parts.clone(), Maps::default(), CACHE_BYTES)?;

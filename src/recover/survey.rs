@@ -6,6 +6,7 @@
 //! the trees or the allocation maps.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -138,6 +139,15 @@ pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end:
     window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at)).filter(|block| block.crc_ok).count()
 }
 
+/// Blocks that end in a part of a file and verify by their CRC alone, wherever their store began: their ranges, and trailers.
+pub(super) fn crc_blocks(source: &dyn ReadAt, format: Format, start: u64, end: u64) -> Vec<(Range<u64>, BlockTrailer)> {
+    let layout = format.layout();
+    let before = start.saturating_sub(u64::try_from(layout.block_max_bytes).unwrap_or(0));
+    let bytes = read(source, before, end);
+    let window = Window { format, layout, start: before, bytes: &bytes };
+    window.ends(start, end, layout.unit_bytes).filter_map(|at| window.crc_block(at)).collect()
+}
+
 /// A search under way.
 struct Search<'a> {
     source: &'a dyn ReadAt,
@@ -217,8 +227,8 @@ impl Window<'_> {
         codec::cut(self.bytes, end.checked_sub(len)?, len)
     }
 
-    /// The block whose trailer ends at this offset.
-    fn block(&self, end: u64) -> Option<FoundBlock> {
+    /// What may be the trailer of a block that ends at this offset, and how many bytes that block takes.
+    fn trailer(&self, end: u64) -> Option<(BlockTrailer, usize)> {
         let trailer_bytes = self.layout.block_trailer_bytes;
         let trailer = self.ending(end, trailer_bytes)?;
         // Most places end here: nothing else is asked of a size of zero.
@@ -229,11 +239,31 @@ impl Window<'_> {
         let trailer: BlockTrailer = codec::decode(self.format, trailer).ok()?;
         let unit = usize::try_from(self.layout.unit_bytes).ok()?;
         let whole = size.checked_add(trailer_bytes)?.checked_next_multiple_of(unit)?;
-        let ib = Ib(end.checked_sub(u64::try_from(whole).ok()?)?);
-        if trailer.bid.is_none() || ib.0 < self.layout.amap_first || trailer.signature != checksum::signature(ib, trailer.bid) {
+        (!trailer.bid.is_none()).then_some((trailer, whole))
+    }
+
+    /// The block that ends at this offset by its CRC.
+    fn crc_block(&self, end: u64) -> Option<(Range<u64>, BlockTrailer)> {
+        /// Ids are given out one after the other, so that no store comes near this.
+        const BID_MAX: u64 = 1 << 40;
+        let (trailer, whole) = self.trailer(end)?;
+        // Zeros have a CRC of zero, and disks are full of them.
+        if trailer.crc == 0 || trailer.bid != trailer.bid.key() || trailer.bid.0 > BID_MAX {
             return None;
         }
-        let data = self.ending(end, whole)?.get(..size)?;
+        let data = self.ending(end, whole)?.get(..trailer.size.into())?;
+        let at = end.checked_sub(u64::try_from(whole).ok()?)?;
+        (checksum::crc(data) == trailer.crc).then_some((at..end, trailer))
+    }
+
+    /// The block whose trailer ends at this offset.
+    fn block(&self, end: u64) -> Option<FoundBlock> {
+        let (trailer, whole) = self.trailer(end)?;
+        let ib = Ib(end.checked_sub(u64::try_from(whole).ok()?)?);
+        if ib.0 < self.layout.amap_first || trailer.signature != checksum::signature(ib, trailer.bid) {
+            return None;
+        }
+        let data = self.ending(end, whole)?.get(..trailer.size.into())?;
         let crc_ok = checksum::crc(data) == trailer.crc;
         // The spare bit is clear in every block seen; where the CRC is wrong too this is chance.
         let plausible = crc_ok || trailer.bid == trailer.bid.key() && trailer.inflated >= trailer.size;

@@ -10,11 +10,8 @@ use super::beside;
 use super::record::{self, Record, State};
 use crate::damage::{Error, Result};
 use crate::disk::{self, ReadAt, WritableFile, WriteAt};
-use crate::ndb::write::{Committed, Journal, Prepared, Recovered, recover_journal};
+use crate::ndb::write::{Committed, Journal, Prepared, Recovered, journal_of, recover_journal};
 use crate::progress::Progress;
-
-/// The ending of the name of a transaction's journal.
-const JOURNAL: &str = ".journal";
 
 /// What was done.
 #[derive(Debug)]
@@ -23,11 +20,6 @@ pub struct Applied {
     pub kept: Kept,
     /// What was written.
     pub committed: Committed,
-}
-
-/// Where the journal of a store's transaction stands.
-pub fn journal_of(store: &Path) -> PathBuf {
-    beside(store, JOURNAL)
 }
 
 /// Writes a transaction to the store that it was worked out for.
@@ -44,6 +36,7 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
         Backup::Full => backup::copy(store, None, progress)?,
         Backup::At(path) => backup::copy(store, Some(path), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
+        Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
     record::append(store, log)?;
     Record::Repaired(name_of(&kept.path, store), after).append(store)?;
@@ -87,8 +80,8 @@ fn refuse_leftovers(store: &Path, journal: &Path, keep: &Backup) -> Result<()> {
     let kept = match keep {
         Backup::Undo => beside(store, UNDO),
         Backup::At(path) => path.clone(),
-        // It finds a free name by itself.
-        Backup::Full => return Ok(()),
+        // The one finds a free name by itself, the other needs none.
+        Backup::Full | Backup::Original(_) => return Ok(()),
     };
     if kept.try_exists()? {
         let words = format!("{} exists; move it away, or take that repair back with 'pstfs undo'", kept.display());

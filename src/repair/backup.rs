@@ -27,6 +27,8 @@ pub enum Backup {
     Undo,
     /// A copy of the whole store at this path.
     At(PathBuf),
+    /// Nothing: this is what the store was copied from.
+    Original(PathBuf),
 }
 
 /// What was kept.
@@ -74,6 +76,13 @@ fn fill(from: &File, copy: &File, bytes: u64, progress: &Progress) -> Result<boo
     let step = &mut |bytes| progress.add(bytes).map_err(|_| io::Error::from(ErrorKind::Interrupted));
     disk::copy_bytes(from, copy, step).map_err(|error| progress.check().err().unwrap_or(error.into()))?;
     Ok(false)
+}
+
+/// Refuses where a full copy of `store` has no room beside `place`.
+pub(super) fn require_room(store: &Path, place: &Path) -> Result<()> {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (bytes, free) = (fs::metadata(store)?.len(), disk::free_bytes(&File::open(folder)?)?);
+    if free < bytes { Err(no_room(bytes, free)) } else { Ok(()) }
 }
 
 fn no_room(bytes: u64, free: u64) -> Error {

@@ -7,18 +7,22 @@
 
 mod apply;
 mod backup;
+pub mod low;
 mod mend;
 mod plan;
 mod record;
+mod run;
 mod undo;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use apply::{Applied, apply, end_interrupted, journal_of};
+pub use crate::ndb::write::{Committed, Recovered, journal_of};
+pub use apply::{Applied, apply, end_interrupted};
 pub use backup::{Backup, Kept};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
+pub use run::{Held, Order, Outcome, Told, check, run, take_back};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::low::{self, LowPlan};
 use super::mend;
 use crate::damage::{Code, Finding, Result, Severity};
 use crate::format::id::Nid;
@@ -60,7 +61,9 @@ pub struct Step {
 /// What a repair changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The changes, in the order in which they are made.
+    /// What is changed below the nodes, before anything else.
+    pub low: LowPlan,
+    /// The changes of nodes, in the order in which they are made.
     pub steps: Vec<Step>,
     /// Errors and warnings for which there is no step.
     pub left: Vec<Finding>,
@@ -71,18 +74,22 @@ pub struct Plan {
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
     let wanted: Vec<Finding> = findings.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
+    let low = low::plan(store, findings)?;
     let mended = mend::plan(store, &wanted)?;
+    let below: BTreeSet<Code> = low.steps.iter().flat_map(|step| step.why.iter().copied()).collect();
+    let left = mended.left.into_iter().filter(|finding| !below.contains(&finding.code));
     let names = names(findings);
     let steps = mended.deeds.into_iter().map(|(deed, why)| {
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();
         Step { deed, why, whom }
     });
-    Ok(Plan { steps: steps.collect(), left: mended.left, options })
+    Ok(Plan { low, steps: steps.collect(), left: left.collect(), options })
 }
 
 /// The transaction that makes all of a plan's changes.
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
     let mut transaction = Transaction::begin(store.ndb())?;
+    low::apply(&mut transaction, &plan.low)?;
     mend::build(store, &mut transaction, plan)?;
     transaction.prepare()
 }
@@ -148,15 +155,21 @@ impl fmt::Display for Step {
 
 impl Plan {
     /// Whether nothing is to be done.
-    pub const fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.low.is_empty()
+    }
+
+    /// How many changes there are.
+    pub const fn len(&self) -> usize {
+        self.low.steps.len().saturating_add(self.steps.len())
     }
 
     /// The plan in words and numbers: a line for each change, totals, what is left, and how much of the free space is
     /// written over, from which something could have been recovered.
     pub fn told(&self, prepared: &Prepared) -> String {
-        let mut lines: Vec<String> = self.steps.iter().map(|step| format!("  => {step}")).collect();
-        lines.push(format!("{} changes", self.steps.len()));
+        let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
+        lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
+        lines.push(format!("{} changes", self.len()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
             lines.push(format!("{} findings are left as they are", self.left.len()));

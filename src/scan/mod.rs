@@ -70,6 +70,10 @@ pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Pr
 
 fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
     low::run(&**file, progress, report)?;
+    if let Ok(store) = store {
+        let notes = store.ndb().notes().findings();
+        notes.iter().filter(|note| note.code == Code::RepairCutOff).for_each(|note| report.add(note.code, note.place, &note.detail));
+    }
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };

@@ -165,6 +165,19 @@ impl Tree {
         }
     }
 
+    /// The tree of another state of the same store, as the same user wants to see it. What a search found stays.
+    pub fn again(&self, store: Arc<Store>) -> Result<Self> {
+        let cache_bytes = self.documents.budget() << 1;
+        let tree = Self { found: RwLock::new(self.found()), ..Self::new(store, self.view, cache_bytes) };
+        tree.resolve_addresses()?;
+        Ok(tree)
+    }
+
+    /// The folders whose entries are remembered, and their entries.
+    pub fn listed(&self) -> Vec<(Ino, Arc<Listing>)> {
+        self.listings.kept()
+    }
+
     /// The store.
     pub const fn store(&self) -> &Arc<Store> {
         &self.store

@@ -1,19 +1,23 @@
 //! What no folder holds: orphans of the live trees, and what a search of the whole file found.
 
+use std::collections::{BTreeMap, HashSet, btree_map as map};
 use std::sync::{Arc, PoisonError};
 
 use super::ino::{Ino, Object, Slot};
 use super::listing::{Entry, Kind, Listing, attachment_entries};
 use super::name::{Name, Unique};
 use super::{Rendered, Tree};
+use crate::convert::digest::Digest;
 use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::progress::Progress;
-use crate::recover::{self, Category, Findings, Found, Orphans, Shelf};
-use crate::store::item::Item;
-use crate::store::{FLAG_HAS_ATTACHMENTS, Summary};
+use crate::recover::{self, Category, Findings, Found, Orphans, Part, Shelf};
+use crate::store::item::{Item, NodeRef};
+use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary};
 
+/// How much of a document is read at a time to compare it.
+const CHUNK_BYTES: usize = 1 << 20;
 /// The folder of what no folder reaches.
 const ORPHANED: &str = "Orphaned";
 /// What an orphan's document and attributes tell of where it comes from.
@@ -22,9 +26,74 @@ pub(super) const ORPHAN_ORIGIN: &str = "orphaned";
 impl Tree {
     /// Searches the whole file for what is deleted or older than what is live, and shows what is found when it has ended.
     pub fn search(&self, progress: &Progress) -> Result<()> {
-        let findings = self.store.ndb().without_io_failure(|| recover::search(&self.store, progress))?;
+        let findings = self.store.ndb().without_io_failure(|| {
+            let findings = recover::search(&self.store, progress)?;
+            self.without_copies(findings, progress)
+        })?;
         self.show_found(findings);
         Ok(())
+    }
+
+    /// Leaves out states of an item that a reader cannot tell from the live one, or from a newer state.
+    ///
+    /// Outlook writes an item anew for a mark or a property that no document shows.
+    fn without_copies(&self, findings: Findings, progress: &Progress) -> Result<Findings> {
+        let whole = |found: &&Found| found.part == Part::Whole && found.category != Category::Fragment;
+        let mut states: BTreeMap<Nid, u64> = BTreeMap::new();
+        for found in findings.items().iter().filter(whole) {
+            let count = states.entry(item_of(found)).or_default();
+            *count = count.saturating_add(1);
+        }
+        let is_asked = |found: &Found| found.live != Nid::default() || states.get(&item_of(found)).is_some_and(|count| *count > 1);
+        let asked = findings.items().iter().filter(whole).filter(|found| is_asked(found) && item_of(found) != Nid::default());
+        progress.begin("Comparing states of items", u64::try_from(asked.clone().count()).unwrap_or(0))?;
+        let mut shown: BTreeMap<Nid, HashSet<String>> = BTreeMap::new();
+        let mut copies = HashSet::new();
+        // Of states that were found the last one in the list is the newest.
+        for found in asked.rev() {
+            progress.add(1)?;
+            let known = match shown.entry(item_of(found)) {
+                map::Entry::Occupied(known) => known.into_mut(),
+                map::Entry::Vacant(place) => place.insert(self.live_digest(found.live)?.into_iter().collect()),
+            };
+            if let Some(digest) = self.digest(findings.store(), found.node)?
+                && !known.insert(digest)
+            {
+                copies.insert((found.node.data, found.node.subnodes, found.node.nid));
+            }
+        }
+        Ok(findings.retain(|found| !copies.contains(&(found.node.data, found.node.subnodes, found.node.nid))))
+    }
+
+    fn live_digest(&self, live: Nid) -> Result<Option<String>> {
+        if live == Nid::default() {
+            return Ok(None);
+        }
+        match self.store.locate(live) {
+            Ok(node) => self.digest(&self.store, node),
+            Err(error) if error.is_io() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The digest of an item's document, without a word of where it was found; `None` where it cannot be read.
+    fn digest(&self, store: &Arc<Store>, node: NodeRef) -> Result<Option<String>> {
+        let read = || -> Result<String> {
+            let item = store.item(node)?;
+            let document = convert::render_with(store, &item, Format::of(&item.props), self.view().documents)?;
+            let mut digest = Digest::default();
+            let mut offset = 0_u64;
+            while offset < document.len() {
+                let bytes = document.read(store, offset, CHUNK_BYTES)?;
+                offset = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX).max(1));
+                digest.add(&bytes);
+            }
+            Ok(digest.hex())
+        };
+        match read() {
+            Err(error) if error.is_io() => Err(error),
+            result => Ok(result.ok()),
+        }
     }
 
     /// Shows what a search found, all of it at once; what an earlier search found goes away.
@@ -193,6 +262,11 @@ impl Tree {
     pub(super) fn findings(&self) -> Result<Arc<Findings>> {
         self.found().ok_or_else(|| Error::NotFound("what a search found".into()))
     }
+}
+
+/// The item of which something is a state: its node, or the live one's; 0 where nobody knows it.
+fn item_of(found: &Found) -> Nid {
+    if found.live == Nid::default() { found.nid() } else { found.live }
 }
 
 /// What was found, as an item; one that cannot be read any more says so.

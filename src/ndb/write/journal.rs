@@ -11,6 +11,8 @@
 //! four headers, the number of images u32, each as offset u64, old length u32, new length u32, old bytes, new bytes; at
 //! the end the CRC ([MS-PST] 5.3) of all before it.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::damage::{Error, Result};
@@ -21,10 +23,19 @@ use crate::format::checksum;
 use crate::format::codec::{self, Cut, Decoder, Encoder};
 use crate::format::header::Header;
 
+/// The ending of the name of a transaction's journal.
+const ENDING: &str = ".journal";
 const MAGIC: [u8; 8] = *b"PSTFSJNL";
 const VERSION: u32 = 1;
 /// What a disk writes as a whole.
 const SECTOR_BYTES: usize = 512;
+
+/// Where the journal of a store's transaction stands.
+pub fn journal_of(store: &Path) -> PathBuf {
+    let mut name = OsString::from(store);
+    name.push(ENDING);
+    name.into()
+}
 
 /// The headers that stand in the file one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,7 +265,10 @@ pub(super) fn write_all<'a>(file: &impl WriteAt, ranges: impl IntoIterator<Item 
 }
 
 fn foreign() -> Error {
-    Error::Unsupported("the store was changed by another program after an interrupted transaction; its journal no longer fits".into())
+    Error::Unsupported(
+        "the store was changed by another program after an interrupted repair, so its journal no longer fits; move FILE.journal away"
+            .into(),
+    )
 }
 
 fn halves(header: &[u8]) -> (&[u8], &[u8]) {

@@ -140,6 +140,22 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
+    /// Puts a block under an id that was given out before, named so often; whatever has its entry is forgotten.
+    pub(super) fn restore(&mut self, bid: Bid, data: Vec<u8>, references: u16) {
+        self.forget(bid);
+        self.fresh.insert(bid.key(), Fresh { data, references, rewritten: false });
+    }
+
+    /// Puts an entry in place of the one of its id, wherever the database has that from.
+    pub(super) fn set_entry(&mut self, entry: BlockEntry) {
+        self.changed.insert(entry.block.bid.key(), entry);
+    }
+
+    /// Ids below this one were given out, by whatever stands in the file.
+    pub(super) fn begin_at(&mut self, next: Bid) {
+        self.next = self.next.max(Bid(next.0 & !3));
+    }
+
     /// Takes an entry away, whatever names it.
     pub(super) fn forget(&mut self, bid: Bid) {
         self.changed.remove(&bid.key());
@@ -148,7 +164,11 @@ impl<'a> Ledger<'a> {
 
     /// Sets the count that a block's entry has: repair writes what it counted.
     pub(super) fn set_count(&mut self, bid: Bid, count: u16) -> Result<()> {
-        *self.count(bid)? = count;
+        match self.fresh.get_mut(&bid.key()) {
+            // A fresh block counts the entries that name it, a stored one has 1 more.
+            Some(fresh) => fresh.references = count.saturating_sub(1),
+            None => *self.count(bid)? = count,
+        }
         Ok(())
     }
 

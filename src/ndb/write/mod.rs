@@ -28,7 +28,7 @@ mod view;
 pub use bulk::{BulkOptions, BulkWriter};
 pub use commit::{Committed, Prepared};
 pub use draft::{Draft, Part, Stored};
-pub use journal::{Headers, Image, Journal, Recovered, Stage, recover_journal, through_journal};
+pub use journal::{Headers, Image, Journal, Recovered, Stage, journal_of, recover_journal, through_journal};
 pub use nids::Nids;
 pub use room::Room;
 pub use transaction::Transaction;

@@ -18,9 +18,9 @@ use crate::disk::WriteAt;
 use crate::disk::overlay::Overlay;
 use crate::format::Format;
 use crate::format::block::SubnodeEntry;
-use crate::format::btree::NodeEntry;
+use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec::{self, WidePadding};
-use crate::format::header::Client;
+use crate::format::header::{Client, Header};
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 
@@ -46,6 +46,8 @@ pub struct Transaction<'a> {
     pub(super) ledger: Ledger<'a>,
     nids: Nids,
     unique: u32,
+    /// What the header is to be but for what the commit itself sets; `None` where the store's own is right.
+    header: Option<Header>,
 }
 
 impl<'a> Transaction<'a> {
@@ -54,7 +56,8 @@ impl<'a> Transaction<'a> {
         let header = ndb.header();
         let (nids, unique) = (Nids::new(header.nids), header.unique);
         let room = Room::grow(ndb.format());
-        Ok(Self { ndb, room, rebuild: Rebuild::Nothing, nodes: BTreeMap::new(), ledger: Ledger::new(ndb)?, nids, unique })
+        let ledger = Ledger::new(ndb)?;
+        Ok(Self { ndb, room, rebuild: Rebuild::Nothing, nodes: BTreeMap::new(), ledger, nids, unique, header: None })
     }
 
     /// The same, with another rule for where new things go.
@@ -73,6 +76,23 @@ impl<'a> Transaction<'a> {
     /// for a store whose own trees cannot be built on. Whatever no tree names is free afterwards.
     pub const fn rebuild_trees(&mut self) {
         self.rebuild = Rebuild::Trees;
+    }
+
+    /// Puts this header in place of the store's, which is damaged. Roots, length and maps are what the commit makes them.
+    ///
+    /// Comes before anything that takes an id: the counters go on from this header's, never below those in use.
+    pub fn set_header(&mut self, header: Header) {
+        self.nids = Nids::new(header.nids);
+        self.unique = header.unique;
+        self.ledger.begin_at(header.next_block);
+        self.header = Some(header);
+    }
+
+    /// Puts a node's entry in place of what the tree says, without counting what it names: for a repair that counts all
+    /// blocks and tells [`Transaction::set_references`].
+    pub fn put_entry(&mut self, entry: NodeEntry) {
+        self.cover(entry.nid.nid);
+        self.nodes.insert(entry.nid.nid.0.into(), Some(entry));
     }
 
     /// New blocks with this data, as a tree where it takes more than one; returns the root, which no node names yet.
@@ -141,6 +161,18 @@ impl<'a> Transaction<'a> {
         self.ledger.rewrite(bid, data)
     }
 
+    /// Writes a block under an id that the store gave out, in place of whatever the tree has of it; so many entries name
+    /// it. What is known of its old place does not count, so both trees are to be rebuilt with it.
+    pub fn restore_block(&mut self, bid: Bid, data: Vec<u8>, named: u16) {
+        self.ledger.restore(bid, data, named);
+        self.rebuild_trees();
+    }
+
+    /// Puts a block's entry in place of what the tree says, its count included.
+    pub fn put_block_entry(&mut self, entry: BlockEntry) {
+        self.ledger.set_entry(entry);
+    }
+
     /// Takes a block's entry away, whatever names it: for one of which nothing is left.
     pub fn forget_block(&mut self, bid: Bid) {
         self.ledger.forget(bid);
@@ -175,6 +207,7 @@ impl<'a> Transaction<'a> {
             && settled.fresh.is_empty()
             && self.rebuild == Rebuild::Nothing
             && self.unique == ndb.header().unique
+            && self.header.is_none()
         {
             return Ok(prepared);
         }
@@ -184,7 +217,7 @@ impl<'a> Transaction<'a> {
             Rebuild::Nothing | Rebuild::Maps => Space::new(ndb, self.room, self.rebuild == Rebuild::Maps)?,
         };
         prepared.place_blocks(&mut space, fresh, &mut edits)?;
-        let mut header = ndb.header().clone();
+        let mut header = self.header.unwrap_or_else(|| ndb.header().clone());
         let mut pages = Pages::new(ndb, &mut space, header.next_page);
         if self.rebuild == Rebuild::Trees {
             header.root.nodes = pages.load(&self.nodes)?;

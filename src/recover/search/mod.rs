@@ -175,7 +175,8 @@ impl Search<'_> {
             (_, true) => Confidence::Complete,
             (_, false) => Confidence::Partial,
         };
-        Ok(Found { node, part, category, shelf: Shelf::Category(category), origin, confidence })
+        let live = if self.store.ndb().node(node.nid).ok().flatten().is_some() { node.nid } else { Nid::default() };
+        Ok(Found { node, part, category, shelf: Shelf::Category(category), origin, confidence, live })
     }
 
     fn candidate(&self, found: Found, parent: Nid, item: &Item) -> Result<Candidate> {
@@ -245,6 +246,7 @@ impl Search<'_> {
                     dropped.insert(*index);
                 } else if candidate.found.nid() == Nid::default() {
                     candidate.found.category = Category::Older;
+                    candidate.found.live = nid;
                     candidate.parent = parent;
                 }
             }

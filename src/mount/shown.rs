@@ -1,0 +1,46 @@
+//! The tree that a mount shows, and what the kernel must forget when another takes its place.
+
+use std::ffi::OsStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fuser::{INodeNo, Notifier};
+
+use crate::tree::{Ino, Tree};
+
+/// The tree that is shown. A request takes it once, so that its answer is of one state of the store.
+#[derive(Debug)]
+pub(super) struct Shown(RwLock<Arc<Tree>>);
+
+impl Shown {
+    /// Shows a tree.
+    pub(super) const fn new(tree: Arc<Tree>) -> Self {
+        Self(RwLock::new(tree))
+    }
+
+    /// The tree as it is now.
+    pub(super) fn tree(&self) -> Arc<Tree> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows another tree, and tells the kernel. Never to be called by a thread that answers the kernel: it may have to
+    /// wait for answers that are under way.
+    pub(super) fn replace(&self, new: Arc<Tree>, notifier: &Notifier) {
+        let old = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&new));
+        for (folder, listing) in old.listed() {
+            forget(notifier, folder);
+            let now = new.list(folder).ok();
+            for entry in &listing.entries {
+                forget(notifier, entry.ino);
+                let same = now.as_ref().and_then(|now| now.find(&entry.name)).is_some_and(|now| now.ino == entry.ino);
+                if !same {
+                    let _ = notifier.inval_entry(INodeNo(folder.0), OsStr::new(&entry.name));
+                }
+            }
+        }
+    }
+}
+
+/// Makes the kernel ask anew for what it knows of an inode. Of one that nobody has looked at it knows nothing.
+fn forget(notifier: &Notifier, ino: Ino) {
+    let _ = notifier.inval_inode(INodeNo(ino.0), 0, 0);
+}

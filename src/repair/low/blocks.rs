@@ -1,0 +1,249 @@
+//! All blocks that the trees name, which of them are whole, and where else those can be had that are not.
+//!
+//! Ids are never given out twice, so whatever verifies under an id is that block, wherever it stands ([MS-PST] 2.6.1).
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::damage::{Code, Error, Finding, Result};
+use crate::format::amap;
+use crate::format::block::BlockTrailer;
+use crate::format::btree::BlockEntry;
+use crate::format::checksum;
+use crate::format::codec::{self, Field};
+use crate::format::id::{Bid, BlockRef, Ib};
+use crate::ndb::{self, Ndb};
+use crate::progress::Progress;
+use crate::recover::survey::{FoundBlock, Survey, survey};
+
+/// What is known of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is as it must be; bytes of its data.
+    Sound(u64),
+    /// It has to be written anew, with these data.
+    Anew(Vec<u8>, Source),
+    /// Nothing of it is left.
+    Lost,
+}
+
+/// Where the data of a block come from that is written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// From where the tree has it: they are whole, its place or trailer is not.
+    Itself,
+    /// From a whole copy at this offset.
+    Copy(Ib),
+    /// From where the tree has it, as they read: they may be damaged.
+    AsRead,
+}
+
+/// The block B-tree's entries, and what the scan found wrong with them.
+pub(super) struct Blocks<'a> {
+    ndb: &'a Ndb,
+    /// By id; those of one id in the order of the tree.
+    entries: Vec<BlockEntry>,
+    suspects: BTreeMap<Bid, BTreeSet<Code>>,
+    /// Whether nothing is believed that was not found by its own trailer.
+    distrust: bool,
+    survey: OnceCell<Survey>,
+}
+
+impl<'a> Blocks<'a> {
+    /// Reads the block B-tree. With `distrust` every block is checked, else those that findings name.
+    pub(super) fn read(ndb: &'a Ndb, findings: &[Finding], distrust: bool) -> Result<Self> {
+        let mut entries = Vec::new();
+        ndb.visit_blocks(&mut |entry| {
+            entries.push(*entry);
+            true
+        })?;
+        entries.sort_by_key(|entry| entry.block.bid.key());
+        let mut suspects: BTreeMap<Bid, BTreeSet<Code>> = BTreeMap::new();
+        for finding in findings.iter().filter(|finding| is_doubt(finding.code)) {
+            if let Some(bid) = finding.place.bid {
+                suspects.entry(Bid(bid).key()).or_default().insert(finding.code);
+            }
+        }
+        Ok(Self { ndb, entries, suspects, distrust, survey: OnceCell::new() })
+    }
+
+    /// The entries by id.
+    pub(super) fn entries(&self) -> &[BlockEntry] {
+        &self.entries
+    }
+
+    /// Where the entries of this id begin; `None` where there are none.
+    pub(super) fn find(&self, bid: Bid) -> Option<usize> {
+        let at = self.entries.partition_point(|entry| entry.block.bid.key() < bid.key());
+        self.entries.get(at).filter(|entry| entry.block.bid.key() == bid.key()).map(|_| at)
+    }
+
+    fn of(&self, bid: Bid) -> &[BlockEntry] {
+        let rest = self.find(bid).and_then(|at| self.entries.get(at..)).unwrap_or_default();
+        rest.get(..rest.partition_point(|entry| entry.block.bid.key() == bid.key())).unwrap_or_default()
+    }
+
+    /// All that stands in the file; the first to ask waits for the search.
+    pub(super) fn survey(&self) -> Result<&Survey> {
+        if let Some(found) = self.survey.get() {
+            return Ok(found);
+        }
+        let found = survey(&**self.ndb.source(), self.ndb.format(), &Progress::default())?;
+        Ok(self.survey.get_or_init(|| found))
+    }
+
+    /// The first id above all blocks that stand in the file, listed or not.
+    pub(super) fn next(&self) -> Result<Bid> {
+        let listed = self.entries.last().map_or(0, |entry| entry.block.bid.key().0);
+        let found = self.survey()?.blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key().0).max().unwrap_or(0);
+        Ok(Bid((listed.max(found) & !3).saturating_add(4)))
+    }
+
+    /// What is known of the block with this id.
+    pub(super) fn look(&self, bid: Bid) -> Result<Look> {
+        let entries = self.of(bid);
+        if let [entry] = entries
+            && entry.block.bid == bid.key()
+            && self.can_stand(entry)
+            && !self.suspects.contains_key(&bid.key())
+            && (!self.distrust || self.was_found(entry)?)
+        {
+            return Ok(Look::Sound(entry.inflated.into()));
+        }
+        self.search(bid.key(), entries)
+    }
+
+    fn was_found(&self, entry: &BlockEntry) -> Result<bool> {
+        let same =
+            |copy: &FoundBlock| copy.crc_ok && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated;
+        Ok(self.survey()?.copies(entry.block.bid).iter().any(same))
+    }
+
+    /// The data of a block that cannot stay as it is: its own where they verify, else a copy's, else as they read.
+    fn search(&self, bid: Bid, entries: &[BlockEntry]) -> Result<Look> {
+        for entry in entries {
+            if let Some(data) = self.whole(entry)? {
+                return Ok(Look::Anew(data, Source::Itself));
+            }
+        }
+        for copy in self.survey()?.copies(bid).iter().filter(|copy| copy.crc_ok) {
+            let block = BlockRef { bid, ib: copy.ib };
+            let entry = BlockEntry { block, size: copy.size, inflated: copy.inflated, ..BlockEntry::default() };
+            if let Some(data) = self.whole(&entry)? {
+                let own = entries.iter().any(|entry| entry.block.ib == copy.ib);
+                return Ok(Look::Anew(data, if own { Source::Itself } else { Source::Copy(copy.ib) }));
+            }
+        }
+        if entries.is_empty() || self.is_anothers(bid, entries)? {
+            return Ok(Look::Lost);
+        }
+        match self.ndb.block(bid) {
+            Ok(block) if !block.data.is_empty() => Ok(Look::Anew(block.data.clone(), Source::AsRead)),
+            Err(error) if error.is_io() => Err(error),
+            Ok(_) => Ok(Look::Lost),
+            Err(_) => self.plain_of_packed(entries),
+        }
+    }
+
+    /// A block that is said to be compressed and is not: its bytes as they stand.
+    fn plain_of_packed(&self, entries: &[BlockEntry]) -> Result<Look> {
+        let Some(entry) = entries.iter().find(|entry| entry.size != entry.inflated) else { return Ok(Look::Lost) };
+        let Some((stored, trailer)) = self.stored(entry)? else { return Ok(Look::Lost) };
+        let data = stored.get(..entry.size.into()).filter(|data| is_right(entry.block.bid, data, &trailer));
+        Ok(data.map_or(Look::Lost, |data| Look::Anew(self.decoded(entry.block.bid, data.to_vec()), Source::Itself)))
+    }
+
+    /// Whether what stands in a block's place is another block that the tree has there, too.
+    fn is_anothers(&self, bid: Bid, entries: &[BlockEntry]) -> Result<bool> {
+        for entry in entries {
+            if let Some((_, trailer)) = self.stored(entry)? {
+                let others = self.of(trailer.bid);
+                if trailer.bid.key() != bid && others.iter().any(|other| other.block.ib == entry.block.ib) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The plain data of a block that stands where this entry says, its CRC and id right.
+    fn whole(&self, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
+        let Some((stored, trailer)) = self.stored(entry)? else { return Ok(None) };
+        let sizes = [entry.size, trailer.size].map(usize::from);
+        let mut data = sizes.into_iter().filter_map(|size| stored.get(..size)).filter(|data| !data.is_empty());
+        let Some(data) = data.find(|data| is_right(entry.block.bid, data, &trailer)) else { return Ok(None) };
+        Ok(unpacked(data, [entry.inflated, trailer.inflated].map(usize::from)).map(|data| self.decoded(entry.block.bid, data)))
+    }
+
+    /// What stands where an entry says: all bytes before the trailer, and this.
+    fn stored(&self, entry: &BlockEntry) -> Result<Option<(Vec<u8>, BlockTrailer)>> {
+        let (format, layout) = (self.ndb.format(), self.ndb.format().layout());
+        let stored = entry.stored_bytes(format);
+        let fits = entry.block.ib.checked_add(stored).is_some_and(|end| end.0 <= self.ndb.file_bytes());
+        let Some(len) = usize::try_from(stored).ok().filter(|len| fits && *len <= layout.block_max_bytes) else { return Ok(None) };
+        let mut bytes = vec![0; len];
+        self.ndb.source().read_exact_at(&mut bytes, entry.block.ib.0).map_err(Error::Io)?;
+        let trailer_at = len.saturating_sub(BlockTrailer::size(format));
+        let trailer = codec::decode(format, bytes.get(trailer_at..).unwrap_or_default()).ok();
+        bytes.truncate(trailer_at);
+        Ok(trailer.map(|trailer| (bytes, trailer)))
+    }
+
+    fn decoded(&self, bid: Bid, mut data: Vec<u8>) -> Vec<u8> {
+        if !bid.is_internal() {
+            self.ndb.cipher().decode(&mut data, bid.key());
+        }
+        data
+    }
+
+    /// Whether a block may stand where its entry says: in the file, in one part of it, on no map.
+    pub(super) fn can_stand(&self, entry: &BlockEntry) -> bool {
+        let (format, layout) = (self.ndb.format(), self.ndb.format().layout());
+        let (ib, bytes) = (entry.block.ib, entry.stored_bytes(format));
+        let sizes = entry.size > 0 && entry.inflated > 0 && usize::from(entry.size.max(entry.inflated)) <= layout.data_max_bytes;
+        let Some(end) = ib.checked_add(bytes).filter(|end| end.0 <= self.ndb.file_bytes()) else { return false };
+        let part = amap::map_of(format, ib);
+        let same_part = part == amap::map_of(format, Ib(end.0.saturating_sub(1)));
+        let page = u64::try_from(layout.page_bytes).unwrap_or(u64::MAX);
+        let on_map =
+            part.into_iter().flat_map(|part| amap::pages_at(format, part).map(move |(behind, _)| (part, behind))).any(|(part, behind)| {
+                let at = amap::map_offset(format, part).map_or(u64::MAX, |map| map.0.saturating_add(behind));
+                at < end.0 && ib.0 < at.saturating_add(page)
+            });
+        sizes && ib.is_aligned(layout.unit_bytes) && part.is_some() && same_part && !on_map
+    }
+}
+
+/// Codes that say of a block that it is not where or what its entry says.
+fn is_doubt(code: Code) -> bool {
+    use Code::{
+        BlockBid, BlockCrc, BlockCrosses, BlockEntry, BlockInflate, BlockKind, BlockLength, BlockPlace, BlockSignature, BlockSize,
+        HeadSpace, TwoOwners,
+    };
+    [
+        BlockEntry,
+        BlockPlace,
+        BlockLength,
+        BlockCrosses,
+        BlockSize,
+        BlockBid,
+        BlockSignature,
+        BlockCrc,
+        BlockInflate,
+        BlockKind,
+        TwoOwners,
+        HeadSpace,
+    ]
+    .contains(&code)
+}
+
+fn is_right(bid: Bid, data: &[u8], trailer: &BlockTrailer) -> bool {
+    trailer.bid.key() == bid.key() && !trailer.bid.is_none() && checksum::crc(data) == trailer.crc
+}
+
+/// Data inflated where they are compressed to one of these sizes; `None` where they are to none.
+fn unpacked(data: &[u8], sizes: [usize; 2]) -> Option<Vec<u8>> {
+    let packed = sizes.into_iter().filter(|size| *size != data.len());
+    let inflated = packed.map(|size| (size, ndb::inflate(data, size))).find(|(size, inflated)| inflated.len() == *size);
+    inflated.map(|(_, inflated)| inflated).or_else(|| sizes.contains(&data.len()).then(|| data.to_vec()))
+}

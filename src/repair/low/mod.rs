@@ -1,0 +1,200 @@
+//! The lower half of a repair: header, maps, both B-trees, blocks and the trees of blocks below nodes.
+//!
+//! [`plan`] decides, [`apply`] puts it into the transaction, before anything is changed above. Blocks are not changed in
+//! place: one that is damaged is written anew elsewhere, under its id. Where the B-trees cannot be built on, both are
+//! written anew from what the store was opened with, and with them all maps; see [`crate::ndb::write::Transaction`].
+
+mod blocks;
+mod census;
+mod header;
+mod inner;
+mod step;
+
+use std::collections::BTreeMap;
+
+use crate::damage::{Code, Finding, Result, Severity};
+use crate::format::btree::{BlockEntry, NodeEntry};
+use crate::format::header::Header;
+use crate::format::id::Bid;
+use crate::ndb::Ndb;
+use crate::ndb::write::Transaction;
+use crate::store::Store;
+use blocks::Blocks;
+use census::Census;
+
+pub use blocks::Source;
+pub use census::Mend;
+pub use step::{LowDeed, LowStep};
+
+/// What the lower half of a repair changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LowPlan {
+    /// The changes in words, in the order of the format's layers.
+    pub steps: Vec<LowStep>,
+    rebuild: Rebuild,
+    header: Option<Box<Header>>,
+    /// Blocks to write with plain data, and how often each is named.
+    blocks: BTreeMap<Bid, (Vec<u8>, u16)>,
+    /// Blocks that stay, under another count.
+    counted: Vec<BlockEntry>,
+    unused: Vec<Bid>,
+    entries: Vec<NodeEntry>,
+}
+
+/// What is made anew as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Rebuild {
+    #[default]
+    Nothing,
+    Maps,
+    Trees,
+}
+
+/// What findings ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Need {
+    rebuild: Rebuild,
+    header: bool,
+    blocks: bool,
+}
+
+impl LowPlan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Works out what to change below the nodes, without changing anything.
+///
+/// Oddities that healthy stores have too ask for nothing by themselves; they are put right where something else does.
+pub fn plan(store: &Store, findings: &[Finding]) -> Result<LowPlan> {
+    let ndb = store.ndb();
+    let mut need = Need::of(ndb, findings);
+    let by_maps = ndb.maps().is_some();
+    let mut plan = LowPlan::default();
+    if need.header || need.blocks || need.rebuild == Rebuild::Trees {
+        let blocks = Blocks::read(ndb, findings, need.rebuild == Rebuild::Trees)?;
+        let mut census = Census::take(ndb, blocks, header::counters_of(ndb.header()))?;
+        census.part_overlaps()?;
+        if !by_maps && ndb.maps().is_some() {
+            // Something could not be read, and from now on maps of the whole file answer: what was counted so far was not
+            // all from one source. It happens once.
+            return self::plan(store, findings);
+        }
+        if census.reshaped {
+            need.rebuild = Rebuild::Trees;
+        }
+        if need.header || census.next.is_some() || need.rebuild == Rebuild::Trees {
+            let found = |code| findings.iter().any(|finding| finding.code == code);
+            plan.header = Some(Box::new(header::mended(ndb, &census, &found)?));
+        }
+        plan.rebuild = need.rebuild;
+        plan.take(census)?;
+    }
+    plan.rebuild = need.rebuild;
+    plan.steps.extend(step::whole(&plan));
+    step::explain(&mut plan.steps, findings);
+    Ok(plan)
+}
+
+/// Puts a plan into a transaction of the store that it was made for, as its first changes.
+pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
+    if let Some(header) = &plan.header {
+        transaction.set_header((**header).clone());
+    }
+    match plan.rebuild {
+        Rebuild::Nothing => {}
+        Rebuild::Maps => transaction.rebuild_maps(),
+        Rebuild::Trees => transaction.rebuild_trees(),
+    }
+    plan.counted.iter().for_each(|entry| transaction.put_block_entry(*entry));
+    for (bid, (data, named)) in &plan.blocks {
+        if plan.rebuild == Rebuild::Trees {
+            transaction.restore_block(*bid, data.clone(), *named);
+        } else {
+            transaction.rewrite_block(*bid, data.clone())?;
+            transaction.set_references(*bid, named.saturating_add(1))?;
+        }
+    }
+    plan.unused.iter().for_each(|bid| transaction.forget_block(*bid));
+    plan.entries.iter().for_each(|entry| transaction.put_entry(*entry));
+    Ok(())
+}
+
+impl LowPlan {
+    /// What a census found, counted.
+    fn take(&mut self, census: Census<'_>) -> Result<()> {
+        let lost = if self.rebuild == Rebuild::Trees { None } else { Some(census.lost_counts()?) };
+        let mut before = None;
+        for (at, entry) in census.blocks.entries().iter().enumerate() {
+            let key = entry.block.bid.key();
+            if before.replace(key) == Some(key) || census.written.contains_key(&key) {
+                continue;
+            }
+            let named = census.count_at(at);
+            let least = named.saturating_add(1);
+            match &lost {
+                None if named == 0 => self.unused.push(key),
+                // Blocks that nothing names are left for recovery as long as their tree is.
+                Some(_) if named == 0 => {}
+                None if entry.references == least => {}
+                Some(lost) if (least..=least.saturating_add(lost.get(&key).copied().unwrap_or(0))).contains(&entry.references) => {}
+                _ => self.counted.push(BlockEntry { references: least, ..*entry }),
+            }
+        }
+        self.steps.extend(step::mends(&census.mends));
+        self.steps.extend(step::entries(&census.entries));
+        let named: Vec<u16> = census.written.keys().map(|bid| census.count_of(*bid)).collect();
+        for ((bid, data), named) in census.written.into_iter().zip(named) {
+            // What nothing names in the end need not be written.
+            if named > 0 {
+                self.blocks.insert(bid, (data, named));
+            } else if self.rebuild == Rebuild::Trees {
+                self.unused.push(bid);
+            }
+        }
+        self.entries = census.entries;
+        Ok(())
+    }
+}
+
+impl Need {
+    fn of(ndb: &Ndb, findings: &[Finding]) -> Self {
+        let mut need = Self::default();
+        for finding in findings.iter().filter(|finding| finding.severity > Severity::Note) {
+            need.add(finding.code);
+        }
+        // Maps answer in place of trees that cannot be built on.
+        let low = need != Self::default();
+        if ndb.maps().is_some() && (low || findings.iter().any(|finding| finding.severity > Severity::Note)) {
+            need.rebuild = Rebuild::Trees;
+        }
+        need
+    }
+
+    fn add(&mut self, code: Code) {
+        use Code::{
+            AllocationMap, AllocationMapSelf, BlockBid, BlockCrc, BlockCrosses, BlockCycle, BlockEntry, BlockInflate, BlockKind,
+            BlockLength, BlockMissing, BlockPlace, BlockReferences, BlockSignature, BlockSize, DataGaps, DataTotal, DataTree, FreeMap,
+            HeaderAmapFree, HeaderAmapLast, HeaderClient, HeaderCrcFull, HeaderCrcPartial, HeaderCrypt, HeaderDirty, HeaderEof,
+            HeaderMagic, HeaderNextBlock, HeaderNextPage, HeaderNids, HeaderParts, HeaderRoot, HeaderRootBid, HeaderVersion, MapsRebuilt,
+            NodeBlocks, NodeEntry, NotAllocated, PageBid, PageBidTwice, PageCrc, PageEntries, PageFirstKey, PageLevel, PageMap, PageOrder,
+            PageOverlap, PagePlace, PageSignature, PageTwice, PageUnreadable, SubnodeOrder, SubnodeTree, TwoOwners,
+        };
+        match code {
+            HeaderMagic | HeaderClient | HeaderVersion | HeaderCrcPartial | HeaderCrcFull | HeaderCrypt | HeaderNextBlock
+            | HeaderNextPage | HeaderNids => self.header = true,
+            HeaderAmapLast | HeaderAmapFree | HeaderDirty | AllocationMap | AllocationMapSelf | NotAllocated | PageMap | FreeMap => {
+                self.rebuild = self.rebuild.max(Rebuild::Maps);
+            }
+            BlockSize | BlockBid | BlockSignature | BlockCrc | BlockInflate | BlockKind | DataTree | DataTotal | DataGaps | SubnodeTree
+            | SubnodeOrder | BlockCycle | BlockMissing | BlockReferences | NodeBlocks => self.blocks = true,
+            HeaderEof | HeaderParts | HeaderRoot | HeaderRootBid | MapsRebuilt | PageUnreadable | PageCrc | PageSignature | PageBid
+            | PageEntries | PageLevel | PageOrder | PageFirstKey | PageOverlap | PageTwice | PageBidTwice | PagePlace | TwoOwners
+            | BlockEntry | BlockPlace | BlockLength | BlockCrosses | NodeEntry => self.rebuild = Rebuild::Trees,
+            // All others are about what stands in the nodes, or ask for nothing by themselves.
+            _ => {}
+        }
+    }
+}

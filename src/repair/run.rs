@@ -1,0 +1,374 @@
+//! A repair from its beginning to its end: scan, plan, backup, commit, and a scan of the result.
+//!
+//! [`run`] is the only way to it for the command line and a mount alike. What happens is told as it happens; the lines
+//! that the listener makes of it are those of the log beside the store, which is durable before the first change.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::apply::{apply, end_interrupted};
+use super::backup::{self, Backup, Kept, UNDO, sync_folder};
+use super::beside;
+use super::plan::{Options, Plan, plan, prepare};
+use super::record::{self, Record};
+use super::undo::{Undone, undo};
+use crate::damage::{Error, Finding, Result, Verdict};
+use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt};
+use crate::ndb::write::{Committed, Prepared, Recovered, journal_of};
+use crate::progress::Progress;
+use crate::recover;
+use crate::scan::{self, Event};
+use crate::store::Store;
+
+/// What is wanted of a repair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// What to keep of the store before it changes.
+    pub backup: Backup,
+    /// Oddities that healthy stores have too are put right, too.
+    pub thorough: bool,
+    /// A store on a network's file system is repaired in place.
+    pub force: bool,
+    /// Only the plan is wanted.
+    pub dry_run: bool,
+    /// The store is copied there, and the copy repaired.
+    pub output: Option<PathBuf>,
+}
+
+/// What one who has the store open already brings along.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held<'a> {
+    /// His lock for looking: it becomes one for writing, and at the end one for looking again.
+    pub lock: Option<&'a Lock>,
+    /// What tells his sources that it is not another program that writes.
+    pub own: Option<&'a OwnWrites>,
+}
+
+/// Something that happens in a repair.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// The store is open: its length, and the variant of its format.
+    Begin(u64, &'static str),
+    /// A repair that was cut off was brought to its end first.
+    Ended(Recovered),
+    /// From a scan, first of the store, then of the result.
+    Scan(Event<'a>),
+    /// What is to be changed, a line each.
+    Plan(&'a str),
+    /// What was kept of the store as it was.
+    Kept(&'a Kept),
+    /// The changes are made.
+    Written(&'a Committed),
+    /// How it ended.
+    End(&'a Outcome),
+}
+
+/// How a repair ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The last scan, with the verdict on the repair.
+    pub scan: scan::Outcome,
+    /// How many changes there are.
+    pub changes: usize,
+    /// What was kept of the old store; none where nothing was written.
+    pub kept: Option<Kept>,
+}
+
+/// Who hears what happens, and gives the lines that the log is to hold of it.
+type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
+
+/// Repairs a store as ordered.
+///
+/// An error tells why it was refused or could not be ended; the store is then the old one, or has a journal beside it
+/// that says how to get there.
+pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
+    let mut repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    if order.dry_run {
+        return repair.only_plan();
+    }
+    match &order.output {
+        Some(new) => {
+            copy_to(path, new, progress)?;
+            repair.path.clone_from(new);
+            repair.in_place(&Backup::Original(std::path::absolute(path)?))
+        }
+        None => repair.in_place(&order.backup),
+    }
+}
+
+/// Refuses what [`run`] would refuse, as far as that can be known without reading the store.
+pub fn check(path: &Path, order: &Order) -> Result<()> {
+    OpenOptions::new().read(true).write(true).open(path)?;
+    if !order.force && !disk::open(path, Access { mmap: false })?.is_local() {
+        return Err(Error::Unsupported(
+            "lies on a network's file system, where a repair in place may be cut off; use '--output NEW', or '--force'".into(),
+        ));
+    }
+    match &order.backup {
+        Backup::Full => backup::require_room(path, path),
+        Backup::At(copy) if copy.try_exists()? => Err(exists(copy)),
+        Backup::At(copy) => backup::require_room(path, copy),
+        Backup::Undo if beside(path, UNDO).try_exists()? => Err(exists(&beside(path, UNDO))),
+        Backup::Undo | Backup::Original(_) => Ok(()),
+    }
+}
+
+/// Takes the last repair back, alone with the store.
+pub fn take_back(path: &Path, from: Option<&Path>, force: bool, held: Held<'_>, progress: &Progress) -> Result<Undone> {
+    OpenOptions::new().read(true).write(true).open(path)?;
+    let _alone = Alone::with(path, held)?;
+    own(held, path, || undo(path, from, force, progress))
+}
+
+struct Repair<'a> {
+    path: PathBuf,
+    order: &'a Order,
+    held: Held<'a>,
+    progress: &'a Progress,
+    tell: &'a mut Tell<'a>,
+    /// What was told and stands in no file yet.
+    log: String,
+}
+
+/// A store that is open, and its bytes.
+struct Open {
+    source: Arc<dyn ReadAt>,
+    store: Arc<Store>,
+}
+
+impl Open {
+    fn new(path: &Path) -> Result<Self> {
+        let bytes = recover::bytes(path, true, None)?;
+        let source = Arc::clone(&bytes.source);
+        let store = recover::open_bytes(bytes, recover::Options::default().cache_bytes)?;
+        Ok(Self { source, store })
+    }
+}
+
+impl Repair<'_> {
+    /// Tells what would be done, and writes nothing.
+    fn only_plan(mut self) -> Result<Outcome> {
+        let open = Open::new(&self.path)?;
+        self.begin(&open)?;
+        let (scan, findings) = self.scan(&open)?;
+        let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
+        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), kept: None }))
+    }
+
+    fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
+        let order = Order { backup: keep.clone(), ..self.order.clone() };
+        check_access(&self.path, &order)?;
+        let path = self.path.clone();
+        let alone = Alone::with(&path, self.held)?;
+        let ended = own(self.held, &path, || ended(&path))?;
+        let open = Open::new(&path)?;
+        self.begin(&open)?;
+        if ended != Recovered::Nothing {
+            self.say(Told::Ended(ended));
+        }
+        let (scan, findings) = self.scan(&open)?;
+        let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
+        let Some((plan, prepared)) = planned else {
+            let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
+            return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, kept: None }));
+        };
+        let kept = self.write(&open, prepared, keep)?;
+        drop(open);
+        let result = self.look_again(plan.len(), kept);
+        drop(alone);
+        result
+    }
+
+    fn begin(&mut self, open: &Open) -> Result<()> {
+        self.say(Told::Begin(open.source.len()?, open.store.ndb().format().name()));
+        Ok(())
+    }
+
+    fn say(&mut self, told: Told<'_>) {
+        let lines = (self.tell)(told);
+        self.log.push_str(&lines);
+    }
+
+    /// Scans, and gives what was found. An error where the disk fails.
+    fn scan(&mut self, open: &Open) -> Result<(scan::Outcome, Vec<Finding>)> {
+        let mut findings = Vec::new();
+        let (tell, log) = (&mut self.tell, &mut self.log);
+        let mut scan = scan::scan(&open.source, Ok(&open.store), self.progress, |event| {
+            if let Event::Finding(finding) = event {
+                findings.push(finding.clone());
+            }
+            log.push_str(&tell(Told::Scan(event)));
+        });
+        match scan.error.take() {
+            Some(error) if scan.verdict == Verdict::Failed => Err(error),
+            error => Ok((scan::Outcome { error, ..scan }, findings)),
+        }
+    }
+
+    /// What is to be written; `None` where nothing is.
+    fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
+        self.progress.begin("Planning the repair", 0)?;
+        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough })?;
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let prepared = prepare(&open.store, &plan)?;
+        if prepared.journal().is_none() {
+            return Ok(None);
+        }
+        let told = plan.told(&prepared);
+        self.say(Told::Plan(&told));
+        Ok(Some((plan, prepared)))
+    }
+
+    /// Makes the changes durable.
+    fn write(&mut self, open: &Open, prepared: Prepared, keep: &Backup) -> Result<Kept> {
+        if open.source.was_changed()? {
+            let words = "another program wrote to the store while it was scanned; close that program and run it again";
+            return Err(Error::Io(io::Error::new(ErrorKind::StaleNetworkFileHandle, words)));
+        }
+        let (path, log) = (self.path.clone(), mem::take(&mut self.log));
+        let applied = own(self.held, &path, || {
+            let before = Record::last(&path)?;
+            let applied = apply(prepared, Arc::clone(&open.source), &path, keep, &log, self.progress);
+            if applied.is_err() {
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                let _ = give_up(&path, before.as_ref());
+            }
+            applied
+        })?;
+        self.say(Told::Kept(&applied.kept));
+        self.say(Told::Written(&applied.committed));
+        Ok(applied.kept)
+    }
+
+    /// Scans the result. The log is kept up whatever comes of it.
+    fn look_again(mut self, changes: usize, kept: Kept) -> Result<Outcome> {
+        let scan = Open::new(&self.path).and_then(|open| self.scan(&open));
+        let scan = match scan {
+            Ok((scan, _)) => scan,
+            Err(error) => {
+                self.log.push_str(&format!("** The repaired store could not be scanned: {error}\n"));
+                record::append(&self.path, &self.log)?;
+                return Err(error);
+            }
+        };
+        let verdict = match scan.verdict {
+            Verdict::NoErrors | Verdict::Minor => Verdict::Repaired,
+            Verdict::Errors => Verdict::Remain,
+            other => other,
+        };
+        let path = self.path.clone();
+        let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes, kept: Some(kept) };
+        let lines = (self.tell)(Told::End(&outcome));
+        self.log.push_str(&lines);
+        record::append(&path, &self.log)?;
+        Ok(outcome)
+    }
+
+    fn end(mut self, outcome: Outcome) -> Outcome {
+        self.say(Told::End(&outcome));
+        outcome
+    }
+}
+
+const fn came_through(scan: &scan::Outcome) -> bool {
+    !matches!(scan.verdict, Verdict::Cancelled | Verdict::Failed)
+}
+
+/// Refuses a file that cannot be written, or should not be.
+fn check_access(path: &Path, order: &Order) -> Result<()> {
+    // Room and names are asked for when it is known how much there is to keep.
+    check(path, &Order { backup: Backup::Original(PathBuf::new()), ..order.clone() })
+}
+
+fn exists(path: &Path) -> Error {
+    Error::Io(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists; move it away", path.display())))
+}
+
+/// Brings a repair that was cut off to its end; one that went back is no more to be taken back.
+fn ended(path: &Path) -> Result<Recovered> {
+    let ended = end_interrupted(path)?;
+    if ended == Recovered::Back {
+        Record::Undone.append(path)?;
+    }
+    Ok(ended)
+}
+
+/// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
+fn give_up(path: &Path, before: Option<&Record>) -> Result<()> {
+    let ended = end_interrupted(path)?;
+    if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
+        Record::Undone.append(path)?;
+    }
+    Ok(())
+}
+
+/// Does what writes to the file, and tells those who have it open that it was this program.
+fn own<T>(held: Held<'_>, path: &Path, write: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(own) = held.own else { return write() };
+    own.begin();
+    let result = write();
+    own.end(path)?;
+    result
+}
+
+/// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
+fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
+    let _looking = match Lock::shared(path)? {
+        Locking::Busy => return Err(busy()),
+        Locking::Held(lock) => Some(lock),
+        Locking::Unknown => None,
+    };
+    let copied = backup::copy(path, Some(new), progress);
+    copied.map_err(|error| match error {
+        Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
+        error => error,
+    })?;
+    let (journal, its_copy) = (journal_of(path), journal_of(new));
+    if journal.try_exists()? {
+        fs::copy(journal, &its_copy)?;
+        File::open(&its_copy)?.sync_all()?;
+        sync_folder(&its_copy)?;
+    }
+    Ok(())
+}
+
+/// Nobody else has the store, until this is dropped.
+enum Alone<'a> {
+    Own {
+        _lock: Lock,
+    },
+    Lent(&'a Lock),
+    /// The file system has no locks.
+    Unknown,
+}
+
+impl<'a> Alone<'a> {
+    fn with(path: &Path, held: Held<'a>) -> Result<Self> {
+        if let Some(lock) = held.lock {
+            return if lock.upgrade()? { Ok(Self::Lent(lock)) } else { Err(busy()) };
+        }
+        match Lock::exclusive(path)? {
+            Locking::Held(lock) => Ok(Self::Own { _lock: lock }),
+            Locking::Busy => Err(busy()),
+            Locking::Unknown => Ok(Self::Unknown),
+        }
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if let Self::Lent(lock) = self {
+            // Without it the mount goes on as on a file system that has no locks.
+            let _ = lock.downgrade();
+        }
+    }
+}
+
+fn busy() -> Error {
+    Error::Io(io::Error::new(ErrorKind::ResourceBusy, "another program has the store open"))
+}

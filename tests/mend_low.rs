@@ -1,0 +1,278 @@
+//! The lower half of a repair: header, maps, trees and blocks are right again, and nothing that could be read is lost.
+//!
+//! Each damaged store is scanned, mended in memory, and scanned again. What stands in nodes is mended by the other half.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+#[path = "support/blank.rs"]
+mod blank;
+#[path = "support/check.rs"]
+mod check;
+mod support;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use pstfs::damage::{Finding, Severity};
+use pstfs::disk::ReadAt;
+use pstfs::format::Format;
+use pstfs::format::amap;
+use pstfs::format::cipher::Cipher;
+use pstfs::format::header::Header;
+use pstfs::ndb::write::{Prepared, Transaction};
+use pstfs::ndb::{BTree, Ndb};
+use pstfs::progress::Progress;
+use pstfs::recover::open_source;
+use pstfs::recover::survey::survey;
+use pstfs::repair::low::{self, LowPlan};
+use pstfs::scan::{self, Event};
+use pstfs::store::Store;
+use pstfs::tree::{Ino, Kind, Tree, View};
+use support::forge::{self, Random, Recipe, variant_name};
+
+/// The formats, each with another cipher.
+const VARIANTS: [(Format, Cipher); 3] =
+    [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::None)];
+
+fn opened(bytes: &[u8]) -> Arc<Store> {
+    open_source(Arc::new(bytes.to_vec()), 8 << 20).unwrap()
+}
+
+/// What a scan finds, notes left out.
+fn findings(bytes: &[u8], store: &Store) -> Vec<Finding> {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes.to_vec());
+    let found = Mutex::new(Vec::new());
+    scan::scan(&file, Ok(store), &Progress::default(), |event| {
+        if let Event::Finding(finding) = event {
+            found.lock().unwrap().push(finding.clone());
+        }
+    });
+    let found = found.into_inner().unwrap();
+    found.into_iter().filter(|finding| finding.severity > Severity::Note).collect()
+}
+
+fn prepared(store: &Store, plan: &LowPlan) -> Prepared {
+    let mut transaction = Transaction::begin(store.ndb()).unwrap();
+    low::apply(&mut transaction, plan).unwrap();
+    transaction.prepare().unwrap()
+}
+
+/// The store as it is after a repair, and the plan of it.
+fn mended(bytes: &[u8]) -> (Vec<u8>, LowPlan) {
+    let store = opened(bytes);
+    let plan = low::plan(&store, &findings(bytes, &store)).unwrap();
+    let preview = prepared(&store, &plan).preview(Arc::new(bytes.to_vec())).unwrap();
+    let mut after = vec![0; preview.len().unwrap() as usize];
+    preview.read_exact_at(&mut after, 0).unwrap();
+    (after, plan)
+}
+
+/// Whether this half puts it right: what is missing among the nodes is the other's.
+fn is_low(finding: &Finding) -> bool {
+    let id = finding.code.id();
+    id.starts_with(['H', 'P', 'B']) || ["N01", "N02"].contains(&id)
+}
+
+/// Every document by its path.
+type Documents = BTreeMap<String, Vec<u8>>;
+
+fn documents(bytes: &[u8]) -> Documents {
+    let tree = Tree::new(opened(bytes), View { all_folders: true, ..View::default() }, 4 << 20);
+    let (mut found, mut waiting) = (Documents::new(), vec![(String::new(), Ino::ROOT)]);
+    while let Some((path, ino)) = waiting.pop() {
+        let Ok(listing) = tree.list(ino) else { continue };
+        for entry in &listing.entries {
+            let path = format!("{path}/{}", entry.name);
+            match entry.kind {
+                Kind::Directory if path.matches('/').count() < 20 => waiting.push((path, entry.ino)),
+                Kind::Directory => {}
+                Kind::File => {
+                    let Ok(attributes) = tree.attributes(entry.ino) else { continue };
+                    let Ok(bytes) = tree.read(&tree.open(entry.ino).unwrap(), 0, attributes.size as usize) else { continue };
+                    found.insert(path, bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with a repair of these bytes; `whole` is the store before it was damaged.
+fn faults(bytes: &[u8], whole: &[u8]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let (after, plan) = mended(bytes);
+    let (again, same_plan) = mended(bytes);
+    if plan != same_plan || after != again {
+        faults.push("a second repair of the same bytes does another thing".into());
+    }
+    let store = opened(&after);
+    let left = findings(&after, &store);
+    faults.extend(left.iter().filter(|finding| is_low(finding)).map(|finding| format!("left: {finding}")));
+    let second = low::plan(&store, &left).unwrap();
+    if !second.is_empty() {
+        faults.push(format!("a second plan: {:?}", second.steps));
+    }
+    if plan.is_empty() {
+        if after != bytes {
+            faults.push("no plan, and other bytes".into());
+        }
+    } else {
+        faults.extend(check::faults(&after).into_iter().map(|fault| format!("judge: {fault}")));
+    }
+    let (before, intended, after) = (documents(bytes), documents(whole), documents(&after));
+    for (path, document) in &before {
+        if after.get(path) != Some(document) && (after.get(path) != intended.get(path) || !intended.contains_key(path)) {
+            faults.push(format!("{path}: {} bytes before, {:?} after", document.len(), after.get(path).map(Vec::len)));
+        }
+    }
+    faults
+}
+
+#[test]
+fn every_damaged_fixture_is_right_again() {
+    let only = std::env::var("ONLY").ok();
+    let mut wrong = Vec::new();
+    let mut bases: HashMap<(String, String), Vec<u8>> = HashMap::new();
+    for name in forge::names("damaged").into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name)) {
+        let edits = Recipe::read(&forge::fixtures().join("damaged").join(&name).join("edits"));
+        let base = edits.line("base").unwrap().arg(0).to_owned();
+        let mut forge = |format, cipher, recipe: &Recipe| {
+            let key = (base.clone(), variant_name(format, cipher));
+            bases.entry(key).or_insert_with(|| forge::store(format, cipher, recipe)).clone()
+        };
+        let damaged: Vec<_> = forge::damaged_all(&name, &mut forge).collect();
+        for (format, cipher, bytes) in damaged {
+            let variant = variant_name(format, cipher);
+            let whole = &bases[&(base.clone(), variant.clone())];
+            let found = faults(&bytes, whole);
+            if !found.is_empty() {
+                wrong.push(format!("{name} {variant}:\n  {}", found.iter().take(6).cloned().collect::<Vec<_>>().join("\n  ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Damages a store of each format and expects a right one again.
+fn each_is_right_again(trick: &str, damage: impl Fn(&Ndb, &mut Vec<u8>)) {
+    let mut wrong = Vec::new();
+    for (format, cipher) in VARIANTS {
+        let whole = forge::store(format, cipher, &forge::recipe("every-format"));
+        let mut bytes = whole.clone();
+        damage(&Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap(), &mut bytes);
+        let found = faults(&bytes, &whole);
+        if !found.is_empty() {
+            wrong.push(format!("{format:?} {trick}:\n  {}", found.iter().take(8).cloned().collect::<Vec<_>>().join("\n  ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The offsets of all pages of a tree; leaves alone where they are asked for.
+fn pages(ndb: &Ndb, bytes: &[u8], tree: BTree, leaves: bool) -> Vec<u64> {
+    let kind = if tree == BTree::Nodes { 0x81 } else { 0x80 };
+    let found = survey(&bytes.to_vec(), ndb.format(), &Progress::default()).unwrap();
+    found.pages.iter().filter(|page| page.kind.0 == kind && (!leaves || page.level == 0)).map(|page| page.ib.0).collect()
+}
+
+fn zero(bytes: &mut [u8], at: u64, len: usize) {
+    let end = bytes.len().min(at as usize + len);
+    bytes[at as usize..end].fill(0);
+}
+
+fn zero_pages(ndb: &Ndb, bytes: &mut [u8], tree: BTree, leaves: bool, every: usize) {
+    let page = ndb.format().layout().page_bytes;
+    pages(ndb, bytes, tree, leaves).into_iter().step_by(every).for_each(|at| zero(bytes, at, page));
+}
+
+#[test]
+fn a_header_of_zeros() {
+    each_is_right_again("header zero", |ndb, bytes| zero(bytes, 0, <Header as pstfs::format::codec::Field>::size(ndb.format())));
+}
+
+#[test]
+fn roots_of_zeros() {
+    each_is_right_again("roots zero", |ndb, bytes| {
+        zero(bytes, ndb.root(BTree::Nodes).ib.0, ndb.format().layout().page_bytes);
+        zero(bytes, ndb.root(BTree::Blocks).ib.0, ndb.format().layout().page_bytes);
+    });
+}
+
+#[test]
+fn every_second_leaf_of_the_block_tree_is_zeros() {
+    each_is_right_again("leaves zero", |ndb, bytes| zero_pages(ndb, bytes, BTree::Blocks, true, 2));
+}
+
+#[test]
+fn a_whole_tree_of_zeros() {
+    each_is_right_again("nodes zero", |ndb, bytes| zero_pages(ndb, bytes, BTree::Nodes, false, 1));
+    each_is_right_again("blocks zero", |ndb, bytes| zero_pages(ndb, bytes, BTree::Blocks, false, 1));
+}
+
+#[test]
+fn both_trees_and_the_header_are_zeros() {
+    each_is_right_again("all zero", |ndb, bytes| {
+        zero_pages(ndb, bytes, BTree::Nodes, false, 1);
+        zero_pages(ndb, bytes, BTree::Blocks, false, 1);
+        zero(bytes, 0, <Header as pstfs::format::codec::Field>::size(ndb.format()));
+    });
+}
+
+#[test]
+fn allocation_maps_of_zeros() {
+    each_is_right_again("maps zero", |ndb, bytes| {
+        let maps = (0..).map_while(|index| amap::map_offset(ndb.format(), index)).take_while(|map| map.0 < bytes.len() as u64);
+        maps.collect::<Vec<_>>().into_iter().for_each(|map| zero(bytes, map.0, ndb.format().layout().page_bytes));
+    });
+}
+
+#[test]
+fn bad_sectors() {
+    for seed in 0..4 {
+        each_is_right_again(&format!("bad sectors, seed {seed}"), |_, bytes| {
+            let mut random = Random::new(seed);
+            let sectors = bytes.len() / 4096;
+            for _ in 0..(sectors / 100).clamp(3, 20) {
+                zero(bytes, random.below(sectors as u64) * 4096, 4096);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_file_cut_in_the_middle_of_its_data() {
+    for share in [50, 75] {
+        each_is_right_again(&format!("cut to {share} %"), |ndb, bytes| {
+            // Where the data end rather than the free space behind.
+            let mut end = 0;
+            ndb.visit_blocks(&mut |entry| {
+                end = end.max(entry.block.ib.0);
+                true
+            })
+            .unwrap();
+            bytes.truncate(end as usize * share / 100);
+        });
+    }
+}
+
+#[test]
+fn bits_flipped_anywhere() {
+    for seed in 0..4 {
+        each_is_right_again(&format!("100 bits, seed {seed}"), |_, bytes| {
+            let mut random = Random::new(seed);
+            for _ in 0..100 {
+                let at = random.below(bytes.len().min(1 << 20) as u64) as usize;
+                bytes[at] ^= 1 << random.below(8);
+            }
+        });
+    }
+}
