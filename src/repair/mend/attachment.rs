@@ -112,7 +112,7 @@ impl Mender<'_, '_> {
         }
         let (below, stored) = self.objects_of(&mut bag, &subnodes, &objects, depth)?;
         let name = name_of(&bag).unwrap_or_else(|| format!("attachment {nid}"));
-        message.lost.extend(bag.lost.drain(..).map(|lost| format!("of {name}: {lost}")));
+        message.lost.extend(std::mem::take(&mut bag.lost).into_iter().map(|lost| format!("of {name}: {lost}")));
         let mut builder = bag.builder();
         below.into_iter().for_each(|(nid, part)| builder.add_subnode(nid, part));
         builder.add_stored_bytes(stored);

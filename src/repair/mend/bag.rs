@@ -249,12 +249,20 @@ fn usable(kind: PropType, bytes: &[u8]) -> Option<Vec<u8>> {
 /// A large value: where it lies while all of it can be read; else, if it is a text or bytes, what is left of it.
 fn large(ndb: &Ndb, kind: PropType, root: Bid) -> Result<Option<Content>> {
     let Some(data) = readable(ndb, root)? else { return torn(ndb, kind, root) };
-    let odd = kind == PropType::UNICODE && data.len() & 1 != 0;
+    // Where a block before the last is not full, readers that compute places go astray.
+    let odd = kind == PropType::UNICODE && data.len() & 1 != 0 || !is_packed(ndb, &data);
     if odd && data.len() <= crate::store::props::VALUE_MAX {
         let bytes = data.read_all(ndb)?;
         return Ok(usable(kind, &bytes).map(Content::Bytes));
     }
     Ok(Some(Content::Stored(root, data.len())))
+}
+
+/// Whether all blocks but the last are full.
+fn is_packed(ndb: &Ndb, data: &crate::ndb::Data) -> bool {
+    let max = u64::try_from(ndb.format().layout().data_max_bytes).unwrap_or(u64::MAX);
+    let starts = data.leaves().iter().map(|leaf| leaf.start);
+    starts.clone().zip(starts.skip(1)).all(|(start, next)| next.checked_sub(start) == Some(max))
 }
 
 /// What is left of a value of which a part is gone.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mended;
+use super::bag::readable;
 use super::folder::TABLES;
 use super::outline::{Outline, Wanted, found};
 use super::special::is_special;
@@ -27,6 +28,11 @@ const LEFT: [Code; 7] = [
 /// Codes that tell where a node belongs, not what it holds.
 const PLACES: [Code; 7] =
     [Code::NodeParent, Code::FolderLoop, Code::FolderRow, Code::MessageParent, Code::Orphan, Code::ItemTwice, Code::FolderTable];
+
+/// What is wrong with the trees of blocks that a node has for itself: written anew, the node has new ones.
+const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code::SubnodeTree, Code::SubnodeOrder, Code::BlockCycle];
+/// What is wrong with single blocks: of the node stays what can be read.
+const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
 
 /// Works out what becomes of each node that the findings name.
 pub(in crate::repair) fn plan(store: &Store, findings: &[Finding]) -> Result<Mended> {
@@ -63,6 +69,7 @@ impl<'a> Decide<'a> {
     fn take(&mut self, finding: &Finding) -> Result<()> {
         let code = finding.code;
         let mine = (code.is_of_objects() || code.id().starts_with('N')) && !LEFT.contains(&code);
+        let mine = mine || self.is_torn(finding)?;
         let (true, Some(nid)) = (mine, finding.place.nid.map(Nid)) else {
             if finding.severity > Severity::Note {
                 self.mended.left.push(finding.clone());
@@ -83,6 +90,27 @@ impl<'a> Decide<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a finding about blocks hits a node so that it has to be written anew.
+    fn is_torn(&self, finding: &Finding) -> Result<bool> {
+        let Some(nid) = finding.place.nid.map(Nid) else { return Ok(false) };
+        if !BLOCKS.contains(&finding.code) {
+            return Ok(TREES.contains(&finding.code));
+        }
+        let Some(node) = self.ndb.node(nid)? else { return Ok(false) };
+        let (mut waiting, mut seen) = (vec![(node.data, node.subnodes)], BTreeSet::new());
+        while let Some((data, subnodes)) = waiting.pop() {
+            if readable(self.ndb, data)?.is_none() {
+                return Ok(true);
+            }
+            match self.ndb.subnodes(subnodes) {
+                Err(error) if error.is_io() => return Err(error),
+                Err(_) => return Ok(true),
+                Ok(entries) => waiting.extend(entries.iter().map(|entry| (entry.data, entry.subnodes)).filter(|entry| seen.insert(*entry))),
+            }
+        }
+        Ok(false)
     }
 
     /// An oddity of many objects is told of their folder.

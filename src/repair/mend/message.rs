@@ -246,7 +246,7 @@ fn date_of(bag: &Bag) -> Option<FileTime> {
         name.eq_ignore_ascii_case("date").then(|| value.trim().to_owned())
     })?;
     let time = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&date).ok()?;
-    Some(FileTime::from_unix(time.as_second()))?.into()
+    FileTime::from_unix(time.as_second())
 }
 
 /// Whether a subnode is none that was built anew: neither table nor attachment, nor a value that has a new place.

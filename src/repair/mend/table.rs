@@ -132,10 +132,7 @@ fn is_sound(ends: [u16; 4], count: usize, column: &Column) -> bool {
         2 => fours..twos,
         _ => 0..fours,
     };
-    let size = match column.kind.fixed_bytes() {
-        Some(size @ (1 | 2 | 8)) => size,
-        _ => 4,
-    };
+    let size = column.kind.fixed_bytes().filter(|size| [1, 2, 8].contains(size)).unwrap_or(4);
     let end = column.offset.checked_add(column.size.into());
     let inside = column.offset >= area.start && end.is_some_and(|end| end <= area.end);
     inside && usize::from(column.size) == size && usize::from(column.bit) < count
