@@ -17,6 +17,8 @@ use crate::ndb::Ndb;
 pub struct Properties<'a> {
     heap: Heap<'a>,
     records: Vec<PropertyRecord>,
+    /// Whether their tree says that its records are as long as they must be.
+    exact: bool,
 }
 
 impl<'a> Properties<'a> {
@@ -50,7 +52,13 @@ impl<'a> Properties<'a> {
         if usize::from(header.key_bytes).saturating_add(header.data_bytes.into()) < PropertyRecord::size(ndb.format()) {
             return Err(Error::Damaged(Code::TreeHeader, place));
         }
-        Ok(Self { heap, records })
+        let exact = (header.key_bytes, header.data_bytes) == (2, 6);
+        Ok(Self { heap, records, exact })
+    }
+
+    /// Whether the records are as long as they must be: where their tree says otherwise, they need not be what they seem.
+    pub const fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// The heap below.

@@ -115,6 +115,10 @@ impl Ndb {
     /// Where the block with this id stands; `Damaged` where no entry names it.
     pub fn block_entry(&self, bid: Bid) -> Result<BlockEntry> {
         let missing = || Error::Damaged(Code::BlockMissing, Place::block(bid.0));
+        // Nothing is named: no search brings it up.
+        if bid.is_none() {
+            return Err(missing());
+        }
         let maps = match self.maps() {
             Some(maps) => maps,
             None => match self.tree_entry(bid.key()) {

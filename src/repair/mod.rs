@@ -7,6 +7,7 @@
 
 mod apply;
 mod backup;
+mod fresh;
 pub mod low;
 mod mend;
 mod plan;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use crate::ndb::write::{Committed, Recovered, journal_of};
 pub use apply::{Applied, apply, end_interrupted};
 pub use backup::{Backup, Kept};
+pub use fresh::{Fresh, fresh_skeleton};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
 pub use run::{Held, Order, Outcome, Told, check, run, take_back};

@@ -5,13 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::low::{self, LowPlan};
 use super::mend;
 use crate::damage::{Code, Finding, Result, Severity};
+use crate::disk::ReadAt;
 use crate::format::id::Nid;
 use crate::ndb::write::{Prepared, Transaction};
+use crate::progress::Progress;
+use crate::recover::open_source;
+use crate::scan::{self, Event};
 use crate::store::Store;
+
+/// Bytes for the caches of the store that is looked at in memory.
+const CACHE_BYTES: usize = 16 << 20;
 
 /// How far a repair goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,17 +81,36 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
-    let wanted: Vec<Finding> = findings.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
     let low = low::plan(store, findings)?;
-    let mended = mend::plan(store, &wanted)?;
-    let below: BTreeSet<Code> = low.steps.iter().flat_map(|step| step.why.iter().copied()).collect();
-    let left = mended.left.into_iter().filter(|finding| !below.contains(&finding.code));
+    let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
+    let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
+    let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
+    let mended = mend::plan(seen, &wanted)?;
     let names = names(findings);
     let steps = mended.deeds.into_iter().map(|(deed, why)| {
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();
         Step { deed, why, whom }
     });
-    Ok(Plan { low, steps: steps.collect(), left: left.collect(), options })
+    Ok(Plan { steps: steps.collect(), left: mended.left, low, options })
+}
+
+/// The store as it is when all below the nodes is mended, in memory, and what is found in it: with a tree gone nobody can
+/// say which nodes are missing.
+fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let mut transaction = Transaction::begin(store.ndb())?;
+    low::apply(&mut transaction, low)?;
+    let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
+    let store = open_source(Arc::clone(&preview), CACHE_BYTES)?;
+    let found = Mutex::new(Vec::new());
+    let outcome = scan::scan(&preview, Ok(&*store), &Progress::default(), |event| {
+        if let Event::Finding(finding) = event {
+            found.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
+        }
+    });
+    match outcome.error {
+        Some(error) => Err(error),
+        None => Ok((store, found.into_inner().unwrap_or_else(PoisonError::into_inner))),
+    }
 }
 
 /// The transaction that makes all of a plan's changes.
@@ -169,12 +196,13 @@ impl Plan {
     pub fn told(&self, prepared: &Prepared) -> String {
         let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
         lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
-        lines.push(format!("{} changes", self.len()));
+        lines.push(format!("{} changes", lines.len()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
             lines.push(format!("{} findings are left as they are", self.left.len()));
         }
-        let (ranges, bytes) = prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
+        let (ranges, bytes) =
+            prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
         lines.push(match ranges {
             0 => "no free space of the store is written over".to_owned(),
             _ => format!("{bytes} bytes of free space in {ranges} places are written over: what could be recovered from them is gone then"),

@@ -168,7 +168,7 @@ impl<'a> Space<'a> {
                 continue;
             }
             if self.all_open {
-                return Err(Error::Unsupported(format!("the store is full: it may not grow beyond {} bytes", self.room.max_bytes)));
+                return Err(full(self.ndb.format(), self.room.max_bytes));
             }
             self.open_old()?;
         }
@@ -288,6 +288,16 @@ impl<'a> Space<'a> {
         let bits = self.owned.iter().flatten().nth(usize::try_from(index).unwrap_or(usize::MAX));
         bits.cloned().ok_or_else(|| Error::NotFound(format!("section {index}")))
     }
+}
+
+/// The error of a store that has no room left.
+fn full(format: Format, max_bytes: u64) -> Error {
+    let way_out = match format {
+        // The only one that a repair of such a store has.
+        Format::Ansi => "; '--output NEW' writes it as a Unicode store, which may",
+        Format::Unicode | Format::Unicode4k => "",
+    };
+    Error::Unsupported(format!("the store is full: it may not grow beyond {max_bytes} bytes{way_out}"))
 }
 
 impl Section {

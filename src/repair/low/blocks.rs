@@ -114,7 +114,8 @@ impl<'a> Blocks<'a> {
     }
 
     fn was_found(&self, entry: &BlockEntry) -> Result<bool> {
-        let same = |copy: &FoundBlock| copy.crc_ok && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated;
+        let same =
+            |copy: &FoundBlock| copy.crc_ok && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated;
         Ok(self.survey()?.copies(entry.block.bid).iter().any(same))
     }
 
@@ -204,10 +205,11 @@ impl<'a> Blocks<'a> {
         let part = amap::map_of(format, ib);
         let same_part = part == amap::map_of(format, Ib(end.0.saturating_sub(1)));
         let page = u64::try_from(layout.page_bytes).unwrap_or(u64::MAX);
-        let on_map = part.into_iter().flat_map(|part| amap::pages_at(format, part).map(move |(behind, _)| (part, behind))).any(|(part, behind)| {
-            let at = amap::map_offset(format, part).map_or(u64::MAX, |map| map.0.saturating_add(behind));
-            at < end.0 && ib.0 < at.saturating_add(page)
-        });
+        let on_map =
+            part.into_iter().flat_map(|part| amap::pages_at(format, part).map(move |(behind, _)| (part, behind))).any(|(part, behind)| {
+                let at = amap::map_offset(format, part).map_or(u64::MAX, |map| map.0.saturating_add(behind));
+                at < end.0 && ib.0 < at.saturating_add(page)
+            });
         sizes && ib.is_aligned(layout.unit_bytes) && part.is_some() && same_part && !on_map
     }
 }
@@ -215,8 +217,8 @@ impl<'a> Blocks<'a> {
 /// Codes that say of a block that it is not where or what its entry says.
 fn is_doubt(code: Code) -> bool {
     use Code::{
-        BlockBid, BlockCrc, BlockCrosses, BlockEntry, BlockInflate, BlockKind, BlockLength, BlockPlace, BlockSignature, BlockSize, HeadSpace,
-        TwoOwners,
+        BlockBid, BlockCrc, BlockCrosses, BlockEntry, BlockInflate, BlockKind, BlockLength, BlockPlace, BlockSignature, BlockSize,
+        HeadSpace, TwoOwners,
     };
     [
         BlockEntry,

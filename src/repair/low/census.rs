@@ -165,7 +165,7 @@ impl<'a> Census<'a> {
         self.node = node.nid.nid;
         self.nids.cover(self.node);
         let (data, subnodes) = (self.data(node.data, None)?, self.subnodes(node.subnodes, node.data)?);
-        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 {
+        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 || node.nid.high != 0 {
             self.entries.push(NodeEntry { nid: self.node.into(), data, subnodes, ..node });
         }
         Ok(())

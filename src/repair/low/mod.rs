@@ -175,16 +175,16 @@ impl Need {
 
     fn add(&mut self, code: Code) {
         use Code::{
-            AllocationMap, AllocationMapSelf, BlockBid, BlockCrc, BlockCrosses, BlockCycle, BlockEntry, BlockInflate, BlockKind, BlockLength,
-            BlockMissing, BlockPlace, BlockReferences, BlockSignature, BlockSize, DataGaps, DataTotal, DataTree, FreeMap, HeaderAmapFree,
-            HeaderAmapLast, HeaderClient, HeaderCrcFull, HeaderCrcPartial, HeaderCrypt, HeaderDirty, HeaderEof, HeaderMagic, HeaderNextBlock,
-            HeaderNextPage, HeaderNids, HeaderParts, HeaderRoot, HeaderRootBid, HeaderVersion, MapsRebuilt, NodeBlocks, NodeEntry,
-            NotAllocated, PageBid, PageBidTwice, PageCrc, PageEntries, PageFirstKey, PageLevel, PageMap, PageOrder, PageOverlap, PagePlace,
-            PageSignature, PageTwice, PageUnreadable, SubnodeOrder, SubnodeTree, TwoOwners,
+            AllocationMap, AllocationMapSelf, BlockBid, BlockCrc, BlockCrosses, BlockCycle, BlockEntry, BlockInflate, BlockKind,
+            BlockLength, BlockMissing, BlockPlace, BlockReferences, BlockSignature, BlockSize, DataGaps, DataTotal, DataTree, FreeMap,
+            HeaderAmapFree, HeaderAmapLast, HeaderClient, HeaderCrcFull, HeaderCrcPartial, HeaderCrypt, HeaderDirty, HeaderEof,
+            HeaderMagic, HeaderNextBlock, HeaderNextPage, HeaderNids, HeaderParts, HeaderRoot, HeaderRootBid, HeaderVersion, MapsRebuilt,
+            NodeBlocks, NodeEntry, NotAllocated, PageBid, PageBidTwice, PageCrc, PageEntries, PageFirstKey, PageLevel, PageMap, PageOrder,
+            PageOverlap, PagePlace, PageSignature, PageTwice, PageUnreadable, SubnodeOrder, SubnodeTree, TwoOwners,
         };
         match code {
-            HeaderMagic | HeaderClient | HeaderVersion | HeaderCrcPartial | HeaderCrcFull | HeaderCrypt | HeaderNextBlock | HeaderNextPage
-            | HeaderNids => self.header = true,
+            HeaderMagic | HeaderClient | HeaderVersion | HeaderCrcPartial | HeaderCrcFull | HeaderCrypt | HeaderNextBlock
+            | HeaderNextPage | HeaderNids => self.header = true,
             HeaderAmapLast | HeaderAmapFree | HeaderDirty | AllocationMap | AllocationMapSelf | NotAllocated | PageMap | FreeMap => {
                 self.rebuild = self.rebuild.max(Rebuild::Maps);
             }

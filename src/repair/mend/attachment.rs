@@ -103,6 +103,7 @@ impl Mender<'_, '_> {
             Some(node) => self.subnodes(node, &mut bag)?,
             None => Vec::new(),
         };
+        find_content(&mut bag, &subnodes);
         let objects = self.kept_objects(&mut bag, &subnodes);
         self.put_method(&mut bag, gone);
         bag.put(tags::ATTACH_SIZE, &Value::I32(0));
@@ -135,7 +136,13 @@ impl Mender<'_, '_> {
             return;
         }
         let method = match data {
-            Some(Value::Object(nid, _)) => if nid.kind() == NodeType::MESSAGE { EMBEDDED } else { OLE },
+            Some(Value::Object(nid, _)) => {
+                if nid.kind() == NodeType::MESSAGE {
+                    EMBEDDED
+                } else {
+                    OLE
+                }
+            }
             Some(_) => BY_VALUE,
             None if large => BY_VALUE,
             None => NONE,
@@ -175,7 +182,8 @@ impl Mender<'_, '_> {
             let node = NodeRef { nid, data: entry.data, subnodes: entry.subnodes };
             if is_message && Some(nid) == content && depth < DEPTH_MAX {
                 let nid = if nid.kind() == NodeType::MESSAGE { nid } else { self.transaction.nids().next(NodeType::MESSAGE)? };
-                let built = self.message(&Standing { node: NodeRef { nid, ..node }, folder: None, row: None, depth: depth.saturating_add(1) })?;
+                let built =
+                    self.message(&Standing { node: NodeRef { nid, ..node }, folder: None, row: None, depth: depth.saturating_add(1) })?;
                 bag.lost.extend(built.bag.lost);
                 bag.put(tags::ATTACH_DATA, &Value::Object(nid, u32::try_from(built.bytes).unwrap_or(u32::MAX)));
                 stored = stored.saturating_add(built.bytes.saturating_sub(built.draft.bytes()));
@@ -185,11 +193,23 @@ impl Mender<'_, '_> {
                     bag.lost.push(format!("subnode {nid}"));
                     continue;
                 };
-                stored = stored.saturating_add(data.len());
+                stored = stored.saturating_add(data.len()).saturating_add(self.bytes_below(entry.subnodes)?);
                 parts.push((nid, Part::Stored(Stored { data: entry.data, subnodes: entry.subnodes })));
             }
         }
         Ok((parts, stored))
+    }
+}
+
+/// Where an attachment's object names nothing, but a message lies in the attachment that nothing names, they belong together.
+fn find_content(bag: &mut Bag, subnodes: &[SubnodeEntry]) {
+    let named = bag.objects();
+    let is_there = |nid: Nid| subnodes.iter().any(|entry| entry.nid.nid == nid);
+    let data = id_of(tags::ATTACH_DATA);
+    let Some((_, _, size)) = named.iter().copied().find(|(id, nid, _)| *id == data && !is_there(*nid)) else { return };
+    let unnamed = |nid: &Nid| nid.kind() == NodeType::MESSAGE && !named.iter().any(|(_, other, _)| other == nid);
+    if let Some(nid) = subnodes.iter().map(|entry| entry.nid.nid).find(unnamed) {
+        bag.put(tags::ATTACH_DATA, &Value::Object(nid, size));
     }
 }
 

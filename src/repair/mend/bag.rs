@@ -30,6 +30,8 @@ pub(super) struct Bag {
 #[derive(Clone, Debug)]
 enum Content {
     Bytes(Vec<u8>),
+    /// Bytes with zeros where some could not be read.
+    Torn(Vec<u8>),
     /// In the file already; its length.
     Stored(Bid, u64),
 }
@@ -43,14 +45,7 @@ const TYPES: [u16; 19] = [
 impl Bag {
     /// What can be read of a node's properties; `None` where nothing can.
     pub(super) fn read(ndb: &Ndb, node: NodeRef) -> Result<Option<Self>> {
-        let properties = match Properties::open(ndb, node.nid, node.data, node.subnodes) {
-            Ok(properties) => properties,
-            Err(error) if error.is_io() => return Err(error),
-            Err(_) => match Properties::salvage(ndb, node.nid, node.data, node.subnodes)? {
-                Some(properties) => properties,
-                None => return Ok(None),
-            },
-        };
+        let Some(properties) = open(ndb, node)? else { return Ok(None) };
         let mut bag = Self::default();
         // Items of a hostile heap may be named many times; those of a good one together are no longer than its blocks.
         let mut room = properties.heap().len();
@@ -59,6 +54,10 @@ impl Bag {
                 continue;
             }
             match content(ndb, &properties, record, &mut room)? {
+                Some(Content::Torn(bytes)) => {
+                    bag.values.insert(record.id, (record.kind, Content::Bytes(bytes)));
+                    bag.lost.push(format!("a part of property {:#06x}, where zeros stand now", record.id));
+                }
                 Some(content) => {
                     bag.values.insert(record.id, (record.kind, content));
                 }
@@ -118,7 +117,7 @@ impl Bag {
     /// A value that is in memory.
     pub(super) fn value_of(&self, id: u16) -> Option<Value> {
         match self.values.get(&id)? {
-            (kind, Content::Bytes(bytes)) => Value::decode(*kind, bytes),
+            (kind, Content::Bytes(bytes) | Content::Torn(bytes)) => Value::decode(*kind, bytes),
             (_, Content::Stored(..)) => None,
         }
     }
@@ -127,7 +126,7 @@ impl Bag {
     pub(super) fn stored(&self, id: u16) -> Option<(PropType, Bid, u64)> {
         match self.values.get(&id)? {
             (kind, Content::Stored(data, len)) => Some((*kind, *data, *len)),
-            (_, Content::Bytes(_)) => None,
+            (_, Content::Bytes(_) | Content::Torn(_)) => None,
         }
     }
 
@@ -175,16 +174,28 @@ impl Bag {
         self.values.keys().filter_map(object).collect()
     }
 
-    /// A builder of these properties; `data` are the trees that were written for values of which a part was lost.
+    /// A builder of these properties.
     pub(super) fn builder(&self) -> PropertiesBuilder {
         let mut builder = PropertiesBuilder::default();
         for (id, (kind, content)) in &self.values {
             match content {
-                Content::Bytes(bytes) => builder.set_bytes(*id, *kind, bytes.clone()),
+                Content::Bytes(bytes) | Content::Torn(bytes) => builder.set_bytes(*id, *kind, bytes.clone()),
                 Content::Stored(data, len) => builder.set_stored(*id, *kind, *data, *len),
             }
         }
         builder
+    }
+}
+
+/// The records of a node's properties, from a head put right where its own is damaged.
+fn open(ndb: &Ndb, node: NodeRef) -> Result<Option<Properties<'_>>> {
+    let read = match Properties::open(ndb, node.nid, node.data, node.subnodes) {
+        Err(error) if error.is_io() => return Err(error),
+        read => read.ok(),
+    };
+    match read {
+        Some(properties) if properties.is_exact() => Ok(Some(properties)),
+        read => Ok(Properties::salvage(ndb, node.nid, node.data, node.subnodes)?.or(read)),
     }
 }
 
@@ -237,7 +248,7 @@ fn usable(kind: PropType, bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// A large value: where it lies while all of it can be read; else, if it is a text or bytes, what is left of it.
 fn large(ndb: &Ndb, kind: PropType, root: Bid) -> Result<Option<Content>> {
-    let Some(data) = readable(ndb, root)? else { return Ok(None) };
+    let Some(data) = readable(ndb, root)? else { return torn(ndb, kind, root) };
     let odd = kind == PropType::UNICODE && data.len() & 1 != 0;
     if odd && data.len() <= crate::store::props::VALUE_MAX {
         let bytes = data.read_all(ndb)?;
@@ -246,11 +257,23 @@ fn large(ndb: &Ndb, kind: PropType, root: Bid) -> Result<Option<Content>> {
     Ok(Some(Content::Stored(root, data.len())))
 }
 
-/// The data tree with this root, if every block of it is in the store.
+/// What is left of a value of which a part is gone.
+fn torn(ndb: &Ndb, kind: PropType, root: Bid) -> Result<Option<Content>> {
+    let data = match ndb.data(root) {
+        Err(error) if error.is_io() => return Err(error),
+        data => data.ok().filter(|data| data.leaves().len() > 1 && data.len() <= crate::store::props::VALUE_MAX && !kind.is_multi()),
+    };
+    match data {
+        Some(data) => Ok(usable(kind, &data.read_all(ndb)?).map(Content::Torn)),
+        None => Ok(None),
+    }
+}
+
+/// The data tree with this root, if every block of it can be read.
 pub(super) fn readable(ndb: &Ndb, root: Bid) -> Result<Option<std::sync::Arc<crate::ndb::Data>>> {
     let read = || {
         let data = ndb.data(root)?;
-        data.leaves().iter().try_for_each(|leaf| ndb.block_entry(leaf.bid).map(|_| ()))?;
+        (0..data.leaves().len()).try_for_each(|index| data.block(ndb, index).map(|_| ()))?;
         Ok(data)
     };
     match read() {

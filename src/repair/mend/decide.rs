@@ -121,7 +121,8 @@ impl<'a> Decide<'a> {
     fn all(mut self) -> Result<Mended> {
         let nodes = std::mem::take(&mut self.nodes);
         let damaged = self.damaged_tables(&nodes)?;
-        let placed: BTreeSet<Nid> = nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
+        let placed: BTreeSet<Nid> =
+            nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
         let gone = self.gone_folders(&nodes)?;
         let wanted = Wanted {
             tables: damaged.iter().copied().chain(gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind)))).collect(),
@@ -234,7 +235,8 @@ impl<'a> Decide<'a> {
 
     /// A row whose object is nowhere: what it tells of a message is kept.
     fn dangling(&mut self, table: Nid, row: u32, cells: &Cells, code: Code) {
-        let deed = if table.kind() != NodeType::HIERARCHY_TABLE && tells(cells) { Deed::Stub(table, row) } else { Deed::Unlist(table, row) };
+        let deed =
+            if table.kind() != NodeType::HIERARCHY_TABLE && tells(cells) { Deed::Stub(table, row) } else { Deed::Unlist(table, row) };
         self.add(deed, code);
     }
 
@@ -255,14 +257,17 @@ impl<'a> Decide<'a> {
     /// all of that leads back to itself, to `Lost and Found`.
     fn place_folders(&mut self, placed: &BTreeSet<Nid>, gone: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) {
         let mut parents = outline.folders.clone();
-        for folder in placed.iter().copied().filter(|nid| is_folder(*nid) && *nid != Nid::ROOT_FOLDER && outline.folders.contains_key(nid)) {
+        for folder in placed.iter().copied().filter(|nid| is_folder(*nid) && *nid != Nid::ROOT_FOLDER && outline.folders.contains_key(nid))
+        {
             let why = nodes.get(&folder).cloned().unwrap_or_default();
             let own = outline.folders.get(&folder).copied().unwrap_or_default();
             let listers = outline.listers(folder);
             let agreed = listers.iter().copied().filter(|lister| *lister == own);
             let candidates = agreed.chain(listers.iter().copied()).chain([own]);
             let can_hold = |parent: &Nid| {
-                parent.kind() == NodeType::FOLDER && (parents.contains_key(parent) || gone.contains(parent)) && !leads_to(&parents, *parent, folder)
+                parent.kind() == NodeType::FOLDER
+                    && (parents.contains_key(parent) || gone.contains(parent))
+                    && !leads_to(&parents, *parent, folder)
             };
             let chosen = candidates.into_iter().find(can_hold);
             let table = |parent: Nid| parent.with_kind(NodeType::HIERARCHY_TABLE);

@@ -3,6 +3,7 @@
 use super::Mender;
 use super::bag::Bag;
 use super::message::Standing;
+use super::recipients;
 use super::table::table_of;
 use crate::damage::Result;
 use crate::format::id::{Nid, NodeType};
@@ -86,8 +87,7 @@ impl Mender<'_, '_> {
         let node = NodeRef { nid, ..NodeRef::default() };
         let mut built = self.message(&Standing { node, folder: Some(folder), row: Some(&cells), depth: 0 })?;
         if kind == NodeType::MESSAGE {
-            let empty = super::table::read(self.ndb, NodeRef::default(), &crate::store::write::templates::RECIPIENTS, &|_| Ok(false))?;
-            let draft = rows::table(self.transaction, empty.rows)?;
+            let draft = rows::table(self.transaction, recipients::made(self.ndb, &built.bag))?;
             built.draft.subnodes.push((Nid::RECIPIENT_TABLE, crate::ndb::write::Part::Draft(draft)));
         }
         self.transaction.put_draft(nid, folder, built.draft)?;

@@ -1,5 +1,7 @@
 //! Messages, written anew from what can be read of them ([MS-PST] 2.4.5; KB287497).
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::Mender;
@@ -9,7 +11,7 @@ use super::recipients;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
 use crate::format::header::Client;
-use crate::format::id::{Nid, NodeType};
+use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::FileTime;
 use crate::ltp::value::Value;
 use crate::ndb::write::{Draft, Part, Stored};
@@ -89,6 +91,7 @@ impl Mender<'_, '_> {
         for entry in subnodes.iter().filter(|entry| is_other(entry.nid.nid, &objects)) {
             if readable(self.ndb, entry.data)?.is_some() && self.ndb.subnodes(entry.subnodes).is_ok() {
                 builder.add_subnode(entry.nid.nid, Part::Stored(Stored { data: entry.data, subnodes: entry.subnodes }));
+                builder.add_stored_bytes(self.ndb.data(entry.data)?.len().saturating_add(self.bytes_below(entry.subnodes)?));
             }
         }
         let (draft, bytes) = builder.finish_sized(self.ndb.format(), self.transaction.nids(), &[id_of(tags::MESSAGE_SIZE)])?;
@@ -109,6 +112,21 @@ impl Mender<'_, '_> {
         entries.sort_by_key(|entry| entry.nid.nid);
         entries.dedup_by_key(|entry| entry.nid.nid);
         Ok(entries)
+    }
+
+    /// Bytes of all that lies in a tree of subnodes, each tree counted once.
+    pub(super) fn bytes_below(&self, root: Bid) -> Result<u64> {
+        let (mut sum, mut waiting, mut seen) = (0_u64, vec![root], BTreeSet::new());
+        while let Some(root) = waiting.pop().filter(|root| !root.is_none()) {
+            if !seen.insert(root) {
+                continue;
+            }
+            for entry in self.ndb.subnodes(root)? {
+                sum = sum.saturating_add(self.ndb.data(entry.data)?.len());
+                waiting.extend(Some(entry.subnodes).filter(|root| !root.is_none()));
+            }
+        }
+        Ok(sum)
     }
 
     /// The subnodes that objects among the properties name; objects that name nothing go.
@@ -157,7 +175,7 @@ impl Mender<'_, '_> {
         let submitted = bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_SUBMITTED != 0);
         let wanted = [
             (tags::CLIENT_SUBMIT_TIME, submitted, [tags::MESSAGE_DELIVERY_TIME, tags::LAST_MODIFICATION_TIME, tags::CREATION_TIME]),
-            (tags::CREATION_TIME, !offline, [tags::LAST_MODIFICATION_TIME, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME]),
+            (tags::CREATION_TIME, true, [tags::LAST_MODIFICATION_TIME, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME]),
             (tags::LAST_MODIFICATION_TIME, !offline, [tags::CREATION_TIME, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME]),
         ];
         for (key, wanted, others) in wanted {

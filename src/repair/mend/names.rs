@@ -61,7 +61,8 @@ impl Mender<'_, '_> {
 /// The entries, each where its id says; one whose id lies outside or is another's stays where it stands.
 fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
     let mut slots: Vec<Option<NameEntry>> = vec![None; entries.len()];
-    let (right, wrong): (Vec<_>, Vec<_>) = entries.into_iter().enumerate().partition(|(position, entry)| usize::from(entry.index) == *position);
+    let (right, wrong): (Vec<_>, Vec<_>) =
+        entries.into_iter().enumerate().partition(|(position, entry)| usize::from(entry.index) == *position);
     for (position, entry) in right.into_iter().chain(wrong) {
         let own = usize::from(entry.index);
         let is_free = |slot: &usize| slots.get(*slot).is_some_and(Option::is_none);

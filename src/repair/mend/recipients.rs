@@ -48,6 +48,11 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag) -> Result<Rows> {
     Ok(rows)
 }
 
+/// A table of whom the message's headers and names tell.
+pub(super) fn made(ndb: &Ndb, bag: &Bag) -> Rows {
+    Rows { shape: RECIPIENTS.shape(ndb.format()), rows: told(ndb, bag) }
+}
+
 /// A row that tells to whom, and a name.
 fn mend(ndb: &Ndb, cells: &mut Cells) {
     let kind = match cells.get(&id_of(tags::RECIPIENT_TYPE)) {
@@ -132,9 +137,11 @@ pub(super) fn name(ndb: &Ndb, bag: &mut Bag, rows: &Rows) {
         return;
     }
     for (kind, (key, _)) in (TO..).zip(LISTS) {
-        let listed: Vec<String> = rows.rows.values().filter(|cells| kind_of(cells) == kind).filter_map(|cells| name_of(bag, cells)).collect();
+        let listed: Vec<String> =
+            rows.rows.values().filter(|cells| kind_of(cells) == kind).filter_map(|cells| name_of(bag, cells)).collect();
         let (listed, told) = (listed.join("; "), bag.text(key));
-        if told.as_deref().map(plain) != Some(plain(&listed)) && (told.is_some() || !listed.is_empty()) && bag.stored(id_of(key)).is_none() {
+        if told.as_deref().map(plain) != Some(plain(&listed)) && (told.is_some() || !listed.is_empty()) && bag.stored(id_of(key)).is_none()
+        {
             bag.put_text(ndb, key, &listed);
         }
     }

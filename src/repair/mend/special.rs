@@ -113,7 +113,8 @@ impl Mender<'_, '_> {
             Some(nid) => nid,
             None => self.folder_called(Nid::ROOT_FOLDER, &[&names.search, "Finder"])?,
         };
-        let folders = [(tags::IPM_SUBTREE_ENTRY_ID, subtree), (tags::IPM_WASTEBASKET_ENTRY_ID, wastebasket), (tags::FINDER_ENTRY_ID, finder)];
+        let folders =
+            [(tags::IPM_SUBTREE_ENTRY_ID, subtree), (tags::IPM_WASTEBASKET_ENTRY_ID, wastebasket), (tags::FINDER_ENTRY_ID, finder)];
         for (tag, nid) in folders {
             bag.put(tag, &Value::Binary(entry_id(key, nid)));
         }

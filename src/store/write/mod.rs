@@ -6,6 +6,7 @@
 
 mod builder;
 mod content;
+mod copy;
 mod edit;
 mod folder;
 mod message;
