@@ -83,7 +83,8 @@ impl Place {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -161,6 +162,18 @@ fn another_file_is_made_and_the_store_is_left_alone() {
     assert!(code(&output) == 8 && err(&output).contains("new.pst exists"), "{}", err(&output));
     assert_eq!(code(&run(&["undo", "-q", "new.pst"], place.dir.path())), 0);
     assert!(fs::read(place.dir.path().join("new.pst")).unwrap() == place.old);
+}
+
+#[test]
+fn what_is_no_store_gives_one_elsewhere_when_that_is_forced() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("text.pst"), "This is no store. ".repeat(1000)).unwrap();
+    let forced = ["repair", "-q", "--force", "--output", "new.pst", "text.pst"];
+    let output = run(&forced, dir.path());
+    assert_eq!(code(&output), 1, "{}{}", out(&output), err(&output));
+    assert_eq!(code(&run(&["scan", "-q", "new.pst"], dir.path())), 0);
+    assert_eq!(code(&run(&["repair", "-q", "text.pst"], dir.path())), 8);
+    assert!(err(&run(&forced, dir.path())).contains("new.pst exists"));
 }
 
 #[test]

@@ -245,10 +245,9 @@ impl Control {
             Some(libc::EBUSY) => "another job runs; 'pstfs ctl DIR status' shows it".into(),
             Some(libc::EINVAL) if command == "cancel" => "no job runs".into(),
             Some(libc::EINVAL | libc::ENOTTY) => format!("the mount does not know '{command}'; it was made by another version of pstfs"),
-            Some(libc::EROFS) if writes => format!(
-                "mounted with 'ro', or {} cannot be written; unmount it and use 'pstfs repair --output NEW'",
-                self.source
-            ),
+            Some(libc::EROFS) if writes => {
+                format!("mounted with 'ro', or {} cannot be written; unmount it and use 'pstfs repair --output NEW'", self.source)
+            }
             Some(libc::ENOSPC) if writes => self.no_room(),
             Some(libc::EEXIST) if writes => "the file for the backup exists; move it away".into(),
             Some(libc::ESTALE) => format!("another program wrote to {} since it was mounted; mount it again", self.source),

@@ -96,7 +96,9 @@ impl Source {
     pub(super) fn not_written(&self, error: &Error) -> Failure {
         match error {
             Error::Io(error) if error.kind() == ErrorKind::ResourceBusy => self.failed(in_use(&self.real)),
-            Error::Io(error) if error.kind() == ErrorKind::PermissionDenied => self.failed("permission denied: it cannot be written; use '--output NEW'"),
+            Error::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.failed("permission denied: it cannot be written; use '--output NEW'")
+            }
             Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
                 self.failed("lies on a file system that is read-only; use '--output NEW'")
             }

@@ -21,8 +21,8 @@ use crate::repair::{self, Backup, Order};
 use crate::scan::{self, Event};
 use crate::store::Store;
 use job::Jobs;
-use live::{Live, refusal};
 pub use job::Task;
+use live::{Live, refusal};
 use log::Log;
 
 pub use scribe::{Fold, LINES_MAX, Mender, Scribe, by_severity, line};

@@ -265,7 +265,10 @@ pub(super) fn write_all<'a>(file: &impl WriteAt, ranges: impl IntoIterator<Item 
 }
 
 fn foreign() -> Error {
-    Error::Unsupported("the store was changed by another program after an interrupted repair, so its journal no longer fits; move FILE.journal away".into())
+    Error::Unsupported(
+        "the store was changed by another program after an interrupted repair, so its journal no longer fits; move FILE.journal away"
+            .into(),
+    )
 }
 
 fn halves(header: &[u8]) -> (&[u8], &[u8]) {
