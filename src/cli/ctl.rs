@@ -16,7 +16,7 @@ use super::exit::Exit;
 use super::interrupt::Asked;
 use super::json::{self, Counts, JobState, Record};
 use super::out::{Failure, Output, Stop, in_words};
-use super::processes::holder;
+use super::processes::holder_beside;
 use crate::disk::{self, process};
 use crate::mount::table;
 
@@ -208,6 +208,7 @@ struct Control {
     dir: PathBuf,
     path: PathBuf,
     source: String,
+    mount: table::Entry,
 }
 
 impl Control {
@@ -220,7 +221,7 @@ impl Control {
         if !path.exists() {
             return Err(failed("was mounted with 'nocontrol', so it takes no commands"));
         }
-        Ok(Self { dir: dir.to_owned(), path, source: mount.source.display().to_string() })
+        Ok(Self { dir: dir.to_owned(), path, source: mount.source.display().to_string(), mount })
     }
 
     fn failed(&self, what: &str) -> Failure {
@@ -239,7 +240,7 @@ impl Control {
         let writes = command.starts_with("repair") || command == "undo";
         match error.raw_os_error() {
             Some(libc::EBUSY) if writes && !self.state().is_ok_and(|state| state.runs()) => {
-                format!("{} is in use{}; try again when that has ended", self.source, holder(Path::new(&self.source)))
+                format!("{} is in use{}; try again when that has ended", self.source, holder_beside(&self.mount.source, &self.mount))
             }
             Some(libc::EBUSY) => "another job runs; 'pstfs ctl DIR status' shows it".into(),
             Some(libc::EINVAL) if command == "cancel" => "no job runs".into(),

@@ -27,14 +27,19 @@ pub(super) fn holders(mount: &Entry) -> Vec<String> {
 
 /// Who holds a lock on a file, as words to follow what is wrong: ` by process 12 (pstfs)`; empty where that is not known.
 pub(super) fn holder(file: &Path) -> String {
-    let holders: Vec<_> = lock_holders(file)
-        .into_iter()
-        .map(|pid| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            format!("process {pid} ({})", name.trim())
-        })
-        .collect();
-    if holders.is_empty() { String::new() } else { format!(" by {}", holders.join(", ")) }
+    named(lock_holders(file))
+}
+
+/// The same, without those who serve this mount.
+pub(super) fn holder_beside(file: &Path, mount: &Entry) -> String {
+    let servers: Vec<u32> = Servers::of(mount).processes.iter().map(|process| process.pid).collect();
+    named(lock_holders(file).into_iter().filter(|pid| !servers.contains(pid)).collect())
+}
+
+fn named(pids: Vec<u32>) -> String {
+    let name = |pid| format!("process {pid} ({})", Process { pid, dir: format!("/proc/{pid}").into() }.name());
+    let names: Vec<_> = pids.into_iter().map(name).collect();
+    if names.is_empty() { String::new() } else { format!(" by {}", names.join(", ")) }
 }
 
 /// The processes that hold a lock of flock(2) on a file, but this one (proc_locks(5)).

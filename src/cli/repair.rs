@@ -50,7 +50,7 @@ pub struct Repair {
     /// Copy FILE there and repair the copy; FILE stays as it is
     #[arg(long, value_name = "NEW")]
     output: Option<PathBuf>,
-    /// Repair in place on a network's file system, too
+    /// Repair in place on a network's file system, too; with --output make a store of any file
     #[arg(long)]
     force: bool,
     /// Write the log to this file

@@ -42,15 +42,9 @@ impl Live {
         verb: &'static str,
         work: impl FnOnce(&Self, u64, &Task) -> Verdict + Send + 'static,
     ) -> Result<u64, Refusal> {
-        let repairs = Arc::clone(&self.repairs);
-        let started = jobs.start(verb, move |number, task| work(&self, number, task));
-        if started.is_err()
-            && let Some((Repairs { lock: Some(lock), .. }, _)) = repairs.get()
-        {
-            // Without it the mount goes on as on a file system that has no locks.
-            let _ = lock.downgrade();
-        }
-        started
+        let live = Arc::new(self);
+        let its = Arc::clone(&live);
+        jobs.start(verb, move |number, task| work(&its, number, task)).inspect_err(|_| live.let_go())
     }
 
     pub(super) fn repair(&self, order: &Order, number: u64, task: &Task) -> Verdict {
@@ -67,6 +61,7 @@ impl Live {
             lines
         };
         let result = repair::run(&self.path, order, self.held(), &task.progress, &mut tell);
+        self.let_go();
         match result {
             Ok(outcome) => outcome.scan.verdict,
             Err(error) => {
@@ -82,6 +77,7 @@ impl Live {
         let store = Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner));
         self.write(&mender.told(Told::Begin(store.ndb().file_bytes(), store.ndb().format().name())), &mut begun);
         let undone = repair::take_back(&self.path, None, false, self.held(), &task.progress);
+        self.let_go();
         self.show_if_written();
         match undone {
             Ok(undone) => {
@@ -111,6 +107,14 @@ impl Live {
 
     fn held(&self) -> Held<'_> {
         Held { lock: self.lock(), own: self.repairs.get().map(|(repairs, _)| &*repairs.own) }
+    }
+
+    /// Lets others look again.
+    fn let_go(&self) {
+        if let Some(lock) = self.lock() {
+            // Without it the mount goes on as on a file system that has no locks.
+            let _ = lock.downgrade();
+        }
     }
 
     fn lock(&self) -> Option<&Lock> {

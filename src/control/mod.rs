@@ -244,7 +244,9 @@ impl Control {
 
     /// Starts a scan of the store and gives the job's number.
     fn scan(&self) -> Result<u64, Refusal> {
-        let (store, log, about) = (self.store(), Arc::clone(&self.log), self.about.clone());
+        let (store, log) = (self.store(), Arc::clone(&self.log));
+        // A repair may have made it longer.
+        let about = About { size_bytes: store.ndb().file_bytes(), ..self.about.clone() };
         self.jobs.start("scan", move |number, task| {
             let (mut scribe, head) = Scribe::begin(number, "scan", &about);
             let write = |lines: &str| lock(&log).push(lines);

@@ -196,7 +196,7 @@ impl Plan {
     pub fn told(&self, prepared: &Prepared) -> String {
         let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
         lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
-        lines.push(format!("{} changes", self.len()));
+        lines.push(format!("{} changes", lines.len()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
             lines.push(format!("{} findings are left as they are", self.left.len()));

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use super::apply::{apply, end_interrupted};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
-use super::beside;
 use super::plan::{Options, Plan, plan, prepare};
 use super::record::{self, Record};
 use super::undo::{Undone, undo};
+use super::{beside, fresh_skeleton};
 use crate::damage::{Error, Finding, Result, Verdict};
-use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt};
+use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Committed, Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
@@ -30,7 +30,7 @@ pub struct Order {
     pub backup: Backup,
     /// Oddities that healthy stores have too are put right, too.
     pub thorough: bool,
-    /// A store on a network's file system is repaired in place.
+    /// A store on a network's file system is repaired in place; a file that is no store gives one, elsewhere.
     pub force: bool,
     /// Only the plan is wanted.
     pub dry_run: bool,
@@ -90,6 +90,7 @@ pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell
         return repair.only_plan();
     }
     match &order.output {
+        Some(new) if order.force && holds_no_store(path)? => repair.fresh(new),
         Some(new) => {
             copy_to(path, new, progress)?;
             repair.path.clone_from(new);
@@ -180,6 +181,30 @@ impl Repair<'_> {
         let result = self.look_again(plan.len(), kept);
         drop(alone);
         result
+    }
+
+    /// Makes a store of what can be carved out of a file that is none.
+    fn fresh(mut self, new: &Path) -> Result<Outcome> {
+        let source = recover::bytes(&self.path, true, None)?.source;
+        let file = WritableFile::create_new(new).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => exists(new),
+            _ => error.into(),
+        })?;
+        let fresh = fresh_skeleton(&source, &file, self.progress)?;
+        file.sync()?;
+        sync_folder(new)?;
+        let open = Open::new(new)?;
+        self.begin(&open)?;
+        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
+        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
+        self.say(Told::Plan(&lines.join("\n")));
+        let (scan, _) = self.scan(&open)?;
+        let verdict = match scan.verdict {
+            Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
+            Verdict::NoErrors | Verdict::Minor | Verdict::Errors => Verdict::Remain,
+            other => other,
+        };
+        Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, kept: None }))
     }
 
     fn begin(&mut self, open: &Open) -> Result<()> {
@@ -314,6 +339,15 @@ fn own<T>(held: Held<'_>, path: &Path, write: impl FnOnce() -> Result<T>) -> Res
     let result = write();
     own.end(path)?;
     result
+}
+
+/// Whether a file can be read and is no store.
+fn holds_no_store(path: &Path) -> Result<bool> {
+    match Open::new(path) {
+        Ok(_) => Ok(false),
+        Err(error @ (Error::Io(_) | Error::Cancelled)) => Err(error),
+        Err(Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..)) => Ok(true),
+    }
 }
 
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
