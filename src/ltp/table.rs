@@ -52,6 +52,9 @@ impl Row {
 /// these heaps they equal the messages' properties.
 pub const COLUMN_HEAPS: [(u16, Nid); 2] = [(0x0042, Nid(0x541)), (0x3013, Nid(0x521))];
 
+/// Ids and numbers of rows.
+type RowNumbers = Vec<(u32, u32)>;
+
 impl<'a> Table<'a> {
     /// Reads a table's header; the rows stay where they are.
     pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
@@ -156,7 +159,7 @@ impl<'a> Table<'a> {
 
     /// The ids and numbers of the rows by the row index, and whether all of it is there; `None`, and noted, where it cannot
     /// be read.
-    fn indexed_rows(&self) -> Result<Option<(Vec<(u32, u32)>, bool)>> {
+    fn indexed_rows(&self) -> Result<Option<(RowNumbers, bool)>> {
         let format = self.heap.ndb().format();
         let place = Place::node(self.heap.nid().0);
         let mut numbers = Vec::new();
