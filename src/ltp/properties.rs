@@ -43,7 +43,7 @@ impl<'a> Properties<'a> {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
         let mut records = Vec::new();
-        let header = tree::visit_records(&heap, heap.root(), &mut |key, data| {
+        let (header, _) = tree::visit_records(&heap, heap.root(), &mut |key, data| {
             let mut value = Decoder::new(ndb.format(), data);
             if let (Ok(id), Ok(kind), Ok(value)) = (codec::decode(ndb.format(), key), value.field(), value.field()) {
                 records.push(PropertyRecord { id, kind, value });

@@ -1,5 +1,6 @@
 //! Table contexts: rows with cells ([MS-PST] 2.3.4).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::heap::{Heap, HeapItem};
@@ -50,6 +51,9 @@ impl Row {
 /// Not in the specification: in both real 4K stores seen, the cells read from the table's own heap are garbage, from
 /// these heaps they equal the messages' properties.
 pub const COLUMN_HEAPS: [(u16, Nid); 2] = [(0x0042, Nid(0x541)), (0x3013, Nid(0x521))];
+
+/// Ids and numbers of rows.
+type RowNumbers = Vec<(u32, u32)>;
 
 impl<'a> Table<'a> {
     /// Reads a table's header; the rows stay where they are.
@@ -135,6 +139,27 @@ impl<'a> Table<'a> {
     ///
     /// Where the row index cannot be read, the rows themselves tell their ids.
     pub fn row_numbers(&self) -> Result<Vec<(u32, u32)>> {
+        match self.indexed_rows()? {
+            Some((numbers, _)) => Ok(numbers),
+            None => self.numbers_from_rows(),
+        }
+    }
+
+    /// The ids and numbers of all rows that index or rows still tell, and whether the index is whole: else some may be lost.
+    pub fn known_rows(&self) -> Result<(Vec<(u32, u32)>, bool)> {
+        let indexed = match self.indexed_rows()? {
+            Some((numbers, true)) => return Ok((numbers, true)),
+            Some((numbers, false)) => numbers,
+            None => Vec::new(),
+        };
+        let mut known: BTreeMap<u32, u32> = self.numbers_from_rows()?.into_iter().collect();
+        known.extend(indexed);
+        Ok((known.into_iter().collect(), false))
+    }
+
+    /// The ids and numbers of the rows by the row index, and whether all of it is there; `None`, and noted, where it cannot
+    /// be read.
+    fn indexed_rows(&self) -> Result<Option<(RowNumbers, bool)>> {
         let format = self.heap.ndb().format();
         let place = Place::node(self.heap.nid().0);
         let mut numbers = Vec::new();
@@ -146,15 +171,16 @@ impl<'a> Table<'a> {
             }
         });
         match read {
-            Ok(_) => Ok(numbers),
+            Ok((_, is_whole)) => Ok(Some((numbers, is_whole))),
             Err(error) if error.is_io() => Err(error),
             Err(error) => {
                 self.heap.ndb().notes().survived(&error, Code::RowIndex, place);
-                self.numbers_from_rows()
+                Ok(None)
             }
         }
     }
 
+    /// The ids and numbers of the rows that can be read, by the rows themselves.
     fn numbers_from_rows(&self) -> Result<Vec<(u32, u32)>> {
         let mut numbers = Vec::new();
         for number in 0..self.rows_max() {

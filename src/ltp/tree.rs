@@ -13,8 +13,8 @@ const LEVELS_MAX: u8 = 8;
 
 /// Shows every record of a B-tree to `visit`: the key's bytes, then the data's, in the order stored.
 ///
-/// Returns the sizes of key and data. Items that cannot be read are noted and left out.
-pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<BTreeHeader> {
+/// Returns the sizes of key and data, and whether all of it was there: items that cannot be read are noted and left out.
+pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(BTreeHeader, bool)> {
     let format = heap.ndb().format();
     let place = Place::node(heap.nid().0);
     let header: BTreeHeader = codec::decode(format, &heap.item(header)?).map_err(|cut| cut.at(Code::TreeHeader, place))?;
@@ -27,6 +27,7 @@ pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(
     let mut waiting = vec![(header.root, header.levels)];
     // Items of a hostile heap may overlap; those of a good one together are never longer than its blocks.
     let mut room = heap.len();
+    let mut is_whole = true;
     while let Some((hid, level)) = waiting.pop() {
         if hid.is_none() {
             continue;
@@ -40,6 +41,7 @@ pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(
             Err(error) if error.is_io() => return Err(error),
             Err(error) => {
                 heap.ndb().notes().survived(&error, Code::HeapId, place);
+                is_whole = false;
                 continue;
             }
         };
@@ -59,7 +61,7 @@ pub(super) fn visit_records(heap: &Heap<'_>, header: Hid, visit: &mut dyn FnMut(
             }
         }
     }
-    Ok(header)
+    Ok((header, is_whole))
 }
 
 fn records(item: &[u8], key_bytes: usize, data_bytes: usize) -> impl Iterator<Item = (&[u8], &[u8])> {

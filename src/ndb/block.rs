@@ -18,6 +18,13 @@ pub struct Block {
     pub data: Vec<u8>,
 }
 
+/// A block's data as stored: inflated, still encoded.
+pub(super) struct Stored {
+    pub(super) data: Vec<u8>,
+    /// Whether its CRC matches.
+    is_sound: bool,
+}
+
 impl Ndb {
     /// The data of the block with this id.
     pub fn block(&self, bid: Bid) -> Result<Arc<Block>> {
@@ -27,8 +34,9 @@ impl Ndb {
         }
         let entry = self.block_entry(bid)?;
         let mut data = match self.verified_block(&entry) {
-            Ok(data) => data,
-            Err(error) => self.copied_block(&entry, error)?,
+            Ok(Stored { data, is_sound: true }) => data,
+            Ok(doubtful) => self.sounder_block(&entry, doubtful)?,
+            Err(error) => self.copied_block(&entry, error)?.data,
         };
         if !key.is_internal() {
             self.cipher.decode(&mut data, entry.block.bid);
@@ -39,7 +47,7 @@ impl Ndb {
 
     /// The data of a block that is not where its entry says: ids are never given out twice, so a copy that stands
     /// elsewhere is as good. The error given where there is none.
-    fn copied_block(&self, entry: &BlockEntry, error: Error) -> Result<Vec<u8>> {
+    fn copied_block(&self, entry: &BlockEntry, error: Error) -> Result<Stored> {
         let place = self.rescued_after(&error)?.and_then(|maps| maps.block(entry.block.bid));
         match place.filter(|place| place.ib != entry.block.ib) {
             Some(place) => self.verified_block(&place.into()),
@@ -47,11 +55,21 @@ impl Ndb {
         }
     }
 
+    /// A copy whose CRC matches, of a block whose own does not; the block as it stands where there is none.
+    fn sounder_block(&self, entry: &BlockEntry, doubtful: Stored) -> Result<Vec<u8>> {
+        let error = Error::Damaged(Code::BlockCrc, Place::block(entry.block.bid.0).at(entry.block.ib.0));
+        match self.copied_block(entry, error) {
+            Ok(copy) if copy.is_sound => Ok(copy.data),
+            Err(error) if error.is_io() => Err(error),
+            Ok(_) | Err(_) => Ok(doubtful.data),
+        }
+    }
+
     /// The data of a block as its entry names it, checked against its trailer and inflated, still encoded.
     ///
     /// A block whose trailer names another id *and* whose CRC does not match is not the block that was asked for; with
     /// one of the two right it is taken and the other noted.
-    pub(super) fn verified_block(&self, entry: &BlockEntry) -> Result<Vec<u8>> {
+    pub(super) fn verified_block(&self, entry: &BlockEntry) -> Result<Stored> {
         let layout = self.format.layout();
         let place = Place::block(entry.block.bid.0).at(entry.block.ib.0);
         let stored = entry.stored_bytes(self.format);
@@ -66,14 +84,13 @@ impl Ndb {
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;
         bytes.truncate(entry.size.into());
-        self.check(entry, &trailer, &bytes, place)?;
-        if entry.size == entry.inflated {
-            return Ok(bytes);
-        }
-        self.inflate(&bytes, entry, place)
+        let is_sound = self.check(entry, &trailer, &bytes, place)?;
+        let data = if entry.size == entry.inflated { bytes } else { self.inflate(&bytes, entry, place)? };
+        Ok(Stored { data, is_sound })
     }
 
-    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8], place: Place) -> Result<()> {
+    /// Whether the CRC matches; an error where this is not the block at all.
+    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8], place: Place) -> Result<bool> {
         let crc = checksum::crc(data);
         let same_bid = trailer.bid.key() == entry.block.bid.key();
         if crc != trailer.crc {
@@ -95,7 +112,7 @@ impl Ndb {
         if trailer.signature != checksum::signature(entry.block.ib, trailer.bid) {
             self.notes.add(Code::BlockSignature, place, "");
         }
-        Ok(())
+        Ok(crc == trailer.crc)
     }
 
     /// Inflates a block of a 4K file. What comes before damage is kept, the rest is zeros.

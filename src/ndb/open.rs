@@ -112,7 +112,7 @@ impl Ndb {
     /// A block as stored, for trying ciphers on; inflated where it is compressed.
     fn stored_block(&self, bid: Bid) -> Result<Vec<u8>> {
         let entry = self.block_entry(bid)?;
-        self.verified_block(&entry)
+        Ok(self.verified_block(&entry)?.data)
     }
 }
 

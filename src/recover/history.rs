@@ -3,6 +3,8 @@
 //! A block's id is never given out twice, so an entry that names a node's data block tells for ever whose block that is.
 //! An entry whose blocks are still in use is as good as a live one, however old its page.
 
+use std::collections::HashSet;
+
 use crate::damage::Result;
 use crate::format::btree::{BTreePage, NodeEntry};
 use crate::format::id::{Bid, BlockRef, Nid, NodeType};
@@ -29,6 +31,16 @@ pub(super) struct Told {
     pub(super) entry: NodeEntry,
     /// The page's id, the higher the newer; of a damaged live page the highest, of the slots behind a page's entries half.
     age: u64,
+}
+
+/// The age of what a damaged page of the live tree says.
+const DAMAGED: u64 = u64::MAX;
+
+impl Told {
+    /// The blocks that it names.
+    fn blocks(&self) -> (Bid, Bid) {
+        (self.entry.data, self.entry.subnodes)
+    }
 }
 
 /// The most entries of other pages that are kept, of 56 bytes each.
@@ -58,7 +70,7 @@ impl History {
     fn take(&mut self, entry: NodeEntry) {
         // What a damaged page says stands in its own hole.
         if self.is_lost(entry.nid.nid) {
-            self.told.push(Told { entry, age: u64::MAX });
+            self.told.push(Told { entry, age: DAMAGED });
         } else {
             self.nodes.push(entry);
         }
@@ -82,10 +94,22 @@ impl History {
         Ok(())
     }
 
+    /// What sound pages said of blocks whose nodes a damaged page does not name: its own say of them may be flipped.
+    fn replaced(&self) -> HashSet<(Bid, Bid)> {
+        let nodes = self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid);
+        let sound = nodes.filter(|told| told.iter().all(|told| told.age != DAMAGED));
+        sound.flatten().map(Told::blocks).collect()
+    }
+
     /// The nodes that fill the holes: of each the newest entry whose blocks are in use.
     pub(super) fn fill(&self, is_live: &dyn Fn(Bid) -> bool) -> Vec<NodeEntry> {
         let mut filled = Vec::new();
+        let replaced = self.replaced();
         for told in self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid) {
+            // An id that only a damaged page knows, of blocks that another id had before, is that other one with a bit flipped.
+            if told.iter().all(|told| told.age == DAMAGED && replaced.contains(&told.blocks())) {
+                continue;
+            }
             let live = |bid: Bid| bid.is_none() || is_live(bid);
             let with_data = || told.iter().filter(|told| live(told.entry.data));
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());

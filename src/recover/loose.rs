@@ -20,6 +20,8 @@ use super::survey::Survey;
 pub(super) struct Loose {
     pub(super) objects: Vec<Object>,
     pub(super) subnodes: Vec<Subnodes>,
+    /// Data of known nodes that blocks name too.
+    pub(super) named_inside: HashSet<Bid>,
 }
 
 /// A subnode tree that no block names.
@@ -60,22 +62,23 @@ impl Loose {
     pub(super) fn find<'n>(
         reader: &Ndb,
         survey: &Survey,
-        known: impl Iterator<Item = &'n NodeEntry>,
+        known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
     ) -> Result<Self> {
         let mut roots = Roots::default();
+        let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
+        for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
+            roots.take(reader, place.bid)?;
+        }
+        roots.settle();
+        let data = known.clone().map(|node| node.data.key());
+        let mut loose = Self { named_inside: data.filter(|bid| !roots.free(*bid)).collect(), ..Self::default() };
         let mut claimed = Vec::new();
         for node in known {
             roots.named.extend([node.data.key(), node.subnodes.key()]);
             claimed.extend((!node.subnodes.is_none()).then_some(node.subnodes.key()));
         }
-        let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
-        for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
-            roots.take(reader, place.bid)?;
-        }
-        roots.named.sort_unstable();
-        roots.named.dedup();
-        let mut loose = Self::default();
+        roots.settle();
         for root in std::mem::take(&mut roots.data_trees) {
             let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
             else {
@@ -149,6 +152,12 @@ impl Roots {
         }
         self.subnode_trees.push(bid);
         Ok(())
+    }
+
+    /// Puts the names in order, for looking up.
+    fn settle(&mut self) {
+        self.named.sort_unstable();
+        self.named.dedup();
     }
 
     fn free(&self, bid: Bid) -> bool {

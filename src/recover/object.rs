@@ -89,6 +89,12 @@ impl Print {
         at.is_some_and(|stored| Some(*stored) == digest(value))
     }
 
+    /// Whether this property is there and has another value.
+    pub(super) fn differs(&self, key: Key, value: &Value) -> bool {
+        let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));
+        at.is_some_and(|stored| *stored != 0) && !self.has(key, value)
+    }
+
     /// Whether it has no name: only the root folder has none.
     pub(super) fn is_nameless(&self) -> bool {
         let at = CELLS.iter().position(|(key, _)| *key == tags::DISPLAY_NAME).and_then(|index| self.0.get(index));

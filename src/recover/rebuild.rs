@@ -15,6 +15,7 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::store::tags;
 
+use super::live::Live;
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
 use super::pair::pair;
@@ -23,6 +24,9 @@ use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
+
+/// How many messages are shown of which nothing is known but that they share the blocks of others.
+const COUNTED_MAX: usize = 10_000;
 
 /// How many folders are tried for a table.
 const FOLDERS_TRIED: usize = 64;
@@ -45,11 +49,11 @@ pub(super) struct Known {
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
-pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, is_live: &dyn Fn(Bid) -> bool) -> Result<Vec<NodeEntry>> {
+pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live) -> Result<Vec<NodeEntry>> {
     let all = || known.filled.iter().chain(&known.nodes);
-    let mut loose = Loose::find(reader, survey, all(), is_live)?;
+    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)))?;
     pair(&mut loose);
-    let mut objects = loose.objects;
+    let mut objects = std::mem::take(&mut loose.objects);
     objects.sort_by_key(|object| object.data.key());
     let nodes = all().map(|node| (node.nid.nid, *node)).collect();
     let mut rebuild = Rebuild { reader, nodes, objects, taken: HashSet::new(), listings: Vec::new() };
@@ -59,6 +63,7 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, is_live: &dy
     rebuild.folders()?;
     rebuild.tables()?;
     rebuild.messages()?;
+    rebuild.counted(live, &loose.named_inside);
     Ok(rebuild.nodes.into_values().collect())
 }
 
@@ -218,8 +223,9 @@ impl Rebuild<'_> {
             let owned = self.listings.iter().filter(|listing| listing.kind == kind).filter_map(|listing| Some((listing.owner?, listing)));
             let owned: Vec<_> = owned.map(|(owner, listing)| (owner, listing.data, listing.subnodes)).collect();
             // Empty tables of all folders are one block, that of the template ([MS-PST] 2.4.4).
-            let empty = self.listings.iter().find(|listing| listing.kind == kind && listing.rows.is_empty()).map(|listing| listing.data);
-            let empty = facts.keys().filter_map(|folder| Some((*folder, empty?, Bid::NONE)));
+            let table = self.listings.iter().find(|listing| listing.kind == kind && listing.rows.is_empty()).map(|listing| listing.data);
+            let empty = facts.iter().filter(|(_, (_, print))| !has_rows(print, kind));
+            let empty = empty.filter_map(|(folder, _)| Some((*folder, table?, Bid::NONE)));
             for (owner, data, subnodes) in owned.into_iter().chain(empty) {
                 let nid = owner.with_kind(of);
                 self.nodes.entry(nid).or_insert(NodeEntry { nid: nid.into(), data, subnodes, ..NodeEntry::default() });
@@ -280,11 +286,35 @@ impl Rebuild<'_> {
                 self.share_rows(kind, of, &rows, &parents)?;
             }
         }
-        let free = self.free(Kind::Message);
-        for (number, (index, _)) in (0..).zip(free) {
+        // One without times, subject or size shows nothing to anybody.
+        let free = self.free(Kind::Message).into_iter().filter(|(_, print)| print.keys().next().is_some());
+        for (number, (index, _)) in (0..).zip(free.collect::<Vec<_>>()) {
             self.give(Nid::new(NodeType::MESSAGE, NAMELESS.saturating_add(number)), index, Nid::default());
         }
         Ok(())
+    }
+
+    /// Adds the messages of which nothing is left but the count of those that share a block.
+    ///
+    /// Copies of a message have one data block, and the block B-tree tells how many name it ([MS-PST] 2.2.2.7.7.3): as many
+    /// as are missing stood in pages that are lost, each the same to the letter.
+    fn counted(&mut self, live: &Live, named_inside: &HashSet<Bid>) {
+        let mut users: BTreeMap<Bid, (usize, NodeEntry)> = BTreeMap::new();
+        for node in self.nodes.values() {
+            let (count, _) = users.entry(node.data.key()).or_insert((0, *node));
+            *count = count.saturating_add(1);
+        }
+        users.retain(|bid, (_, node)| node.nid.nid.kind() == NodeType::MESSAGE && !named_inside.contains(bid));
+        let lost = |(bid, (known, node)): (&Bid, &(usize, NodeEntry))| {
+            let lost = usize::from(live.names_of(*bid)?).saturating_sub(*known);
+            Some(std::iter::repeat_n(*node, lost))
+        };
+        let lost: Vec<NodeEntry> = users.iter().filter_map(lost).flatten().take(COUNTED_MAX).collect();
+        let ids = (NAMELESS..).map(|index| Nid::new(NodeType::MESSAGE, index));
+        let ids: Vec<Nid> = ids.filter(|nid| !self.nodes.contains_key(nid)).take(lost.len()).collect();
+        for (nid, node) in ids.into_iter().zip(lost) {
+            self.nodes.insert(nid, NodeEntry { nid: nid.into(), parent: Nid::default(), ..node });
+        }
     }
 
     /// Gives rows that are left the blocks of nodes of which theirs are copies.
@@ -304,6 +334,15 @@ impl Rebuild<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a folder says that its table of this kind is not empty.
+fn has_rows(folder: &Print, kind: Kind) -> bool {
+    match kind {
+        Kind::Contents => folder.differs(tags::CONTENT_COUNT, &Value::I32(0)),
+        Kind::Hierarchy => folder.differs(tags::SUBFOLDERS, &Value::Bool(false)),
+        _ => false,
     }
 }
 

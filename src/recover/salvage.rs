@@ -28,6 +28,7 @@ const CACHE_BYTES: usize = 8 << 20;
 
 /// The maps of a store whose header is right and whose trees are damaged.
 pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
+    announce(ndb.file_bytes());
     let survey = survey(&**ndb.source(), ndb.format(), &Progress::default())?;
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
     let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;
@@ -39,6 +40,7 @@ pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
 /// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
 pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Option<Ndb>> {
     let Some(format) = detect::format(&**source)? else { return Ok(None) };
+    announce(source.len()?);
     let survey = survey(&**source, format, progress)?;
     let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
     let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
@@ -49,6 +51,11 @@ pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Prog
         tell(&ndb, maps);
     }
     Ok(Some(ndb))
+}
+
+/// Says that a search begins: who asked for a file waits for its end.
+fn announce(file_bytes: u64) {
+    tracing::warn!("the store is damaged: all its {file_bytes} bytes are searched once for what is left; requests wait for that");
 }
 
 fn tell(ndb: &Ndb, maps: &Maps) {
@@ -68,7 +75,7 @@ fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
     }
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
-    let nodes = rebuild(&reader, &survey, &known, &is_live)?;
+    let nodes = rebuild(&reader, &survey, &known, &live)?;
     Ok(reader.into_maps().with_nodes(nodes))
 }
 

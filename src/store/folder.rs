@@ -1,6 +1,6 @@
 //! Folders: what lies in them, by their tables ([MS-PST] 2.4.4).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::PoisonError;
 
 use super::props::{Key, Props};
@@ -170,7 +170,7 @@ impl Store {
             }
             return Ok(0);
         };
-        let mut numbers = table.row_numbers()?;
+        let mut numbers = self.numbers(&table, folder, which)?;
         let rows = numbers.len();
         // In good files they are in this order already, each of an item and of another one.
         numbers.sort_by_key(|(id, _)| *id);
@@ -182,11 +182,7 @@ impl Store {
             self.ndb.notes().add(Code::MessageRow, place, format!("{left_out} rows stand for no item, or for one that has a row already"));
         }
         for (id, number) in &numbers {
-            let summary = match table.row_of(*id, *number)? {
-                Some(row) => summary_of(&table, &row)?,
-                None => Summary { nid: Nid(*id), ..Summary::default() },
-            };
-            visit(self.completed(summary)?)?;
+            visit(self.completed(row_summary(&table, *id, *number)?)?)?;
         }
         Ok(u64::try_from(left_out).unwrap_or(0))
     }
@@ -196,11 +192,23 @@ impl Store {
         let Some(table) = self.table(folder.with_kind(which.table_kind()))? else {
             return Ok(self.children(folder, which.item_kind())?.contains(&nid).then(|| Summary { nid, ..Summary::default() }));
         };
-        let Some((id, number)) = table.row_numbers()?.into_iter().find(|(id, _)| *id == nid.0) else { return Ok(None) };
-        match table.row_of(id, number)? {
-            Some(row) => summary_of(&table, &row).map(Some),
-            None => Ok(Some(Summary { nid, ..Summary::default() })),
+        let numbers = self.numbers(&table, folder, which)?;
+        let found = numbers.into_iter().find(|(id, _)| *id == nid.0);
+        found.map(|(id, number)| row_summary(&table, id, number)).transpose()
+    }
+
+    /// The items in a folder by its table, with their rows' numbers.
+    ///
+    /// Where the table's index is lost, some of its rows may be too; items whose nodes name the folder are in it then.
+    fn numbers(&self, table: &Table<'_>, folder: Nid, which: Which) -> Result<Vec<(u32, Option<u32>)>> {
+        let (rows, is_whole) = table.known_rows()?;
+        let mut numbers: Vec<_> = rows.into_iter().map(|(id, number)| (id, Some(number))).collect();
+        if !is_whole {
+            let listed: HashSet<u32> = numbers.iter().map(|(id, _)| *id).collect();
+            let children = self.children(folder, which.item_kind())?.into_iter().map(|nid| nid.0);
+            numbers.extend(children.filter(|id| !listed.contains(id)).map(|id| (id, None)));
         }
+        Ok(numbers)
     }
 
     /// The items in a folder that are few, or that are wanted all at once.
@@ -226,7 +234,7 @@ impl Store {
     /// The ids of the items in a folder, without a look at the items.
     pub fn row_ids(&self, folder: Nid, which: Which) -> Result<Vec<Nid>> {
         match self.table(folder.with_kind(which.table_kind()))? {
-            Some(table) => Ok(table.row_numbers()?.into_iter().map(|(id, _)| Nid(id)).collect()),
+            Some(table) => Ok(self.numbers(&table, folder, which)?.into_iter().map(|(id, _)| Nid(id)).collect()),
             None => self.children(folder, which.item_kind()),
         }
     }
@@ -266,6 +274,14 @@ impl Store {
             nids.dedup();
         }
         Ok(children)
+    }
+}
+
+/// What a row tells of an item; its id alone where there is no row, or none that can be read.
+fn row_summary(table: &Table<'_>, id: u32, number: Option<u32>) -> Result<Summary> {
+    match number.map(|number| table.row_of(id, number)).transpose()?.flatten() {
+        Some(row) => summary_of(table, &row),
+        None => Ok(Summary { nid: Nid(id), ..Summary::default() }),
     }
 }
 
