@@ -433,7 +433,8 @@ fn real_stores() {
             let left = findings(&after, &opened(&after));
             let left: Vec<String> = left.iter().filter(|finding| is_low(finding)).map(ToString::to_string).collect();
             let judged = judged_by_rawchk(&shared, &after);
-            if !left.is_empty() || !judged.is_empty() {
+            // Stores of Outlook 2003 and before keep pages in their page maps, which the checker takes for lost.
+            if !left.is_empty() || !judged.is_empty() && judged != judged_by_rawchk(&shared, &whole) {
                 wrong.push(format!("{name}, trick {trick}: {left:?} {judged}"));
             }
         }
