@@ -281,11 +281,20 @@ fn readers_see_through_the_journal_of_a_repair_that_was_cut_off() {
         for args in [&["ls"][..], &["info"]] {
             let output = place.pstfs(args);
             assert_eq!(code(&output), 0, "{stage}: {}", err(&output));
-            assert!(err(&output).contains("H23: a repair of this store was cut off"), "{stage}: {}", err(&output));
+            assert!(err(&output).contains("H24: a repair of this store was cut off"), "{stage}: {}", err(&output));
         }
         let scanned = place.pstfs(&["scan", "-q"]);
-        assert!(out(&scanned).contains("?? H23"), "{stage}: {}", out(&scanned));
+        assert!(out(&scanned).contains("?? H24"), "{stage}: {}", out(&scanned));
         assert_eq!(out(&scanned).contains("?? M05"), stage != "committed", "{}", out(&scanned));
+        if Path::new("/dev/fuse").exists() {
+            let elsewhere = tempfile::tempdir().unwrap();
+            let point = elsewhere.path().to_str().unwrap();
+            let mounted = run(&["mount", "a b.pst", point], place.dir.path());
+            assert!(code(&mounted) == 0 && err(&mounted).contains("H24: "), "{stage}: {}", err(&mounted));
+            let log = fs::read_to_string(elsewhere.path().join(".scanlog")).unwrap();
+            assert_eq!(code(&run(&["umount", point], place.dir.path())), 0);
+            assert!(log.contains("?? H24 the file: "), "{log}");
+        }
         assert!((place.state(), place.names()) == before, "looking changes nothing");
         let undone = place.pstfs(&["undo", "-q"]);
         if stage == "committed" {

@@ -98,8 +98,8 @@ codes! {
     H20 HeaderFreeMaps Note "the header's deprecated free maps are in use" => "fills them with the value that says nothing";
     H21 FileChanged Error "the file was changed by another program while it was open" => "stops before it writes anything";
     H22 FileUnreadable Error "the file cannot be read" => "stops; copy what the disk still gives, and repair the copy";
-    H23 RepairCutOff Warning "a repair of this store was cut off; its journal stands beside it" => "brings it to its end before anything else";
     H23 MapsRebuilt Warning "the maps of blocks and nodes were rebuilt from what stands in the file" => "writes both trees anew";
+    H24 RepairCutOff Warning "a repair of this store was cut off; its journal stands beside it" => "brings it to its end before anything else";
     P01 PageUnreadable Error "a page is cut off or of another type" => "rebuilds the tree from the pages and blocks that are found";
     P02 PageCrc Error "a page's CRC does not match its contents" => "keeps the entries whose targets are whole, and rebuilds the tree";
     P03 PageSignature Error "a page's signature does not match its place" => "writes the page anew where its entries are right";
