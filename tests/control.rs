@@ -509,7 +509,7 @@ fn damage_that_readers_meet_is_told_with_the_names_of_whom_it_hits() {
     assert!(log.contains("** Damage met since the mount\n"), "{log}");
     assert_eq!(mounted.write("scan"), Ok(()));
     let scanned = mounted.log();
-    let found = scanned.lines().filter(|line| line.starts_with("!! B08 ")).next_back().unwrap();
+    let found = scanned.lines().rfind(|line| line.starts_with("!! B08 ")).unwrap();
     let victim = |line: &str| line.rsplit_once("): ").map(|(_, victim)| victim.to_owned());
     assert!(noted.contains(", node 0x"), "{noted}");
     assert!(victim(found).is_some_and(|victim| victim.contains(": \"")), "{found}");
