@@ -141,7 +141,7 @@ fn faults(bytes: &[u8], whole: &[u8]) -> Vec<String> {
         let is_damaged = document.windows(8).any(|word| word == b"X-Pstfs-");
         let was_wrong = intended.get(path).is_some_and(|intended| intended != document && intended.len() > document.len());
         let same = after.get(path) == Some(document) || intended.contains_key(path) && after.get(path) == intended.get(path);
-        if !same && !(is_damaged || was_wrong && after.contains_key(path)) {
+        if !(same || is_damaged || was_wrong && after.contains_key(path)) {
             faults.push(format!("{path}: {} bytes before, {:?} after", document.len(), after.get(path).map(Vec::len)));
         }
     }
