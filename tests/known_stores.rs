@@ -214,3 +214,14 @@ fn a_store_keeps_the_crc_of_its_password() {
     assert_eq!(of("pst2john_97_outlook_pass12345_aa773e.pst"), Some(checksum::crc(b"pass12345")));
     assert_eq!(of("pst2john_openwall_0a222f.pst"), Some(checksum::crc(b"openwall")));
 }
+
+/// process-pst prints the node id at the end as a number, 00200024; as bytes it stands the other way about, like the entry
+/// ids that the store itself holds ([MS-PST] 2.4.3.2).
+#[test]
+fn a_mail_has_the_entry_id_that_others_found() {
+    let Some(store) = store("pstsdk_sample1_9e77f0.pst") else { return };
+    let tree = Tree::new(store, View { names: Names::Subject, ..View::default() }, 1 << 20);
+    let mail = tree.resolve("Sample1/Here is a sample message.eml").unwrap();
+    let id = tree.xattr(mail, "user.pst.entryid").unwrap().unwrap();
+    assert_eq!(String::from_utf8(id).unwrap(), "000000006a552b813c43f94384f18b7da2393e9524002000");
+}
