@@ -146,6 +146,22 @@ fn each_recipe_gives_its_documents_in_every_format() {
     }
 }
 
+/// Nothing that threads share, and no order in which they run, is part of a document.
+#[test]
+fn two_threads_give_the_same_documents() {
+    for (name, _) in cases() {
+        let recipe = forge::recipe(&name);
+        let (format, cipher) = forge::wanted(&recipe)[0];
+        let store = Arc::new(Store::open(Arc::new(forge::store(format, cipher, &recipe)), 1 << 20).unwrap());
+        let render = || documents(&Tree::new(Arc::clone(&store), View::default(), 1 << 20));
+        let (one, two) = std::thread::scope(|scope| {
+            let other = scope.spawn(render);
+            (render(), other.join().unwrap())
+        });
+        assert!(!one.is_empty() && one == two, "{name}");
+    }
+}
+
 #[test]
 fn the_addresses_of_the_whole_store_change_only_what_nothing_else_resolves() {
     let (_, folder) = cases().into_iter().find(|(name, _)| name == "mail-people").unwrap();

@@ -196,7 +196,10 @@ pub fn file_name(name: &str) -> String {
     if extension.is_empty() { stem } else { format!("{stem}.{extension}") }
 }
 
-/// `name=` for `Content-Type`: in encoded-words where it must be, which no standard allows and Outlook reads.
+/// `name=` for `Content-Type`: in encoded-words where it must be.
+///
+/// RFC 2047 5 forbids them there, and Python notes a defect; but Outlook names an attachment by them where it reads nothing
+/// of RFC 2231, and Thunderbird writes the same pair. Who keeps to RFC 2231 takes the name from [`filename_parameter`].
 pub fn name_parameter(name: &str) -> Vec<String> {
     if needs_encoding(name) { quote_words(encoded_words(name)) } else { vec![format!("name={}", quoted(name))] }
 }

@@ -98,6 +98,11 @@ pub(super) fn add(fields: &mut Fields, props: &Props) {
     add_status(fields, props);
 }
 
+/// Whether it is a sticky note: never sent, so Outlook marks each as unsent, but nobody wants it opened as a letter to write.
+pub fn is_note(props: &Props) -> bool {
+    props.text(tags::MESSAGE_CLASS).is_some_and(|class| class.to_ascii_uppercase().starts_with("IPM.STICKYNOTE"))
+}
+
 /// Flags as mail programs on Unix keep them.
 fn add_status(fields: &mut Fields, props: &Props) {
     let token = |fields: &mut Fields, name: &str, value: &str| fields.add(header::tokens(name, [value.to_owned()]));
@@ -105,7 +110,7 @@ fn add_status(fields: &mut Fields, props: &Props) {
     token(fields, "Status", if flags & READ == 0 { "O" } else { "RO" });
     let replied = props.int(tags::LAST_VERB_EXECUTED).is_some_and(|verb| REPLIED.contains(&verb));
     let flagged = props.int(tags::FLAG_STATUS) == Some(FLAGGED);
-    let draft = flags & UNSENT != 0;
+    let draft = flags & UNSENT != 0 && !is_note(props);
     let marks: String = [(replied, 'A'), (flagged, 'F'), (draft, 'T')].into_iter().filter_map(|(is, mark)| is.then_some(mark)).collect();
     token(fields, "X-Status", &marks);
     if draft {

@@ -38,4 +38,5 @@ pub use directory::addresses;
 pub use document::Document;
 pub use kind::Format;
 pub use lines::Given;
+pub use marks::is_note;
 pub use render::{Options, attachment_name, render, render_attachment, render_with};

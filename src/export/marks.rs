@@ -1,6 +1,7 @@
 //! What the user did with an item: read, replied, forwarded, flagged, put into categories; and how each format says so.
 
 use super::name::mailbox_utf7;
+use crate::convert::is_note;
 use crate::store::props::Props;
 use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, tags};
 
@@ -53,7 +54,7 @@ impl Marks {
         let verb = props.int(tags::LAST_VERB_EXECUTED);
         let icon = props.int(tags::ICON_INDEX);
         let all = [
-            (flags & FLAG_UNSENT != 0, Mark::Draft),
+            (flags & FLAG_UNSENT != 0 && !is_note(props), Mark::Draft),
             (props.int(tags::FLAG_STATUS) == Some(FOLLOW_UP), Mark::Flagged),
             (verb == Some(FORWARDED) || icon == Some(ICON_FORWARDED), Mark::Forwarded),
             (verb.is_some_and(|verb| REPLIED.contains(&verb)) || icon == Some(ICON_REPLIED), Mark::Replied),

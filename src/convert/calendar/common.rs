@@ -48,7 +48,7 @@ pub(super) fn write_html(lines: &mut Lines, item: &Item) {
     lines.some_text("X-ALT-DESC;FMTTYPE=text/html", Bodies::of(item).html.as_deref());
 }
 
-/// Writes CATEGORIES, CONTACT, CLASS and PRIORITY ([MS-OXCICAL] 2.1.3.1.1.20.3, .6, .4, .17).
+/// Writes CATEGORIES, CONTACT and CLASS ([MS-OXCICAL] 2.1.3.1.1.20.3, .6, .4).
 pub(super) fn write_marks(lines: &mut Lines, props: &Props) {
     lines.texts("CATEGORIES", ",", &props.texts(tags::KEYWORDS));
     props.texts(tags::LID_CONTACTS).iter().for_each(|contact| lines.some_text("CONTACT", Some(contact)));
@@ -59,14 +59,18 @@ pub(super) fn write_marks(lines: &mut Lines, props: &Props) {
         Some(3) => Some("CONFIDENTIAL"),
         _ => None,
     };
+    class.into_iter().for_each(|class| lines.raw("CLASS", class));
+}
+
+/// Writes PRIORITY ([MS-OXCICAL] 2.1.3.1.1.20.17) under this name: a journal entry cannot have it (RFC 5545 3.8.1.9).
+pub(super) fn write_priority(lines: &mut Lines, name: &str, props: &Props) {
     let priority = match props.int(tags::IMPORTANCE) {
         Some(0) => Some("9"),
         Some(1) => Some("5"),
         Some(2) => Some("1"),
         _ => None,
     };
-    class.into_iter().for_each(|class| lines.raw("CLASS", class));
-    priority.into_iter().for_each(|priority| lines.raw("PRIORITY", priority));
+    priority.into_iter().for_each(|priority| lines.raw(name, priority));
 }
 
 /// Writes the attachments that hold files ([MS-OXCICAL] 2.1.3.1.1.20.1); what cannot be held is told.

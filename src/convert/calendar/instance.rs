@@ -1,6 +1,6 @@
 //! What one VEVENT tells: of an appointment, of a series, or of an instance that differs from its series.
 
-use super::common::{time, write_attachments, write_html, write_marks, write_stamps};
+use super::common::{time, write_attachments, write_html, write_marks, write_priority, write_stamps};
 use super::series::{Exception, Series};
 use super::when::{Clock, When, Zones};
 use super::{people, uid};
@@ -77,6 +77,7 @@ impl<'a> Instance<'a> {
         }
         self.write_texts(lines, given);
         write_marks(lines, &self.item.props);
+        write_priority(lines, "PRIORITY", &self.item.props);
         self.write_status(lines);
         self.write_people(lines);
         match &self.original {

@@ -1,13 +1,13 @@
 //! VJOURNAL from a journal entry ([MS-OXOJRNL]).
 
-use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
+use super::common::{time, write_attachments, write_marks, write_priority, write_stamps, write_texts};
 use super::when::{Clock, When};
 use crate::convert::Given;
 use crate::convert::lines::{Lines, unique_id, zulu};
 use crate::store::item::Item;
 use crate::store::tags;
 
-/// Writes an entry. VJOURNAL has a start but no end and no kind: those go into properties of our own.
+/// Writes an entry. VJOURNAL has a start but no end, kind or priority: those go into properties of our own.
 pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     let props = &item.props;
     let start = time(props, tags::LID_LOG_START);
@@ -19,6 +19,7 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     }
     write_texts(lines, item, given);
     write_marks(lines, props);
+    write_priority(lines, "X-PSTFS-PRIORITY", props);
     lines.texts("X-PSTFS-COMPANIES", ",", &props.texts(tags::LID_COMPANIES));
     let kind = [tags::LID_LOG_TYPE_DESC, tags::LID_LOG_TYPE].into_iter().find_map(|key| props.text(key));
     lines.some_text("X-PSTFS-JOURNAL-TYPE", kind.as_deref());
@@ -47,9 +48,11 @@ mod tests {
                 (tags::LID_LOG_END, time("2024-05-06T09:30Z")),
                 (tags::LID_LOG_DURATION, Value::I32(30)),
                 (tags::LID_LOG_TYPE, text("Phone call")),
+                (tags::IMPORTANCE, Value::I32(2)),
             ],
         ));
         let expected = "\nX-PSTFS-JOURNAL-TYPE:Phone call\nX-PSTFS-END:20240506T093000Z\nX-PSTFS-DURATION:PT30M\nEND:VJOURNAL\n";
         assert!(document.contains("\nDTSTART:20240506T090000Z\n") && document.contains(expected), "{document}");
+        assert!(document.contains("\nX-PSTFS-PRIORITY:1\n") && !document.contains("\nPRIORITY"), "{document}");
     }
 }

@@ -10,8 +10,9 @@ use crate::convert::lines::Lines;
 
 /// Writes RRULE and EXDATE; `last` is the last instance, `deleted` are those left out, `on` gives the instance of a date.
 ///
-/// RRULE counts in no other calendar than the Gregorian, and no reader that we know of understands the RSCALE of RFC 7529.
-/// Such a series has its dates one by one (RDATE), which all do, beside the properties that Outlook writes for it.
+/// RRULE counts in no other calendar than the Gregorian without the RSCALE of RFC 7529, and readers may refuse a rule that
+/// has it: `recurring-ical-events` 3.8 does. Such a series has its dates one by one (RDATE, which is plain RFC 5545),
+/// beside the properties that Outlook writes for it.
 pub(super) fn write<'z>(
     lines: &mut Lines,
     pattern: &Pattern,

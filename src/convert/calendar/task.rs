@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::common::{time, write_attachments, write_marks, write_stamps, write_texts};
+use super::common::{time, write_attachments, write_marks, write_priority, write_stamps, write_texts};
 use super::pattern::Pattern;
 use super::when::{Clock, When};
 use super::{people, recurrence};
@@ -29,6 +29,7 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     }
     write_texts(lines, item, given);
     write_marks(lines, props);
+    write_priority(lines, "PRIORITY", props);
     write_progress(lines, props);
     people::write_assignment(lines, item);
     lines.some_text("X-PSTFS-OWNER", props.text(tags::LID_TASK_OWNER).as_deref());
