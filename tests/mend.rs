@@ -134,7 +134,9 @@ fn lost(before: &[Shown], after: &[Shown], plan: &Plan) -> Vec<String> {
         let by_id = after.iter().any(|other| other.nid == document.nid);
         // With another map of names an item shows what it hid before; where it was found stands in a lost one.
         let renamed = plan.steps.iter().any(|step| step.deed == Deed::Special(Nid::NAME_MAP));
-        let rewritten = renamed || plan.steps.iter().any(|step| format!("{}", step.deed).contains(&document.nid));
+        // A block below it that is written anew holds what can be read of it: the document tells less zeros, or more.
+        let below = plan.low.steps.iter().any(|step| step.to_string().contains(&document.nid));
+        let rewritten = renamed || below || plan.steps.iter().any(|step| format!("{}", step.deed).contains(&document.nid));
         let orphaned = document.path.starts_with("/Recovered/");
         match same {
             Some(count) => *count -= 1,

@@ -188,12 +188,11 @@ impl Lost {
         }
     }
 
-    /// Folders whose own nodes are gone but whose tables still list something that no other folder does: the store's
-    /// templates list nothing.
+    /// Folders whose own nodes are gone but whose tables still list something: the store's templates list nothing.
     fn add_bodiless(&mut self, store: &Store, reached: &Reached) -> Result<()> {
         for folder in std::mem::take(&mut self.tables) {
             let bodiless = !self.folders.contains_key(&folder) && !reached.folders.contains(&folder);
-            if bodiless && store.row_ids(folder, Which::Normal)?.iter().any(|nid| !reached.messages.contains(nid)) {
+            if bodiless && !store.row_ids(folder, Which::Normal)?.is_empty() {
                 self.folders.insert(folder, Nid::ROOT_FOLDER);
             }
         }
