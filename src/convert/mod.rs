@@ -3,7 +3,7 @@
 //! A function of the item's content and nothing else: no clock, no host name, no randomness.
 //!
 //! Mail starts in [`eml`]: [`envelope`] makes the header (from [`transport`], [`people`] and properties), [`body`] the
-//! text, [`part`], [`smime`] and [`pgp`] the attachments, which [`file`] gives their names and bytes, [`report`] and
+//! text, [`part`], [`smime`] and [`pgp`] the attachments, which [`file`](mod@file) gives their names and bytes, [`report`] and
 //! [`form`] what reports, meetings and tasks have beside them. All end in a [`document`], whose length is known before its
 //! bytes.
 pub mod address;

@@ -1,6 +1,6 @@
 //! What is wrong with a store: numbered passes that yield findings.
 //!
-//! [`scan`] runs them all. The first ones ([`low`]) know no more than the bytes of the file, walk header, maps, trees and
+//! [`scan`] runs them all. The first ones (`low`) know no more than the bytes of the file, walk header, maps, trees and
 //! blocks by themselves and go on wherever a reader would give up. The others look at what stands in the nodes: they get
 //! a [`Context`] with the store as it was opened. A pass only reads; it reports to a [`Report`] and counts what it has
 //! read in a [`Progress`]. A damaged thing never ends a pass; only a failing disk and the user do.
