@@ -3,8 +3,10 @@
 //! `FILE.repair.log` is for people; lines that begin with [`MARK`] are for [`undo`](super::undo), too. The last of them
 //! counts.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -83,8 +85,8 @@ impl Record {
 
     fn line(&self) -> String {
         match self {
-            Self::Repaired(kept, after) => format!("repaired len={} sha256={} kept={}", after.len, after.sha256, kept.display()),
-            Self::Undoing(kept) => format!("undoing kept={}", kept.display()),
+            Self::Repaired(kept, after) => format!("repaired len={} sha256={} kept={}", after.len, after.sha256, escaped(kept)),
+            Self::Undoing(kept) => format!("undoing kept={}", escaped(kept)),
             Self::Undone => "undone".into(),
         }
     }
@@ -93,17 +95,43 @@ impl Record {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
             "undone" => Some(Self::Undone),
-            "undoing" => Some(Self::Undoing(rest.strip_prefix("kept=")?.into())),
+            "undoing" => Some(Self::Undoing(unescaped(rest.strip_prefix("kept=")?)?)),
             "repaired" => {
                 let mut fields = rest.splitn(3, ' ');
                 let len = fields.next()?.strip_prefix("len=")?.parse().ok()?;
                 let sha256 = fields.next()?.strip_prefix("sha256=")?.to_owned();
-                let kept = fields.next()?.strip_prefix("kept=")?.into();
+                let kept = unescaped(fields.next()?.strip_prefix("kept=")?)?;
                 Some(Self::Repaired(kept, State { len, sha256 }))
             }
             _ => None,
         }
     }
+}
+
+/// A path in one line of text: what no line can hold is written as `%` and two hex digits.
+fn escaped(path: &Path) -> String {
+    let mut line = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '%' | '\0'..='\x1f' | '\x7f' => line.push_str(&format!("%{:02X}", u32::from(letter))),
+                _ => line.push(letter),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| line.push_str(&format!("%{byte:02X}")));
+    }
+    line
+}
+
+fn unescaped(line: &str) -> Option<PathBuf> {
+    let mut parts = line.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (byte, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(byte, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Some(OsString::from_vec(bytes).into())
 }
 
 /// Appends to a store's log, and syncs it.
@@ -126,7 +154,13 @@ mod tests {
         assert_eq!(Record::last(&store).unwrap(), None);
         let after = State::of(&b"abc".to_vec(), &Progress::default()).unwrap();
         assert_eq!(after.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        let records = [Record::Repaired("with a space.bak".into(), after), Record::Undoing(".bak".into()), Record::Undone];
+        let odd = PathBuf::from(OsString::from_vec(b"/a\nb/100% \xff.bak".to_vec()));
+        let records = [
+            Record::Repaired("with a space.bak".into(), after.clone()),
+            Record::Repaired(odd, after),
+            Record::Undoing(".bak".into()),
+            Record::Undone,
+        ];
         for record in records {
             append(&store, "  => a line for people\n").unwrap();
             record.append(&store).unwrap();

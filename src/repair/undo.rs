@@ -62,8 +62,8 @@ fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result
     };
     let kept = match (from, recorded) {
         (Some(from), _) => from.to_owned(),
-        (None, Some(kept)) if kept.to_string_lossy().starts_with('.') => beside(store, &kept.to_string_lossy()),
-        (None, Some(kept)) => kept.clone(),
+        (None, Some(kept)) if kept.is_absolute() => kept.clone(),
+        (None, Some(ending)) => beside(store, ending),
         (None, None) => {
             return Err(Error::NotFound(
                 "a repair to take back (the log beside the store names none); '--from BAK' names what was kept,".into(),
