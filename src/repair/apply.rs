@@ -32,8 +32,8 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
     let journal = journal_of(store);
     refuse_leftovers(store, &journal, keep)?;
     require_room(&prepared, store)?;
-    // Reads all of it once: known before anything is written, the digest holds wherever the repair is cut off.
-    let after = State::of(&prepared.preview(source)?, progress)?;
+    // Known before anything is written, the digests hold wherever the repair is cut off.
+    let (before, after) = State::of_both(&*source, &prepared.preview(Arc::clone(&source))?, progress)?;
     let kept = match keep {
         Backup::Full => backup::copy(store, None, progress)?,
         // The way back must be found from any folder.
@@ -42,7 +42,7 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
     record::append(store, log)?;
-    Record::Repaired(name_of(&kept.path, store)?, after).append(store)?;
+    Record::Repaired { kept: name_of(&kept.path, store)?, before, after }.append(store)?;
     // From here on nobody can stop it: half a commit helps no one.
     let journal_file = new_file(&journal, store)?;
     let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
