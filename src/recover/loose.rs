@@ -20,8 +20,6 @@ use super::survey::Survey;
 pub(super) struct Loose {
     pub(super) objects: Vec<Object>,
     pub(super) subnodes: Vec<Subnodes>,
-    /// Data of known nodes that blocks name too.
-    pub(super) named_inside: HashSet<Bid>,
 }
 
 /// A subnode tree that no block names.
@@ -62,7 +60,7 @@ impl Loose {
     pub(super) fn find<'n>(
         reader: &Ndb,
         survey: &Survey,
-        known: impl Iterator<Item = &'n NodeEntry> + Clone,
+        known: impl Iterator<Item = &'n NodeEntry>,
         is_live: &dyn Fn(Bid) -> bool,
     ) -> Result<Self> {
         let mut roots = Roots::default();
@@ -70,9 +68,7 @@ impl Loose {
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
             roots.take(reader, place.bid)?;
         }
-        roots.settle();
-        let data = known.clone().map(|node| node.data.key());
-        let mut loose = Self { named_inside: data.filter(|bid| !roots.free(*bid)).collect(), ..Self::default() };
+        let mut loose = Self::default();
         let mut claimed = Vec::new();
         for node in known {
             roots.named.extend([node.data.key(), node.subnodes.key()]);
@@ -80,11 +76,10 @@ impl Loose {
         }
         roots.settle();
         for root in std::mem::take(&mut roots.data_trees) {
-            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
-            else {
-                continue;
-            };
-            loose.take(reader, survey, root, first)?;
+            let data = if roots.free(root) { survived(reader.data(root))? } else { None };
+            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
+                loose.take(reader, survey, root, first)?;
+            }
         }
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
             if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
