@@ -3,6 +3,8 @@
 //! Outlook does not clear what it frees ([MS-PST] 2.6.1), so an item that was deleted stands in the file like any other;
 //! only these two know the difference.
 
+use std::collections::HashMap;
+
 use crate::damage::Result;
 use crate::format::amap;
 use crate::format::btree::BlockEntry;
@@ -18,6 +20,8 @@ use super::survey::{FoundBlock, Survey};
 pub(super) struct Live {
     /// What the block B-tree lists, ascending by id.
     listed: Vec<BlockPlace>,
+    /// How many entries name each block that more than one does.
+    shared: HashMap<Bid, u16>,
     /// Ids of which it lists nothing any more.
     lost: Ranges,
     maps: Vec<Option<Vec<u8>>>,
@@ -30,7 +34,8 @@ const UNREFERENCED: u16 = 1;
 impl Live {
     /// Reads what stands of the block B-tree and of the allocation maps.
     pub(super) fn read(ndb: &Ndb, root: BlockRef) -> Result<Self> {
-        let mut live = Self { listed: Vec::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
+        let mut live =
+            Self { listed: Vec::new(), shared: HashMap::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
         ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
             Part::Lost(_, from, to) => live.lost.push(from, to),
             Part::Blocks(entries) => live.take(entries),
@@ -44,7 +49,17 @@ impl Live {
     }
 
     fn take(&mut self, entries: &[BlockEntry]) {
-        self.listed.extend(entries.iter().filter(|entry| entry.references > UNREFERENCED).map(place_of));
+        let used = || entries.iter().filter(|entry| entry.references > UNREFERENCED);
+        self.listed.extend(used().map(place_of));
+        // What a damaged page counts stands in its own hole, and is not to be relied on.
+        let sound = used().filter(|entry| !self.lost.contains(entry.block.bid.key().0));
+        let names = sound.map(|entry| (entry.block.bid.key(), entry.references.saturating_sub(UNREFERENCED)));
+        self.shared.extend(names.filter(|(_, names)| *names > 1));
+    }
+
+    /// How many nodes and blocks name a block, by the block B-tree; 0 or 1 is told of none.
+    pub(super) fn names_of(&self, bid: Bid) -> Option<u16> {
+        self.shared.get(&bid.key()).copied()
     }
 
     /// What the block B-tree lists.

@@ -20,6 +20,8 @@ use super::survey::Survey;
 pub(super) struct Loose {
     pub(super) objects: Vec<Object>,
     pub(super) subnodes: Vec<Subnodes>,
+    /// Data of known nodes that blocks name too.
+    pub(super) named_inside: HashSet<Bid>,
 }
 
 /// A subnode tree that no block names.
@@ -60,7 +62,7 @@ impl Loose {
     pub(super) fn find<'n>(
         reader: &Ndb,
         survey: &Survey,
-        known: impl Iterator<Item = &'n NodeEntry>,
+        known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
     ) -> Result<Self> {
         let mut roots = Roots::default();
@@ -68,7 +70,9 @@ impl Loose {
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
             roots.take(reader, place.bid)?;
         }
-        let mut loose = Self::default();
+        roots.settle();
+        let data = known.clone().map(|node| node.data.key());
+        let mut loose = Self { named_inside: data.filter(|bid| !roots.free(*bid)).collect(), ..Self::default() };
         let mut claimed = Vec::new();
         for node in known {
             roots.named.extend([node.data.key(), node.subnodes.key()]);

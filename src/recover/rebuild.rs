@@ -25,8 +25,18 @@ use super::survey::Survey;
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
 
+/// Ids for copies of messages of which only a count tells begin here.
+const COUNTED: u32 = 0x0780_0000;
+/// How many of these are shown.
+const COUNTED_MAX: usize = 10_000;
+
 /// How many folders are tried for a table.
 const FOLDERS_TRIED: usize = 64;
+
+/// Whether this is a copy of a message of which only a count tells: how many nodes share its block.
+pub fn is_counted(nid: Nid) -> bool {
+    nid.kind() == NodeType::MESSAGE && nid.index() >= COUNTED
+}
 
 /// Nodes under construction.
 struct Rebuild<'a> {
@@ -60,6 +70,7 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live)
     rebuild.folders()?;
     rebuild.tables()?;
     rebuild.messages()?;
+    rebuild.counted(live, &loose.named_inside);
     Ok(rebuild.nodes.into_values().collect())
 }
 
@@ -288,6 +299,28 @@ impl Rebuild<'_> {
             self.give(Nid::new(NodeType::MESSAGE, NAMELESS.saturating_add(number)), index, Nid::default());
         }
         Ok(())
+    }
+
+    /// Adds the messages of which nothing is left but the count of those that share a block.
+    ///
+    /// Copies of a message have one data block, and the block B-tree tells how many name it ([MS-PST] 2.2.2.7.7.3): as many
+    /// as are missing stood in pages that are lost, each the same to the letter.
+    fn counted(&mut self, live: &Live, named_inside: &HashSet<Bid>) {
+        let mut users: BTreeMap<Bid, (usize, NodeEntry)> = BTreeMap::new();
+        for node in self.nodes.values().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE) {
+            let (count, _) = users.entry(node.data.key()).or_insert((0, *node));
+            *count = count.saturating_add(1);
+        }
+        users.retain(|bid, _| !named_inside.contains(bid));
+        let lost = |(bid, (known, node)): (&Bid, &(usize, NodeEntry))| {
+            let lost = usize::from(live.names_of(*bid)?).saturating_sub(*known);
+            Some(std::iter::repeat_n(*node, lost))
+        };
+        let lost = users.iter().filter_map(lost).flatten().take(COUNTED_MAX);
+        for (index, node) in (COUNTED..).zip(lost) {
+            let nid = Nid::new(NodeType::MESSAGE, index);
+            self.nodes.insert(nid, NodeEntry { nid: nid.into(), parent: Nid::default(), ..node });
+        }
     }
 
     /// Gives rows that are left the blocks of nodes of which theirs are copies.

@@ -1,7 +1,7 @@
 //! Extended attributes: what a document's name cannot hold.
 
 use super::ino::{Ino, Object, Slot};
-use super::recovered::ORPHAN_ORIGIN;
+use super::recovered::orphan_origin;
 use super::{Tree, object};
 use crate::damage::Result;
 use crate::format::id::Nid;
@@ -31,7 +31,7 @@ impl Tree {
             Object::Folder(nid) | Object::StandIn(nid) => self.folder_xattrs(nid),
             Object::Lost(nid) => {
                 let mut set = self.folder_xattrs(nid)?;
-                set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
+                set.push(("user.pst.origin", orphan_origin(nid).to_owned()));
                 Ok(set)
             }
             Object::Found(index) => self.found_xattrs(index),
@@ -60,7 +60,7 @@ impl Tree {
         };
         let mut set = self.item_xattrs(&self.store, Some(slot.nid), &item)?;
         if slot.orphaned {
-            set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
+            set.push(("user.pst.origin", orphan_origin(slot.nid).to_owned()));
         }
         Ok(set)
     }
