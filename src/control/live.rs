@@ -48,7 +48,7 @@ impl Live {
     }
 
     pub(super) fn repair(&self, order: &Order, number: u64, task: &Task) -> Verdict {
-        let mut mender = Mender::new(number, "repair", self.path.clone());
+        let mut mender = Mender::new(number, order.verb(), self.path.clone());
         let mut begun = false;
         let mut tell = |told: Told<'_>| {
             task.found(u64::from(matches!(told, Told::Scan(Event::Finding(_)))));

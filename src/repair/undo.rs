@@ -65,8 +65,8 @@ fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result
         (None, Some(kept)) if kept.to_string_lossy().starts_with('.') => beside(store, &kept.to_string_lossy()),
         (None, Some(kept)) => kept.clone(),
         (None, None) => {
-            return Err(Error::NotFound(
-                "a repair to take back (the log beside the store names none); '--from BAK' names what was kept,".into(),
+            return Err(Error::Unsupported(
+                "there is no repair to take back: the log beside the store names none; '--from BAK' names what was kept".into(),
             ));
         }
     };
