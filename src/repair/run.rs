@@ -120,7 +120,7 @@ pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell
 
 /// Refuses what [`run`] would refuse, as far as that can be known without reading the store.
 pub fn check(path: &Path, order: &Order) -> Result<()> {
-    OpenOptions::new().read(true).write(true).open(path)?;
+    check_writable(path)?;
     if !order.force && !disk::open(path, Access { mmap: false })?.is_local() {
         return Err(Error::Unsupported(
             "lies on a network's file system, where a repair in place may be cut off; use '--output NEW', or '--force'".into(),
@@ -135,9 +135,15 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
     }
 }
 
+/// Refuses a file that cannot be written.
+pub fn check_writable(path: &Path) -> Result<()> {
+    OpenOptions::new().read(true).write(true).open(path)?;
+    Ok(())
+}
+
 /// Takes the last repair back, alone with the store.
 pub fn take_back(path: &Path, from: Option<&Path>, force: bool, held: Held<'_>, progress: &Progress) -> Result<Undone> {
-    OpenOptions::new().read(true).write(true).open(path)?;
+    check_writable(path)?;
     let _alone = Alone::with(path, held)?;
     own(held, path, || undo(path, from, force, progress))
 }
