@@ -4,14 +4,17 @@
 //! has had enough. Whoever shows it reads [`Progress::state`]. Both may happen on any number of threads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::damage::{Error, Result};
 
-/// The progress of one task.
+/// The progress of one task; a clone is of the same task.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Inner>);
+
 #[derive(Debug, Default)]
-pub struct Progress {
+struct Inner {
     phase: Mutex<Option<(&'static str, Instant)>>,
     done: AtomicU64,
     total: AtomicU64,
@@ -32,37 +35,37 @@ pub struct State {
 impl Progress {
     /// Begins a phase of `total` bytes.
     pub fn begin(&self, phase: &'static str, total: u64) -> Result<()> {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some((phase, Instant::now()));
-        self.done.store(0, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some((phase, Instant::now()));
+        self.0.done.store(0, Ordering::Relaxed);
+        self.0.total.store(total, Ordering::Relaxed);
         self.check()
     }
 
     /// Counts bytes as done; [`Error::Cancelled`] where the user asked to stop.
     pub fn add(&self, bytes: u64) -> Result<()> {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
+        self.0.done.fetch_add(bytes, Ordering::Relaxed);
         self.check()
     }
 
     /// [`Error::Cancelled`] where the user asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.0.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the task to stop, within a second.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// How long the present phase takes already.
     pub fn elapsed(&self) -> Duration {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
     }
 
     /// How far it has come.
     pub fn state(&self) -> State {
-        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or("", |(phase, _)| phase);
-        State { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }
+        let phase = self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or("", |(phase, _)| phase);
+        State { phase, done: self.0.done.load(Ordering::Relaxed), total: self.0.total.load(Ordering::Relaxed) }
     }
 }
 
