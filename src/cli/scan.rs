@@ -179,7 +179,7 @@ fn one(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, sinks: &
 fn look(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, prefix: &str, sinks: &mut Sinks) -> Result<Outcome, Stop> {
     let source = Source::find(file)?;
     let raw = source.raw()?;
-    let store = source.opened();
+    let store = source.opened(args.quiet);
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());
     let about = About { file: file.to_owned(), size_bytes: source.bytes(), format };
     let (scribe, head) = Scribe::begin(number, "scan", &about);

@@ -29,6 +29,7 @@ use crate::format::Format;
 use crate::format::cipher::Cipher;
 use crate::format::header::Header;
 use crate::format::id::{Bid, BlockRef, Ib};
+use crate::progress::Progress;
 
 use cache::Cache;
 
@@ -54,7 +55,7 @@ pub struct Ndb {
     io_failures: AtomicU64,
     /// What answers in place of the trees, once they turned out damaged.
     maps: OnceLock<Maps>,
-    rescue: Option<Rescue>,
+    rescue: Option<(Rescue, Arc<Progress>)>,
     rescuing: Mutex<()>,
 }
 
