@@ -69,8 +69,8 @@ fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result
         (None, Some(kept)) if kept.is_absolute() => kept.clone(),
         (None, Some(ending)) => beside(store, ending),
         (None, None) => {
-            return Err(Error::NotFound(
-                "a repair to take back (the log beside the store names none); '--from BAK' names what was kept,".into(),
+            return Err(Error::Unsupported(
+                "there is no repair to take back: the log beside the store names none; '--from BAK' names what was kept".into(),
             ));
         }
     };
