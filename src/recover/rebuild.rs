@@ -13,6 +13,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::tags;
 
 use super::live::Live;
@@ -56,9 +57,9 @@ pub(super) struct Known {
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
-pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live) -> Result<Vec<NodeEntry>> {
+pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Vec<NodeEntry>> {
     let all = || known.filled.iter().chain(&known.nodes);
-    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)))?;
+    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     pair(&mut loose);
     let mut objects = std::mem::take(&mut loose.objects);
     objects.sort_by_key(|object| object.data.key());

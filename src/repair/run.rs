@@ -168,7 +168,7 @@ impl Open {
     fn new(path: &Path) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, recover::Options::default().cache_bytes)?;
+        let store = recover::open_bytes(bytes, &recover::Options::default())?;
         Ok(Self { source, store })
     }
 }

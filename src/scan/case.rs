@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Report;
+use super::pool::Weight;
 use super::victim::Victims;
 use crate::damage::{Code, Finding, Place, Severity};
 use crate::format::id::Nid;
@@ -27,6 +28,12 @@ pub(super) struct Case {
     counts: BTreeMap<(Code, Severity), u64>,
     /// The highest version of a row in its tables.
     row_version: u32,
+}
+
+impl Weight for Case {
+    fn weight(&self) -> usize {
+        self.found.len()
+    }
 }
 
 #[derive(Debug)]
@@ -125,6 +132,16 @@ impl Case {
     /// How deep below the node we are.
     pub(super) const fn depth(&self) -> usize {
         self.below.len()
+    }
+
+    /// Whether nothing at all was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The highest version of a row in its tables.
+    pub(super) const fn row_version(&self) -> u32 {
+        self.row_version
     }
 
     /// Whether nothing that is an error was found.

@@ -91,6 +91,18 @@ impl<'a> PropertyCheck<'a> {
         }
     }
 
+    /// Whether a property is this very text: told without making a text of it, since most are what their rows say.
+    pub(in super::super) fn says(&self, key: Key, value: &Value) -> Result<bool> {
+        let (Value::Unicode(text), Some(record)) = (value, self.record(key)) else { return Ok(false) };
+        let at = Hnid(record.value.0);
+        let Some(hid) = at.hid().filter(|_| record.kind == PropType::UNICODE && !at.is_none()) else { return Ok(false) };
+        match self.check.heap().item(hid) {
+            Err(error) if error.is_io() => Err(error),
+            Err(_) => Ok(false),
+            Ok(item) => Ok(codec::entries::<u16>(self.check.heap().ndb().format(), &item, 2).eq(text.encode_utf16())),
+        }
+    }
+
     /// A 32-bit number.
     pub(in super::super) fn int(&self, key: Key) -> Option<i32> {
         match self.record(key)? {

@@ -35,11 +35,10 @@ pub(super) fn recipients(
             case.add(Code::Recipients, "");
             return Ok(None);
         };
-        let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
         let mut names = Names::default();
-        for (id, number) in found.rows {
-            if let Some(Some(row)) = survive(case, table.row_of(id, number))? {
-                recipient(case, &table, &row, &mut names)?;
+        for (id, number) in found.rows.iter().copied() {
+            if let Some(Some(row)) = survive(case, found.table.row_of(id, number))? {
+                recipient(case, &found.table, &row, &mut names)?;
             }
         }
         Ok(Some(names))

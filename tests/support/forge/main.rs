@@ -13,6 +13,7 @@
 mod audit;
 #[path = "mod.rs"]
 mod forge;
+mod measure;
 mod peers;
 
 use std::path::Path;
@@ -27,6 +28,8 @@ forge make RECIPE VARIANT PATH          the store that a recipe describes, such 
 forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge sum FILE                          how long it takes to read and sum a file with two threads
+forge requests FILE                     how often and how much of a store is read by a scan
 forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
@@ -37,6 +40,8 @@ fn main() {
         ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
         ["damaged", name, out] => damaged(name, Path::new(out)),
         ["big", path, options @ ..] => big(Path::new(path), options),
+        ["sum", file] => measure::sum(Path::new(file)),
+        ["requests", file] => measure::requests(Path::new(file)),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
