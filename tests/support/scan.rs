@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use pstfs::damage::{Finding, Severity, Verdict};
+use pstfs::damage::{Error, Finding, Severity, Verdict};
 use pstfs::disk::ReadAt;
 use pstfs::progress::Progress;
 use pstfs::recover;
 use pstfs::scan::{self, Event, Outcome};
+use pstfs::store::Store;
 
 /// All findings of a scan and how it ended.
 pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
     let file: Arc<dyn ReadAt> = Arc::new(bytes);
     let store = recover::open_source(Arc::clone(&file), 8 << 20);
+    scan_opened(&file, store.as_deref())
+}
+
+/// The same of a store that is open.
+pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Vec<Finding>, Outcome) {
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(&file, store.as_deref(), &Progress::default(), |event| {
+    let outcome = scan::scan(file, store, &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap().push(finding.clone());
         }

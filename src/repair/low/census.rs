@@ -520,6 +520,10 @@ impl<'a> Census<'a> {
             self.nids.cover(nid);
             let data = self.data(entry.data, Some(Owner { data: owner, nid }))?;
             let subnodes = self.subnodes(entry.subnodes, entry.data)?;
+            // A large value that is lost is not an empty one: whoever names it is to find nothing.
+            if nid.kind() == NodeType::LTP && (data, subnodes) == (Bid::NONE, Bid::NONE) && !entry.data.is_none() {
+                continue;
+            }
             kept.push(SubnodeEntry { data, subnodes, ..entry });
         }
         Ok(kept)
