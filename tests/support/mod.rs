@@ -16,5 +16,6 @@ pub mod copy;
 pub mod edit;
 pub mod forge;
 pub mod laws;
+pub mod place;
 pub mod scan;
 pub mod walk;
