@@ -130,6 +130,25 @@ fn what_only_a_damaged_head_hid_comes_back() {
     }
 }
 
+/// Ids of blocks are never given out twice, so what an old page tells of a message that is lost can be believed.
+#[test]
+fn a_lost_message_comes_back_from_free_space() {
+    let names = ["message-left-behind-its-page", "message-and-its-block-in-no-tree", "message-of-which-an-earlier-state-is-left"];
+    for name in names {
+        let base = forge::recipe("every-format");
+        for (format, cipher, bytes) in forge::damaged_all(name, &mut forge::store) {
+            let broken = laws(&bytes, Options::default());
+            assert!(broken.is_empty(), "{name} {}: {}", variant_name(format, cipher), broken.join("\n"));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            let after = documents(&mended(&bytes, &made));
+            for document in documents(&forge::store(format, cipher, &base)) {
+                let there = after.iter().any(|other| (&other.path, other.crc) == (&document.path, document.crc));
+                assert!(there, "{name} {}: {} {:?}", variant_name(format, cipher), document.path, made.low.steps);
+            }
+        }
+    }
+}
+
 /// Real stores: those that are healthy stay as they are, the others come out whole.
 #[test]
 fn real_stores_come_out_whole() {
