@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::low::{self, LowPlan};
 use super::mend;
-use crate::damage::{Code, Finding, Result, Severity};
+use crate::damage::{Code, Error, Finding, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::id::Nid;
+use crate::ndb::Ndb;
 use crate::ndb::write::{Prepared, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
@@ -100,7 +101,11 @@ fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
     let mut transaction = Transaction::begin(store.ndb())?;
     low::apply(&mut transaction, low)?;
     let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
-    let store = open_source(Arc::clone(&preview), CACHE_BYTES)?;
+    let store = match open_source(Arc::clone(&preview), CACHE_BYTES) {
+        // Its trees are whole now, but the nodes that every store has may not be: they are made in what follows.
+        Err(Error::Damaged(..) | Error::NotFound(_)) => Arc::new(Store::from_ndb(Arc::new(Ndb::open(Arc::clone(&preview), CACHE_BYTES)?))?),
+        opened => opened?,
+    };
     let found = Mutex::new(Vec::new());
     let outcome = scan::scan(&preview, Ok(&*store), &Progress::default(), |event| {
         if let Event::Finding(finding) = event {

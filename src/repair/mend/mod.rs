@@ -124,9 +124,9 @@ impl<'a> Mender<'a, '_> {
     /// A table as it is after the changes so far.
     fn table(&mut self, nid: Nid) -> Result<&mut Rows> {
         if !self.tables.contains_key(&nid) {
-            let is_there = |nid: Nid| Ok(self.ndb.node(nid)?.is_some());
+            let belongs = |object: Nid| outline::belongs(self.ndb, nid, object);
             let rows = match self.node(nid)? {
-                Some(node) => table::read(self.ndb, node, template(nid), &is_there)?.rows,
+                Some(node) => table::read(self.ndb, node, template(nid), &belongs)?.rows,
                 None => Rows { shape: template(nid).shape(self.ndb.format()), rows: BTreeMap::new() },
             };
             self.tables.insert(nid, rows);
