@@ -14,94 +14,23 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 use pstfs::disk::{Lock, Locking, ReadAt};
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
-use pstfs::ndb::write::{Journal, Prepared};
-use pstfs::recover;
-use pstfs::repair::{self, Options, Order, journal_of, plan, prepare};
+use pstfs::ndb::write::Journal;
+use pstfs::repair::{self, Order, journal_of};
 use support::forge;
-
-const PSTFS: &str = env!("CARGO_BIN_EXE_pstfs");
+use support::place::{PSTFS, Place, Small, code, err, out, run};
 
 /// Faults of different layers, each of which a repair puts right.
 const DAMAGED: [&str; 5] =
     ["allocation-map-crc-wrong", "block-count-too-low", "folder-miscounts", "message-without-a-row", "header-full-crc-wrong"];
-
-fn run(args: &[&str], place: &Path) -> Output {
-    Command::new("timeout").arg("120").arg(PSTFS).args(args).current_dir(place).stdin(Stdio::null()).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A folder with a store `a b.pst`.
-struct Place {
-    dir: tempfile::TempDir,
-    old: Vec<u8>,
-}
-
-impl Place {
-    fn new(case: &str) -> Self {
-        Self::with(forge::damaged(case))
-    }
-
-    fn with(old: Vec<u8>) -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap(), old };
-        fs::write(place.store(), &place.old).unwrap();
-        place
-    }
-
-    fn store(&self) -> PathBuf {
-        self.dir.path().canonicalize().unwrap().join("a b.pst")
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        fs::read(self.store()).unwrap()
-    }
-
-    /// `pstfs` with these words, and the store last.
-    fn pstfs(&self, args: &[&str]) -> Output {
-        run(&[args, &["a b.pst"]].concat(), self.dir.path())
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn state(&self) -> (SystemTime, Vec<u8>) {
-        (fs::metadata(self.store()).unwrap().modified().unwrap(), self.bytes())
-    }
-
-    /// The transaction that a repair would make.
-    fn prepared(&self) -> (Prepared, Arc<dyn ReadAt>) {
-        let source: Arc<dyn ReadAt> = Arc::new(self.old.clone());
-        let store = recover::open_source(Arc::clone(&source), 32 << 20).unwrap();
-        let (findings, _) = support::scan::scan(self.old.clone());
-        let plan = plan(&store, &findings, Options::default()).unwrap();
-        (prepare(&store, &plan).unwrap(), source)
-    }
-}
 
 #[test]
 fn a_repair_is_made_once_and_taken_back_to_the_byte() {
@@ -203,28 +132,6 @@ fn who_holds_the_store_is_named() {
         assert!(code(&output) == 8 && named, "{args:?}: {}", err(&output));
     }
     assert!(place.bytes() == place.old && place.names() == ["a b.pst"], "{:?}", place.names());
-}
-
-/// A file system of its own, of so many bytes; `None`, said aloud, where none can be mounted.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    fn new(bytes: usize) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "none"]).arg(dir.path()).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(dir));
-        }
-        eprintln!("skipped: no file system can be mounted");
-        None
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // What is left of it is unmounted with the machine.
-        let _ = Command::new("umount").arg(self.0.path()).output();
-    }
 }
 
 #[test]
@@ -345,125 +252,4 @@ fn a_repair_that_is_killed_leaves_the_old_store_or_the_repaired_one() {
         ends[usize::from(code(&undone) == 0)] += 1;
     }
     eprintln!("killed {} times: {} before anything was written, {} taken back", ends[0] + ends[1], ends[0], ends[1]);
-}
-
-// Mounted.
-
-/// A store that is mounted, for as long as this lives.
-struct Mounted {
-    place: Place,
-    point: PathBuf,
-}
-
-impl Mounted {
-    fn new(case: &str, options: &str) -> Option<Self> {
-        if let Err(error) = File::options().read(true).write(true).open("/dev/fuse") {
-            assert!(std::env::var_os("CI").is_none(), "/dev/fuse: {error}; the mount cannot be tested");
-            eprintln!("skipped: /dev/fuse: {error}");
-            return None;
-        }
-        let place = Place::new(case);
-        let point = place.dir.path().canonicalize().unwrap().join("mnt");
-        fs::create_dir(&point).unwrap();
-        let mounted = run(&["mount", "-o", options, "a b.pst", "mnt"], place.dir.path());
-        assert_eq!(code(&mounted), 0, "{}", err(&mounted));
-        Some(Self { place, point })
-    }
-
-    fn command(&self, command: &str) -> std::io::Result<()> {
-        fs::write(self.point.join(".control"), command)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.point.join(".scanlog")).unwrap()
-    }
-
-    fn ctl(&self, args: &[&str]) -> Output {
-        run(&[&["ctl", "mnt"], args].concat(), self.place.dir.path())
-    }
-
-    /// All files of the tree, and what they hold.
-    fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let found = Command::new("find").args([".", "-type", "f", "-name", "*.*ml"]).current_dir(&self.point).output().unwrap();
-        let mut names: Vec<String> = out(&found).lines().map(str::to_owned).collect();
-        names.sort();
-        names.into_iter().map(|name| (name.clone(), fs::read(self.point.join(&name)).unwrap())).collect()
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = run(&["umount", "-l", "mnt"], self.place.dir.path());
-    }
-}
-
-#[test]
-fn a_mounted_store_is_repaired_while_it_is_read() {
-    let Some(mounted) = Mounted::new("message-without-a-row", "names=nid") else { return };
-    let files = mounted.files();
-    let (name, bytes) = files.first().unwrap();
-    let mut open = File::open(mounted.point.join(name)).unwrap();
-    let mut begun = vec![0; 10];
-    open.read_exact(&mut begun).unwrap();
-    mounted.command("repair dry-run\n").unwrap();
-    assert!(mounted.log().contains("**Planning the repair\n  => ") && mounted.place.bytes() == mounted.place.old);
-    mounted.command("repair\n").unwrap();
-    assert!(mounted.log().ends_with("** End of job 2: Errors were repaired (exit 1)\n"), "{}", mounted.log());
-    open.read_to_end(&mut begun).unwrap();
-    assert!(begun == *bytes, "who has a file open reads on");
-    let state = fs::read_to_string(mounted.point.join(".control")).unwrap();
-    assert!(state.contains("verdict=Errors were repaired\nexit=1\n"), "{state}");
-    let log = fs::read_to_string(mounted.place.dir.path().join("a b.pst.repair.log")).unwrap();
-    assert!(log.ends_with("** End of job 2: Errors were repaired (exit 1)\n"), "{log}");
-    let after = mounted.files();
-    // What was an orphan says so, and is none any more.
-    let mut kept = files.iter().filter(|(name, _)| !name.contains("/Recovered/"));
-    assert!(kept.all(|file| after.contains(file)), "what could be read can be read, with the same bytes");
-    assert!(files.iter().any(|(name, _)| name.contains("/Orphaned/")) && !after.iter().any(|(name, _)| name.contains("/Orphaned/")));
-    let shown: Vec<_> = fs::read_dir(mounted.point.join("Inbox")).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    let listed = out(&run(&["ls", "-o", "names=nid", "a b.pst", "Inbox"], mounted.place.dir.path()));
-    assert_eq!(shown.len(), listed.lines().count(), "the mount shows what is in the file now: {shown:?} {listed}");
-    assert_eq!(code(&mounted.ctl(&["repair", "-q"])), 0, "there is nothing left to do");
-    assert_eq!(code(&mounted.ctl(&["undo", "-q"])), 0);
-    assert!(mounted.place.bytes() == mounted.place.old);
-    assert_eq!(mounted.files(), files);
-    assert_eq!(code(&mounted.ctl(&["repair", "-q", "--backup", "undo"])), 1);
-    assert!(mounted.place.names().contains(&"a b.pst.undo".to_owned()));
-}
-
-#[test]
-fn a_repair_of_a_mounted_store_is_refused_before_it_starts() {
-    let Some(mounted) = Mounted::new("folder-miscounts", "names=nid") else { return };
-    let errno = |command: &str| mounted.command(command).unwrap_err().raw_os_error().unwrap();
-    let kept = mounted.place.dir.path().join("kept");
-    fs::write(&kept, "mine").unwrap();
-    assert_eq!(errno(&format!("repair backup={}", kept.display())), 17, "EEXIST");
-    for unknown in ["repair now", "repairs", "repair backup=", "repair backup=relative", "undo now"] {
-        assert_eq!(errno(unknown), 22, "{unknown}: EINVAL");
-    }
-    let Locking::Held(other) = Lock::shared(&mounted.place.store()).unwrap() else { panic!("no locks here") };
-    assert_eq!((errno("repair"), errno("undo")), (16, 16), "EBUSY");
-    let refused = mounted.ctl(&["repair", "-q"]);
-    assert!(code(&refused) == 8 && err(&refused).contains(&format!("process {} (", std::process::id())), "{}", err(&refused));
-    let outside = mounted.place.pstfs(&["repair", "-q"]);
-    assert!(err(&outside).contains("mounted at ") && err(&outside).contains("/mnt; use 'pstfs ctl "), "{}", err(&outside));
-    drop(other);
-    let old = mounted.place.bytes();
-    thread::sleep(Duration::from_millis(20));
-    fs::write(mounted.place.store(), &old).unwrap();
-    assert_eq!(errno("repair"), 116, "ESTALE");
-    assert!(mounted.place.bytes() == mounted.place.old);
-}
-
-#[test]
-fn a_mount_for_reading_only_repairs_nothing() {
-    let Some(mounted) = Mounted::new("folder-miscounts", "ro") else { return };
-    for verb in ["repair", "undo"] {
-        let refused = mounted.ctl(&[verb, "-q"]);
-        assert!(code(&refused) == 8 && err(&refused).contains("mounted with 'ro'"), "{}", err(&refused));
-    }
-    assert_eq!(code(&mounted.ctl(&["scan", "-q"])), 0, "all else is done");
-    let outside = mounted.place.pstfs(&["repair", "-q"]);
-    assert_eq!(code(&outside), 8);
-    assert!(mounted.place.bytes() == mounted.place.old);
 }

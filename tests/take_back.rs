@@ -85,6 +85,43 @@ fn words(result: Result<impl std::fmt::Debug>) -> String {
 }
 
 #[test]
+fn a_backup_that_rotted_does_not_replace_the_store() {
+    let place = Place::new(Format::Unicode);
+    let kept = place.apply(&Backup::Full).unwrap().kept.path;
+    let repaired = place.bytes();
+    for spoil in [|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2), |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1] {
+        let mut bytes = place.old.clone();
+        spoil(&mut bytes);
+        fs::write(&kept, &bytes).unwrap();
+        for from in [None, Some(&*kept)] {
+            let refused = place.undo(from, false).unwrap_err().to_string();
+            assert!(refused.contains("is not what the store was"), "{refused}");
+            assert_eq!(place.bytes(), repaired);
+        }
+    }
+    fs::write(&kept, &place.old).unwrap();
+    place.undo(None, false).unwrap();
+    assert_eq!(place.bytes(), place.old);
+}
+
+#[test]
+fn a_backup_that_was_named_from_a_folder_is_found_from_any_folder() {
+    let place = Place::new(Format::Unicode);
+    let here = std::env::current_dir().unwrap();
+    let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let inside = place.folder.path().join("a b.pst.d");
+    fs::create_dir(&inside).unwrap();
+    for (number, folder) in [place.folder.path(), &inside].into_iter().enumerate() {
+        // Begins with a dot, as the ending of a file beside the store does.
+        let relative = Path::new(".").join(&up).join(folder.strip_prefix("/").unwrap()).join(format!("kept {number}%\n.pst"));
+        let applied = place.apply(&Backup::At(relative)).unwrap();
+        assert!(applied.kept.path.is_absolute());
+        assert_eq!(place.undo(None, false).unwrap().from, Some(applied.kept.path));
+        assert_eq!(place.bytes(), place.old);
+    }
+}
+
+#[test]
 fn every_byte_comes_back_from_each_kind_of_backup() {
     for format in Format::ALL {
         for keep in [Backup::Full, Backup::Undo] {

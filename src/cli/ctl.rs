@@ -24,6 +24,8 @@ const EXAMPLES: &str = "\
 Examples:
   pstfs ctl ~/mail scan              check the mounted store, see how far it is
   pstfs ctl ~/mail scan --detach     only start it; the mount goes on with it
+  pstfs ctl ~/mail repair --dry-run  what a repair would change
+  pstfs ctl ~/mail repair            repair the store; readers go on meanwhile
   pstfs ctl ~/mail wait              until the job has ended; its exit code
   pstfs ctl ~/mail status            the same as 'cat ~/mail/.control'";
 
@@ -46,11 +48,12 @@ pub struct Ctl {
     /// Only start the job, and print its number
     #[arg(long)]
     detach: bool,
-    /// For repair: only the plan, in the log; nothing is changed
-    #[arg(long, hide = true)]
+    /// For repair: change nothing, only put the plan into the log
+    #[arg(long)]
     dry_run: bool,
-    /// For repair: what to keep of the old store
-    #[arg(long, value_name = "full|undo|PATH", hide = true)]
+    /// For repair: what to keep of the old store: full (FILE.bak), undo (FILE.undo: only what is overwritten), or a path
+    /// for a copy
+    #[arg(long, value_name = "full|undo|PATH")]
     backup: Option<PathBuf>,
     /// JSON Lines on standard output; 'pstfs schema' describes them
     #[arg(long)]
@@ -67,10 +70,8 @@ enum Verb {
     /// Search the whole file for deleted items, and show them under Recovered
     Recover,
     /// Make the store whole while it stays mounted
-    #[value(hide = true)]
     Repair,
     /// Take the last repair back
-    #[value(hide = true)]
     Undo,
     /// Ask the running job to stop
     Cancel,

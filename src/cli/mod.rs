@@ -4,6 +4,7 @@
 //! when it is built, never before.
 
 mod bar;
+mod batch;
 mod carve;
 pub mod cat;
 pub mod ctl;
@@ -46,10 +47,11 @@ Examples:
   pstfs umount ~/mail                take it away again
   pstfs info outlook.pst             what it is, what is in it, its health
   pstfs scan outlook.pst             find all that is wrong with it
+  pstfs repair outlook.pst           make it whole, with a way back
   pstfs ls -l outlook.pst Inbox      the same tree without a mount
   pstfs export outlook.pst mail      write all of it out as files
 
-Nothing is ever written to the store by looking.";
+Only repair and undo ever write to a store.";
 
 /// Show Outlook mail stores (PST, OST) as folders of .eml, .ics and .vcf files
 #[derive(Debug, Parser)]
@@ -69,9 +71,7 @@ enum Verb {
     Cat(cat::Cat),
     Export(Box<export::Export>),
     Scan(scan::Scan),
-    #[command(hide = true)]
     Repair(repair::Repair),
-    #[command(hide = true)]
     Undo(undo::Undo),
     Inspect(inspect::Inspect),
     Schema(schema::Schema),

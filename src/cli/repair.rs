@@ -1,21 +1,19 @@
 //! `pstfs repair`: make a damaged store whole, with a way back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::bar::{Bar, Unit};
+use super::batch::{Batch, One, Sinks};
 use super::exit::Exit;
-use super::interrupt::on_interrupt;
 use super::json::{self, Found, Record};
 use super::out::{Failure, Stop};
-use super::scan::{Sinks, counts};
-use super::source::{Source, shown};
-use super::text;
+use super::scan::counts;
+use super::source::Source;
 use crate::control::{Fold, Mender};
 use crate::damage::Verdict;
-use crate::progress::Progress;
 use crate::repair::{self, Backup, Held, Order, Outcome, Told};
 use crate::scan::Event;
 
@@ -28,8 +26,9 @@ Examples:
                                           repairs a copy
   pstfs undo outlook.pst                  takes it back, byte for byte
 
-Exit codes: 0 nothing to do, 1 repaired, 4 something is left, 8 failed, 32
-cancelled; with --dry-run those of 'pstfs scan'. Of several files they are ORed.";
+Exit codes: 0 nothing to do, 1 repaired, 4 something is left, 8 failed or
+refused (the store is as it was), 16 usage, 32 cancelled; with --dry-run those
+of 'pstfs scan'. Of several FILEs the codes are ORed.";
 
 /// Make a damaged store whole, with a way back
 ///
@@ -41,7 +40,7 @@ pub struct Repair {
     /// Print what would be done, and change nothing
     #[arg(long, conflicts_with = "output")]
     dry_run: bool,
-    /// Put right what healthy stores have too
+    /// Also put right the oddities that healthy stores have
     #[arg(long)]
     thorough: bool,
     /// What to keep of the old store: full (FILE.bak), undo (FILE.undo: only what is overwritten), or a path for a copy
@@ -53,7 +52,7 @@ pub struct Repair {
     /// Repair in place on a network's file system, too; with --output make a store of any file
     #[arg(long)]
     force: bool,
-    /// Write the log to this file
+    /// Write the log to this file instead of standard output
     #[arg(long, value_name = "LOG")]
     log: Option<PathBuf>,
     /// JSON Lines on standard output; 'pstfs schema' describes them
@@ -81,40 +80,11 @@ pub fn run(args: &Repair) -> Result<Exit, Failure> {
     if args.files.len() > 1 && (args.output.is_some() || matches!(args.backup, Backup::At(_))) {
         return Err(Failure::new(Exit::Usage, "--output and --backup PATH are for one FILE; 'pstfs repair --help' shows how it is used"));
     }
-    let progress = Arc::new(Progress::default());
-    let cancelled = Arc::clone(&progress);
-    on_interrupt(move || cancelled.cancel())?;
-    let mut sinks = Sinks::open(args.log.as_ref())?;
-    let mut codes = 0;
-    for (number, file) in (1..).zip(&args.files) {
-        let exit = match one(args, file, number, &progress, &mut sinks) {
-            Ok(exit) => exit,
-            Err(Stop::Gone) => return Ok(Exit::Done),
-            Err(Stop::Failed(failure)) => failure.tell(),
-        };
-        codes |= exit.code();
-    }
-    Ok(Exit::Mixed(codes))
+    Batch { files: &args.files, log: args.log.as_ref(), json: args.json }.each(|one, sinks| mend(args, one, sinks))
 }
 
-fn one(args: &Repair, file: &Path, number: u64, progress: &Arc<Progress>, sinks: &mut Sinks) -> Result<Exit, Stop> {
-    if args.json {
-        json::write(&mut sinks.out, &json::start(text::lossy(file)))?;
-    }
-    let mended = mend(args, file, number, progress, sinks);
-    let mended = mended.and_then(|verdict| sinks.flush().map(|()| verdict));
-    match mended {
-        Ok(verdict) => Ok(Exit::from(verdict)),
-        Err(Stop::Failed(failure)) if args.json => {
-            json::failed(&failure.message).iter().try_for_each(|record| json::write(&mut sinks.out, record))?;
-            sinks.out.flush()?;
-            Err(failure.into())
-        }
-        Err(stop) => Err(stop),
-    }
-}
-
-fn mend(args: &Repair, file: &Path, number: u64, progress: &Arc<Progress>, sinks: &mut Sinks) -> Result<Verdict, Stop> {
+fn mend(args: &Repair, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> {
+    let One { file, number, prefix, progress } = one;
     let source = Source::to_write(file)?;
     let order = Order {
         backup: args.backup.clone(),
@@ -124,9 +94,9 @@ fn mend(args: &Repair, file: &Path, number: u64, progress: &Arc<Progress>, sinks
         output: args.output.clone(),
     };
     // What is written stands where the links lead to.
-    let log_name = args.output.as_deref().unwrap_or(file).to_owned();
-    let prefix = if args.files.len() > 1 { format!("{}: ", shown(file)) } else { String::new() };
-    let mut teller = Teller { args, prefix, sinks, mender: Mender::new(number, "repair", log_name), fold: Fold::default(), stop: None };
+    let log_name = args.output.clone().unwrap_or_else(|| file.to_path_buf());
+    let mut teller =
+        Teller { args, prefix, sinks, mender: Mender::new(*number, order.verb(), log_name), fold: Fold::default(), stop: None };
     let bar = Bar::show(Arc::clone(progress), Unit::Bytes, args.quiet);
     let result = repair::run(source.real(), &order, Held::default(), progress, &mut |told| teller.told(told));
     drop(bar);
@@ -148,7 +118,7 @@ fn mend(args: &Repair, file: &Path, number: u64, progress: &Arc<Progress>, sinks
 /// Tells what happens as lines and as records.
 struct Teller<'a> {
     args: &'a Repair,
-    prefix: String,
+    prefix: &'a str,
     sinks: &'a mut Sinks,
     mender: Mender,
     fold: Fold,
@@ -166,7 +136,7 @@ impl Teller<'_> {
     }
 
     fn tell(&mut self, told: Told<'_>, lines: &str) -> Result<(), Stop> {
-        self.sinks.log(&self.prefix, lines, self.args.json)?;
+        self.sinks.log(self.prefix, lines, self.args.json)?;
         if self.args.json {
             self.records(told)?;
         } else if let Told::End(outcome) = told
@@ -184,7 +154,11 @@ impl Teller<'_> {
             Told::Scan(Event::Finding(finding)) if self.fold.takes(finding.code) => {
                 json::write(out, &Record::Finding(Box::new(Found::of(finding))))
             }
-            Told::Plan(plan) => plan.lines().try_for_each(|line| json::write(out, &Record::Change { what: line.trim().to_owned() })),
+            Told::Plan(plan) => {
+                let changes = plan.lines().filter_map(|line| line.strip_prefix("  "));
+                let mut changes = changes.map(|line| line.strip_prefix("=> ").unwrap_or(line).to_owned());
+                changes.try_for_each(|what| json::write(out, &Record::Change { what }))
+            }
             Told::Written(_) => {
                 self.fold = Fold::default();
                 Ok(())

@@ -1,23 +1,19 @@
 //! `pstfs scan`: find all that is wrong with a store, and change nothing.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
 use super::bar::{Bar, Unit};
+use super::batch::{Batch, One, Sinks};
 use super::exit::Exit;
-use super::interrupt::on_interrupt;
 use super::json::{self, Counts, Found, Record};
-use super::out::{self, Failure, Output, Stop, in_words};
+use super::out::{self, Failure, Stop, in_words};
 use super::report::Page;
 use super::source::{Source, shown};
-use super::text;
 use crate::control::{About, Fold, Scribe, by_severity};
 use crate::damage::{Code, Severity, Verdict};
-use crate::progress::Progress;
 use crate::scan::{self, Event, Outcome};
 
 const EXAMPLES: &str = "\
@@ -69,20 +65,7 @@ pub fn run(args: &Scan) -> Result<Exit, Failure> {
     if args.report.is_some() && args.files.len() > 1 {
         return Err(Failure::new(Exit::Usage, "--report makes a page of one FILE; 'pstfs scan --help' shows how it is used"));
     }
-    let progress = Arc::new(Progress::default());
-    let cancelled = Arc::clone(&progress);
-    on_interrupt(move || cancelled.cancel())?;
-    let mut sinks = Sinks::open(args.log.as_ref())?;
-    let mut codes = 0;
-    for (number, file) in (1..).zip(&args.files) {
-        let exit = match one(args, file, number, &progress, &mut sinks) {
-            Ok(exit) => exit,
-            Err(Stop::Gone) => return Ok(Exit::Done),
-            Err(Stop::Failed(failure)) => failure.tell(),
-        };
-        codes |= exit.code();
-    }
-    Ok(Exit::Mixed(codes))
+    Batch { files: &args.files, log: args.log.as_ref(), json: args.json }.each(|one, sinks| look(args, one, sinks))
 }
 
 fn explain(id: &str) -> Result<Exit, Failure> {
@@ -113,76 +96,14 @@ fn known() -> String {
     ranges.join(", ")
 }
 
-/// Where lines go.
-pub(super) struct Sinks {
-    pub(super) out: Output,
-    log: Option<(PathBuf, BufWriter<File>)>,
-}
-
-impl Sinks {
-    pub(super) fn open(log: Option<&PathBuf>) -> Result<Self, Failure> {
-        let log = log.map(|path| {
-            let file = File::create(path).map_err(|error| log_failed(path, &error))?;
-            Ok((path.clone(), BufWriter::new(file)))
-        });
-        Ok(Self { out: Output::new(), log: log.transpose()? })
-    }
-
-    /// Where to say how it ended, when the log itself goes to a file.
-    pub(super) const fn has_log(&self) -> bool {
-        self.log.is_some()
-    }
-
-    /// Writes lines of the log, each beginning with `prefix`.
-    pub(super) fn log(&mut self, prefix: &str, lines: &str, json: bool) -> Result<(), Stop> {
-        for line in lines.lines() {
-            match &mut self.log {
-                Some((path, file)) => writeln!(file, "{prefix}{line}").map_err(|error| log_failed(path, &error))?,
-                None if json => {}
-                None => self.out.line(&format!("{prefix}{line}"))?,
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn flush(&mut self) -> Result<(), Stop> {
-        if let Some((path, file)) = &mut self.log {
-            file.flush().map_err(|error| log_failed(path, &error))?;
-        }
-        self.out.flush()
-    }
-}
-
-fn log_failed(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("{}: cannot write the log: {}", shown(path), in_words(error)))
-}
-
-fn one(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, sinks: &mut Sinks) -> Result<Exit, Stop> {
-    // With several files each line says which one it is about.
-    let prefix = if args.files.len() > 1 { format!("{}: ", shown(file)) } else { String::new() };
-    if args.json {
-        json::write(&mut sinks.out, &json::start(text::lossy(file)))?;
-    }
-    let scanned = look(args, file, number, progress, &prefix, sinks);
-    let scanned = scanned.and_then(|outcome| sinks.flush().map(|()| outcome));
-    match scanned {
-        Ok(outcome) => Ok(Exit::from(outcome.verdict)),
-        Err(Stop::Failed(failure)) if args.json => {
-            json::failed(&failure.message).iter().try_for_each(|record| json::write(&mut sinks.out, record))?;
-            sinks.out.flush()?;
-            Err(failure.into())
-        }
-        Err(stop) => Err(stop),
-    }
-}
-
-fn look(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, prefix: &str, sinks: &mut Sinks) -> Result<Outcome, Stop> {
+fn look(args: &Scan, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> {
+    let One { file, number, prefix, progress } = one;
     let source = Source::find(file)?;
     let raw = source.raw()?;
-    let store = source.opened();
+    let store = source.opened(args.quiet);
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());
-    let about = About { file: file.to_owned(), size_bytes: source.bytes(), format };
-    let (scribe, head) = Scribe::begin(number, "scan", &about);
+    let about = About { file: file.to_path_buf(), size_bytes: source.bytes(), format };
+    let (scribe, head) = Scribe::begin(*number, "scan", &about);
     let page = args.report.as_ref().map(|path| (path, Page::new(about)));
     let teller = Mutex::new(Teller { args, prefix, sinks, scribe, fold: Fold::default(), page, stop: None });
     teller.lock().unwrap_or_else(PoisonError::into_inner).lines(&head);
@@ -200,7 +121,7 @@ fn look(args: &Scan, file: &Path, number: u64, progress: &Arc<Progress>, prefix:
     teller.end(&outcome)?;
     match (&outcome.verdict, &outcome.error) {
         (Verdict::Failed, Some(error)) => Err(source.broken(error).into()),
-        _ => Ok(outcome),
+        (verdict, _) => Ok(*verdict),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::job::{Jobs, Task};
 use super::log::Log;
-use super::{Mender, Refusal, Repairs, Show, scribe};
+use super::{Instead, Mender, Refusal, Repairs, Show, scribe};
 use crate::damage::{Error, Result, Verdict};
 use crate::disk::Lock;
 use crate::recover;
@@ -48,13 +48,13 @@ impl Live {
     }
 
     pub(super) fn repair(&self, order: &Order, number: u64, task: &Task) -> Verdict {
-        let mut mender = Mender::new(number, "repair", self.path.clone());
+        let mut mender = Mender::new(number, order.verb(), self.path.clone());
         let mut begun = false;
         let mut tell = |told: Told<'_>| {
             task.found(u64::from(matches!(told, Told::Scan(Event::Finding(_)))));
             if matches!(told, Told::Written(_)) {
                 // What is committed is shown at once, before it is scanned again.
-                self.show();
+                self.show(self.instead());
             }
             let lines = mender.told(told);
             self.write(&lines, &mut begun);
@@ -65,7 +65,7 @@ impl Live {
         match result {
             Ok(outcome) => outcome.scan.verdict,
             Err(error) => {
-                self.show_if_written();
+                self.show_if_written(self.instead());
                 self.fail(number, &error, &mut begun)
             }
         }
@@ -76,9 +76,10 @@ impl Live {
         let mut mender = Mender::new(number, "undo", self.path.clone());
         let store = Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner));
         self.write(&mender.told(Told::Begin(store.ndb().file_bytes(), store.ndb().format().name())), &mut begun);
+        let instead = self.instead();
         let undone = repair::take_back(&self.path, None, false, self.held(), &task.progress);
         self.let_go();
-        self.show_if_written();
+        self.show_if_written(instead);
         match undone {
             Ok(undone) => {
                 self.write(&scribe::undone(number, &undone), &mut begun);
@@ -121,15 +122,20 @@ impl Live {
         self.repairs.get()?.0.lock.as_ref()
     }
 
+    /// What shows the store anew, made while the present state of it can still be read.
+    fn instead(&self) -> Option<Instead> {
+        self.repairs.get().map(|(_, show)| show())
+    }
+
     /// Opens the store anew and shows it in place of the old one.
-    fn show(&self) {
-        let Some((repairs, show)) = self.repairs.get() else { return };
+    fn show(&self, instead: Option<Instead>) {
+        let (Some((repairs, _)), Some(instead)) = (self.repairs.get(), instead) else { return };
         let opened = recover::bytes(&self.path, repairs.options.mmap, Some(&repairs.own))
-            .and_then(|bytes| recover::open_bytes(bytes, repairs.options.cache_bytes));
+            .and_then(|bytes| recover::open_bytes(bytes, &repairs.options));
         match opened {
             Ok(store) => {
                 *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&store);
-                show(store);
+                instead(store);
             }
             // What was shown before stays; a second mount tells what is wrong.
             Err(error) => tracing::error!("the repaired store cannot be opened: {error}"),
@@ -137,9 +143,9 @@ impl Live {
     }
 
     /// Shows the store anew if anything was written to it.
-    fn show_if_written(&self) {
+    fn show_if_written(&self, instead: Option<Instead>) {
         if self.repairs.get().is_some_and(|(repairs, _)| repairs.own.was_used()) {
-            self.show();
+            self.show(instead);
         }
     }
 }

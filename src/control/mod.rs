@@ -143,8 +143,13 @@ fn order(line: &str) -> Option<Order> {
     }
 }
 
-/// Shows a store in place of the one that was shown before; whoever shows it gives it.
-pub type Show = Box<dyn Fn(Arc<Store>) + Send + Sync>;
+/// Shows another state of a store in place of the one that is shown; whoever shows it gives it.
+///
+/// The call reads what the change takes of the present state, which an undo cuts; the change itself is what it gives.
+pub type Show = Box<dyn Fn() -> Instead + Send + Sync>;
+
+/// Shows this store.
+pub type Instead = Box<dyn FnOnce(Arc<Store>)>;
 
 /// What it takes to repair a store that is shown.
 #[derive(Debug)]
@@ -276,6 +281,7 @@ impl Control {
     fn undo(&self) -> Result<u64, Refusal> {
         let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.live()?;
+        repair::check_writable(&live.path).map_err(|error| refusal(&error))?;
         live.allow(&self.store())?;
         live.start(&self.jobs, "undo", |live, number, task| live.undo(number, task))
     }

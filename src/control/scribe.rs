@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::About;
 use crate::damage::{Code, Error, Finding, Result, Severity, Verdict};
-use crate::repair::{self, Recovered, Told, Undone};
+use crate::repair::{self, Before, Recovered, Told, Undone};
 use crate::scan::{Counts, Event, Outcome, Tally};
 
 /// The most lines of one job's log.
@@ -69,6 +69,11 @@ impl Scribe {
 
     /// The last lines: counts, what was not listed, and the verdict.
     pub fn end(&self, outcome: &Outcome) -> String {
+        self.end_of(outcome, None)
+    }
+
+    /// The same after a repair, with what the store held before it.
+    fn end_of(&self, outcome: &Outcome, before: Option<Before>) -> String {
         let mut text = String::new();
         for (code, folded) in self.fold.folded() {
             // Writing to a string cannot fail.
@@ -81,6 +86,7 @@ impl Scribe {
         }
         text.push_str(&counted(&outcome.counts));
         text.push_str(&tallied(&outcome.tally));
+        text.push_str(&before.map(compared).unwrap_or_default());
         let verdict = outcome.verdict;
         let _ = writeln!(text, "** End of job {}: {} (exit {})", self.job, verdict.text(), verdict.exit_code());
         text
@@ -128,7 +134,7 @@ impl Mender {
                      **Scanning the repaired store\n"
                 )
             }
-            Told::End(outcome) => self.scribe.end(&outcome.scan),
+            Told::End(outcome) => self.scribe.end_of(&outcome.scan, outcome.before),
         }
     }
 }
@@ -225,6 +231,15 @@ fn counted(counts: &Counts) -> String {
         let _ = writeln!(text, "**   {} {} {count}: {}", severity.mark(), code.id(), code.title());
     }
     text
+}
+
+/// What a repaired store held before.
+fn compared(before: Before) -> String {
+    let Before { tally: Tally { folders, folders_healthy, items, items_healthy }, moved } = before;
+    format!(
+        "** Before the repair: {folders} folders seen, {folders_healthy} healthy; {items} items seen, {items_healthy} healthy\n\
+         ** Moved to Lost and Found: {moved}\n"
+    )
 }
 
 fn tallied(tally: &Tally) -> String {

@@ -99,7 +99,7 @@ impl Pstfs {
             return self.attributes(INodeNo(ino.0));
         }
         let attributes = self.tree().lookup(Ino(parent.0), name).map_err(refused)?;
-        Ok((self.owner.attr(&attributes), KEEP))
+        Ok((self.owner.attr(&attributes), self.keep(attributes.ino)))
     }
 
     /// What `stat` shows, and how long that holds.
@@ -115,9 +115,15 @@ impl Pstfs {
             }
             Node::Tree(ino) => {
                 let attributes = self.tree().attributes(ino).map_err(refused)?;
-                Ok((self.owner.attr(&attributes), KEEP))
+                Ok((self.owner.attr(&attributes), self.keep(ino)))
             }
         }
+    }
+
+    /// How long the kernel may keep a document's length. It has one for all who read it: while someone reads an older
+    /// state it asks each time, and is told what holds for who asks.
+    fn keep(&self, ino: Ino) -> Duration {
+        if self.handles.has_other(ino, &self.tree()) { ASK_AGAIN } else { KEEP }
     }
 
     /// What `fstat` shows: of a document of an older state its own length, which its reader goes by.
@@ -146,7 +152,11 @@ impl Pstfs {
                 let tree = self.tree();
                 let document = tree.open(ino).map_err(refused)?;
                 // The kernel keeps one copy of what an inode holds: that is for those who have an older state open.
-                let keep = if self.handles.has_other(ino, &tree) { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
+                let keep = match () {
+                    () if self.handles.has_other(ino, &tree) => FopenFlags::FOPEN_DIRECT_IO,
+                    () if self.handles.is_outdated(ino) => FopenFlags::empty(),
+                    () => FopenFlags::FOPEN_KEEP_CACHE,
+                };
                 (Open::Document(Document { ino, tree, document }), keep | FopenFlags::FOPEN_NOFLUSH)
             }
         };
@@ -250,6 +260,12 @@ impl Pstfs {
 
     /// Lets a handle go.
     pub(super) fn close(&self, handle: FileHandle) {
+        if let Some(Open::Document(open)) = self.handles.find(handle).as_deref()
+            && !Arc::ptr_eq(&open.tree, &self.tree())
+        {
+            // What was read through it since another tree is shown lies in the kernel's one copy of the document.
+            self.handles.outdate(open.ino);
+        }
         self.handles.remove(handle);
     }
 

@@ -1,8 +1,8 @@
 //! What is open: the answers to an opened file or folder stay the same until it is closed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fuser::FileHandle;
 
@@ -68,6 +68,8 @@ impl Folder {
 pub(super) struct Handles {
     last: AtomicU64,
     open: RwLock<HashMap<u64, Arc<Open>>>,
+    /// Documents of which the kernel may keep bytes of an older state, read by one who had it open then.
+    outdated: Mutex<HashSet<Ino>>,
 }
 
 impl Handles {
@@ -87,6 +89,16 @@ impl Handles {
     pub(super) fn has_other(&self, ino: Ino, tree: &Arc<Tree>) -> bool {
         let is_other = |open: &Arc<Open>| matches!(&**open, Open::Document(open) if open.ino == ino && !Arc::ptr_eq(&open.tree, tree));
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().any(is_other)
+    }
+
+    /// Whether the kernel is to drop what it kept of a document; asked once, by who opens it.
+    pub(super) fn is_outdated(&self, ino: Ino) -> bool {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).remove(&ino)
+    }
+
+    /// Notes that the kernel may keep bytes of an older state of a document.
+    pub(super) fn outdate(&self, ino: Ino) {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).insert(ino);
     }
 
     /// Lets a handle go.

@@ -87,9 +87,12 @@ fn search(shown: Arc<Shown>, notifier: Notifier) -> Search {
 
 /// Shows another state of the store.
 fn show(shown: Arc<Shown>, notifier: Notifier) -> Show {
-    Box::new(move |store| match shown.tree().again(store) {
-        Ok(tree) => shown.replace(Arc::new(tree), &notifier),
-        Err(error) => tracing::error!("the repaired store cannot be shown: {error}"),
+    Box::new(move || {
+        let (shown, notifier, names) = (Arc::clone(&shown), notifier.clone(), shown.names());
+        Box::new(move |store| match shown.tree().again(store) {
+            Ok(tree) => shown.replace(Arc::new(tree), names, &notifier),
+            Err(error) => tracing::error!("the repaired store cannot be shown: {error}"),
+        })
     })
 }
 

@@ -1,11 +1,15 @@
 //! The tree that a mount shows, and what the kernel must forget when another takes its place.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fuser::{INodeNo, Notifier};
 
-use crate::tree::{Ino, Tree};
+use crate::tree::{Ino, Listing, Tree};
+
+/// The entries of folders, by folder.
+pub(super) type Names = HashMap<Ino, Arc<Listing>>;
 
 /// The tree that is shown. A request takes it once, so that its answer is of one state of the store.
 #[derive(Debug)]
@@ -22,14 +26,24 @@ impl Shown {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// All names that the kernel may know.
+    pub(super) fn names(&self) -> Names {
+        let tree = self.tree();
+        tree.listed().into_iter().filter_map(|folder| Some((folder, tree.list(folder).ok()?))).collect()
+    }
+
     /// Shows another tree, and tells the kernel. Never to be called by a thread that answers the kernel: it may have to
     /// wait for answers that are under way.
-    pub(super) fn replace(&self, new: Arc<Tree>, notifier: &Notifier) {
+    ///
+    /// `names` were read before the old tree lost what it was read from.
+    pub(super) fn replace(&self, new: Arc<Tree>, mut names: Names, notifier: &Notifier) {
         let old = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&new));
-        for (folder, listing) in old.listed() {
+        for folder in old.listed() {
             forget(notifier, folder);
             let now = new.list(folder).ok();
-            for entry in &listing.entries {
+            // Names of a folder that was listed since then are at hand.
+            let Some(was) = names.remove(&folder).or_else(|| old.list(folder).ok()) else { continue };
+            for entry in &was.entries {
                 forget(notifier, entry.ino);
                 let same = now.as_ref().and_then(|now| now.find(&entry.name)).is_some_and(|now| now.ino == entry.ino);
                 if !same {

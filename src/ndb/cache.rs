@@ -71,14 +71,6 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         value
     }
 
-    /// All that is kept, in no order.
-    pub fn kept(&self) -> Vec<(K, Arc<V>)>
-    where
-        K: Clone,
-    {
-        self.lock().entries.iter().map(|(key, (value, _))| (key.clone(), Arc::clone(value))).collect()
-    }
-
     /// Forgets all that is kept.
     pub fn clear(&self) {
         let mut inner = self.lock();

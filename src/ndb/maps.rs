@@ -28,6 +28,7 @@ impl From<BlockPlace> for BlockEntry {
 pub struct Maps {
     blocks: Vec<BlockPlace>,
     nodes: Vec<NodeEntry>,
+    names: Option<NodeEntry>,
 }
 
 impl Maps {
@@ -37,14 +38,25 @@ impl Maps {
         blocks.dedup_by_key(|place| place.bid.key());
         nodes.sort_by_key(|node| node.nid.nid);
         nodes.dedup_by_key(|node| node.nid.nid);
-        Self { blocks, nodes }
+        Self { blocks, nodes, names: None }
     }
 
     /// The same blocks, and these nodes; of several of one id the first counts.
     #[must_use]
     pub fn with_nodes(self, nodes: Vec<NodeEntry>) -> Self {
         let Self { nodes, .. } = Self::new(Vec::new(), nodes);
-        Self { blocks: self.blocks, nodes }
+        Self { nodes, ..self }
+    }
+
+    /// The same maps, and an earlier state of the map of named properties.
+    #[must_use]
+    pub fn with_names(self, names: Option<NodeEntry>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// An earlier state of the map of named properties, where the present one is damaged.
+    pub const fn names(&self) -> Option<&NodeEntry> {
+        self.names.as_ref()
     }
 
     /// The blocks, ascending by id.

@@ -11,6 +11,7 @@
 mod block;
 pub mod cache;
 mod data;
+mod doubt;
 mod maps;
 mod open;
 mod page;
@@ -29,6 +30,7 @@ use crate::format::Format;
 use crate::format::cipher::Cipher;
 use crate::format::header::Header;
 use crate::format::id::{Bid, BlockRef, Ib};
+use crate::progress::Progress;
 
 use cache::Cache;
 use recent::Recent;
@@ -55,7 +57,7 @@ pub struct Ndb {
     recent: Recent,
     notes: Arc<Notes>,
     io_failures: AtomicU64,
-    rescue: Option<Rescue>,
+    rescue: Option<(Rescue, Arc<Progress>)>,
     rescued: Arc<Rescued>,
 }
 

@@ -74,7 +74,7 @@ impl Ndb {
     pub fn beside(&self, source: Arc<dyn ReadAt>, cache_bytes: usize) -> Self {
         let parts = Parts { format: self.format, header: self.header.clone(), cipher: self.cipher };
         let (notes, rescued) = (Arc::clone(&self.notes), Arc::clone(&self.rescued));
-        Self { notes, rescued, rescue: self.rescue, ..Self::assemble(source, self.file_bytes, parts, cache_bytes) }
+        Self { notes, rescued, rescue: self.rescue.clone(), ..Self::assemble(source, self.file_bytes, parts, cache_bytes) }
     }
 
     fn assemble(source: Arc<dyn ReadAt>, file_bytes: u64, parts: Parts, cache_bytes: usize) -> Self {

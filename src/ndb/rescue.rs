@@ -9,9 +9,10 @@ use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec;
 use crate::format::heap::{HEAP_SIGNATURE, HeapHeader};
 use crate::format::id::{BlockRef, Nid};
+use crate::progress::Progress;
 
 /// Who finds what the damaged trees of a database named: given by the layer that searches files.
-pub type Rescue = fn(&Ndb) -> Result<Maps>;
+pub type Rescue = fn(&Ndb, &Progress) -> Result<Maps>;
 
 /// What answers in place of the trees, once they turned out damaged.
 #[derive(Debug, Default)]
@@ -40,9 +41,9 @@ pub enum Part<'a> {
 }
 
 impl Ndb {
-    /// Lets this function find what damaged trees named, as soon as damage is met.
-    pub fn rescue_with(&mut self, rescue: Rescue) {
-        self.rescue = Some(rescue);
+    /// Lets this function find what damaged trees named, as soon as damage is met; `progress` tells when that is.
+    pub fn rescue_with(&mut self, rescue: Rescue, progress: Arc<Progress>) {
+        self.rescue = Some((rescue, progress));
     }
 
     /// Whether one can begin by the header: both roots are what it names, and the root folder is where they say.
@@ -81,12 +82,12 @@ impl Ndb {
         if !matches!(error, Error::Damaged(..)) {
             return Ok(None);
         }
-        let Some(rescue) = self.rescue else { return Ok(self.maps()) };
+        let Some((rescue, progress)) = &self.rescue else { return Ok(self.maps()) };
         let _making = self.rescued.making.lock().unwrap_or_else(PoisonError::into_inner);
         match self.maps() {
             Some(maps) => Ok(Some(maps)),
             None => {
-                let maps = rescue(self)?;
+                let maps = rescue(self, progress)?;
                 Ok(Some(self.rescued.maps.get_or_init(|| maps)))
             }
         }

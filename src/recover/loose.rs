@@ -10,6 +10,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::tags;
 
 use super::object::{Object, cell, digest};
@@ -64,10 +65,13 @@ impl Loose {
         survey: &Survey,
         known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
+        progress: &Progress,
     ) -> Result<Self> {
         let mut roots = Roots::default();
         let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
+        progress.begin("Putting together what was found", places.iter().map(|place| u64::from(place.size)).sum())?;
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
+            progress.add(place.size.into())?;
             roots.take(reader, place.bid)?;
         }
         roots.settle();
@@ -80,13 +84,13 @@ impl Loose {
         }
         roots.settle();
         for root in std::mem::take(&mut roots.data_trees) {
-            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
-            else {
-                continue;
-            };
-            loose.take(reader, survey, root, first)?;
+            let data = if roots.free(root) { survived(reader.data(root))? } else { None };
+            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
+                loose.take(reader, survey, root, first)?;
+            }
         }
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
+            progress.add(place.size.into())?;
             if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
                 loose.take(reader, survey, place.bid, place.bid)?;
             }

@@ -1,7 +1,9 @@
 //! A worked-out transaction, made durable in its store with everything kept that could be lost.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,16 +32,17 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
     let journal = journal_of(store);
     refuse_leftovers(store, &journal, keep)?;
     require_room(&prepared, store)?;
-    // Reads all of it once: known before anything is written, the digest holds wherever the repair is cut off.
-    let after = State::of(&prepared.preview(source)?, progress)?;
+    // Known before anything is written, the digests hold wherever the repair is cut off.
+    let (before, after) = State::of_both(&*source, &prepared.preview(Arc::clone(&source))?, progress)?;
     let kept = match keep {
         Backup::Full => backup::copy(store, None, progress)?,
-        Backup::At(path) => backup::copy(store, Some(path), progress)?,
+        // The way back must be found from any folder.
+        Backup::At(path) => backup::copy(store, Some(&std::path::absolute(path)?), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
     record::append(store, log)?;
-    Record::Repaired(name_of(&kept.path, store), after).append(store)?;
+    Record::Repaired { kept: name_of(&kept.path, store)?, before, after }.append(store)?;
     // From here on nobody can stop it: half a commit helps no one.
     let journal_file = new_file(&journal, store)?;
     let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
@@ -120,7 +123,9 @@ fn new_file(path: &Path, store: &Path) -> Result<WritableFile> {
 }
 
 /// How the record names what was kept: by its ending where it stands beside the store, so that both can be moved.
-fn name_of(kept: &Path, store: &Path) -> PathBuf {
-    let (kept_name, store_name) = (kept.to_string_lossy(), store.to_string_lossy());
-    kept_name.strip_prefix(&*store_name).map_or_else(|| kept.to_owned(), PathBuf::from)
+fn name_of(kept: &Path, store: &Path) -> io::Result<PathBuf> {
+    let (kept, store) = (std::path::absolute(kept)?, std::path::absolute(store)?);
+    let ending = kept.as_os_str().as_bytes().strip_prefix(store.as_os_str().as_bytes());
+    let ending = ending.filter(|ending| ending.starts_with(b".") && !ending.contains(&b'/'));
+    Ok(ending.map_or_else(|| kept.clone(), |ending| OsStr::from_bytes(ending).into()))
 }

@@ -15,7 +15,7 @@ mod record;
 mod run;
 mod undo;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub use crate::ndb::write::{Committed, Recovered, journal_of};
@@ -24,12 +24,12 @@ pub use backup::{Backup, Kept};
 pub use fresh::{Fresh, fresh_skeleton};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
-pub use run::{Held, Order, Outcome, Told, check, run, take_back};
+pub use run::{Before, Held, Order, Outcome, Told, check, check_writable, run, take_back};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.
-fn beside(store: &Path, ending: &str) -> PathBuf {
+fn beside(store: &Path, ending: impl AsRef<OsStr>) -> PathBuf {
     let mut name = OsString::from(store);
-    name.push(ending);
+    name.push(ending.as_ref());
     name.into()
 }

@@ -191,21 +191,28 @@ impl Plan {
         self.low.steps.len().saturating_add(self.steps.len())
     }
 
+    /// How many things go to `Lost and Found`.
+    pub fn moved(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.deed, Deed::Rescue(_) | Deed::Stub(..))).count()
+    }
+
     /// The plan in words and numbers: a line for each change, totals, what is left, and how much of the free space is
     /// written over, from which something could have been recovered.
     pub fn told(&self, prepared: &Prepared) -> String {
         let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
         lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
-        lines.push(format!("{} changes", lines.len()));
+        lines.push(format!("-- Planned: {} changes; {}", lines.len(), prepared.in_numbers()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
-            lines.push(format!("{} findings are left as they are", self.left.len()));
+            lines.push(format!("-- Left as they are: {} findings", self.left.len()));
         }
         let (ranges, bytes) =
             prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));
         lines.push(match ranges {
-            0 => "no free space of the store is written over".to_owned(),
-            _ => format!("{bytes} bytes of free space in {ranges} places are written over: what could be recovered from them is gone then"),
+            0 => "-- No free space of the store is written over".to_owned(),
+            _ => format!(
+                "-- {bytes} bytes of free space in {ranges} places are written over: what could be recovered from them is gone then"
+            ),
         });
         lines.join("\n") + "\n"
     }

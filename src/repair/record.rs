@@ -3,9 +3,12 @@
 //! `FILE.repair.log` is for people; lines that begin with [`MARK`] are for [`undo`](super::undo), too. The last of them
 //! counts.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -34,9 +37,15 @@ pub struct State {
 /// How far a repair or its undoing came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// The store was repaired, or is being repaired: what was kept, as the ending of a file beside the store or a whole
-    /// path, and what the store is afterwards.
-    Repaired(PathBuf, State),
+    /// The store was repaired, or is being repaired.
+    Repaired {
+        /// What was kept, as the ending of a file beside the store or a whole path.
+        kept: PathBuf,
+        /// What the store was before.
+        before: State,
+        /// What it is afterwards.
+        after: State,
+    },
     /// What was kept is being put back.
     Undoing(PathBuf),
     /// There is nothing to take back.
@@ -46,8 +55,23 @@ pub enum Record {
 impl State {
     /// Reads all of a file.
     pub fn of(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
+        progress.begin("Reading the store", source.len()?)?;
+        Self::read(source, progress)
+    }
+
+    /// Reads all of two files, side by side.
+    pub(super) fn of_both(one: &dyn ReadAt, other: &dyn ReadAt, progress: &Progress) -> Result<(Self, Self)> {
+        progress.begin("Reading the store", one.len()?.saturating_add(other.len()?))?;
+        let (one, other) = thread::scope(|scope| {
+            let other = scope.spawn(|| Self::read(other, progress));
+            (Self::read(one, progress), other.join())
+        });
+        let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((one?, other?))
+    }
+
+    fn read(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
         let len = source.len()?;
-        progress.begin("Reading the store", len)?;
         let (mut digest, mut offset) = (Sha256::new(), 0_u64);
         let mut piece = vec![0; PIECE_BYTES];
         while offset < len {
@@ -60,6 +84,10 @@ impl State {
         }
         let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { len, sha256 })
+    }
+
+    fn parse(len: &str, sha256: &str) -> Option<Self> {
+        Some(Self { len: len.parse().ok()?, sha256: sha256.to_owned() })
     }
 }
 
@@ -83,8 +111,12 @@ impl Record {
 
     fn line(&self) -> String {
         match self {
-            Self::Repaired(kept, after) => format!("repaired len={} sha256={} kept={}", after.len, after.sha256, kept.display()),
-            Self::Undoing(kept) => format!("undoing kept={}", kept.display()),
+            Self::Repaired { kept, before, after } => {
+                let (len, sha256) = (after.len, &after.sha256);
+                let kept = escaped(kept);
+                format!("repaired len={len} sha256={sha256} was_len={} was_sha256={} kept={kept}", before.len, before.sha256)
+            }
+            Self::Undoing(kept) => format!("undoing kept={}", escaped(kept)),
             Self::Undone => "undone".into(),
         }
     }
@@ -93,17 +125,43 @@ impl Record {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
             "undone" => Some(Self::Undone),
-            "undoing" => Some(Self::Undoing(rest.strip_prefix("kept=")?.into())),
+            "undoing" => Some(Self::Undoing(unescaped(rest.strip_prefix("kept=")?)?)),
             "repaired" => {
-                let mut fields = rest.splitn(3, ' ');
-                let len = fields.next()?.strip_prefix("len=")?.parse().ok()?;
-                let sha256 = fields.next()?.strip_prefix("sha256=")?.to_owned();
-                let kept = fields.next()?.strip_prefix("kept=")?.into();
-                Some(Self::Repaired(kept, State { len, sha256 }))
+                let mut fields = rest.splitn(5, ' ');
+                let mut field = |name| fields.next()?.strip_prefix(name);
+                let after = State::parse(field("len=")?, field("sha256=")?)?;
+                let before = State::parse(field("was_len=")?, field("was_sha256=")?)?;
+                Some(Self::Repaired { kept: unescaped(field("kept=")?)?, before, after })
             }
             _ => None,
         }
     }
+}
+
+/// A path in one line of text: what no line can hold is written as `%` and two hex digits.
+fn escaped(path: &Path) -> String {
+    let mut line = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '%' | '\0'..='\x1f' | '\x7f' => line.push_str(&format!("%{:02X}", u32::from(letter))),
+                _ => line.push(letter),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| line.push_str(&format!("%{byte:02X}")));
+    }
+    line
+}
+
+fn unescaped(line: &str) -> Option<PathBuf> {
+    let mut parts = line.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (byte, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(byte, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Some(OsString::from_vec(bytes).into())
 }
 
 /// Appends to a store's log, and syncs it.
@@ -126,7 +184,14 @@ mod tests {
         assert_eq!(Record::last(&store).unwrap(), None);
         let after = State::of(&b"abc".to_vec(), &Progress::default()).unwrap();
         assert_eq!(after.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        let records = [Record::Repaired("with a space.bak".into(), after), Record::Undoing(".bak".into()), Record::Undone];
+        let odd = PathBuf::from(OsString::from_vec(b"/a\nb/100% \xff.bak".to_vec()));
+        let before = State::of(&b"abcd".to_vec(), &Progress::default()).unwrap();
+        let records = [
+            Record::Repaired { kept: "with a space.bak".into(), before: before.clone(), after: after.clone() },
+            Record::Repaired { kept: odd, before, after },
+            Record::Undoing(".bak".into()),
+            Record::Undone,
+        ];
         for record in records {
             append(&store, "  => a line for people\n").unwrap();
             record.append(&store).unwrap();

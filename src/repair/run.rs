@@ -38,6 +38,13 @@ pub struct Order {
     pub output: Option<PathBuf>,
 }
 
+impl Order {
+    /// What is done, as a log tells it.
+    pub const fn verb(&self) -> &'static str {
+        if self.dry_run { "repair dry-run" } else { "repair" }
+    }
+}
+
 /// What one who has the store open already brings along.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Held<'a> {
@@ -73,8 +80,19 @@ pub struct Outcome {
     pub scan: scan::Outcome,
     /// How many changes there are.
     pub changes: usize,
+    /// What the store held before it was repaired; none where nothing was written.
+    pub before: Option<Before>,
     /// What was kept of the old store; none where nothing was written.
     pub kept: Option<Kept>,
+}
+
+/// What a store held before its repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Folders and items.
+    pub tally: scan::Tally,
+    /// How many of them were moved to `Lost and Found`.
+    pub moved: usize,
 }
 
 /// Who hears what happens, and gives the lines that the log is to hold of it.
@@ -102,7 +120,7 @@ pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell
 
 /// Refuses what [`run`] would refuse, as far as that can be known without reading the store.
 pub fn check(path: &Path, order: &Order) -> Result<()> {
-    OpenOptions::new().read(true).write(true).open(path)?;
+    check_writable(path)?;
     if !order.force && !disk::open(path, Access { mmap: false })?.is_local() {
         return Err(Error::Unsupported(
             "lies on a network's file system, where a repair in place may be cut off; use '--output NEW', or '--force'".into(),
@@ -117,9 +135,15 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
     }
 }
 
+/// Refuses a file that cannot be written.
+pub fn check_writable(path: &Path) -> Result<()> {
+    OpenOptions::new().read(true).write(true).open(path)?;
+    Ok(())
+}
+
 /// Takes the last repair back, alone with the store.
 pub fn take_back(path: &Path, from: Option<&Path>, force: bool, held: Held<'_>, progress: &Progress) -> Result<Undone> {
-    OpenOptions::new().read(true).write(true).open(path)?;
+    check_writable(path)?;
     let _alone = Alone::with(path, held)?;
     own(held, path, || undo(path, from, force, progress))
 }
@@ -144,7 +168,7 @@ impl Open {
     fn new(path: &Path) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, recover::Options::default().cache_bytes)?;
+        let store = recover::open_bytes(bytes, &recover::Options::default())?;
         Ok(Self { source, store })
     }
 }
@@ -156,7 +180,7 @@ impl Repair<'_> {
         self.begin(&open)?;
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), kept: None }))
+        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
@@ -174,11 +198,12 @@ impl Repair<'_> {
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
         let Some((plan, prepared)) = planned else {
             let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
-            return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, kept: None }));
+            return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, before: None, kept: None }));
         };
         let kept = self.write(&open, prepared, keep)?;
         drop(open);
-        let result = self.look_again(plan.len(), kept);
+        let before = Before { tally: scan.tally, moved: plan.moved() };
+        let result = self.look_again(plan.len(), before, kept);
         drop(alone);
         result
     }
@@ -204,7 +229,7 @@ impl Repair<'_> {
             Verdict::NoErrors | Verdict::Minor | Verdict::Errors => Verdict::Remain,
             other => other,
         };
-        Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, kept: None }))
+        Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, before: None, kept: None }))
     }
 
     fn begin(&mut self, open: &Open) -> Result<()> {
@@ -271,7 +296,7 @@ impl Repair<'_> {
     }
 
     /// Scans the result. The log is kept up whatever comes of it.
-    fn look_again(mut self, changes: usize, kept: Kept) -> Result<Outcome> {
+    fn look_again(mut self, changes: usize, before: Before, kept: Kept) -> Result<Outcome> {
         let scan = Open::new(&self.path).and_then(|open| self.scan(&open));
         let scan = match scan {
             Ok((scan, _)) => scan,
@@ -287,7 +312,7 @@ impl Repair<'_> {
             other => other,
         };
         let path = self.path.clone();
-        let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes, kept: Some(kept) };
+        let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes, before: Some(before), kept: Some(kept) };
         let lines = (self.tell)(Told::End(&outcome));
         self.log.push_str(&lines);
         record::append(&path, &self.log)?;

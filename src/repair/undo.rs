@@ -38,7 +38,11 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
     }
     let record = Record::last(store)?;
     let kept = kept_by(record.as_ref(), store, from)?;
-    let before = match changed(record.as_ref(), store, progress)? {
+    let what = match changed(record.as_ref(), store, progress)? {
+        None => spoiled(record.as_ref(), &kept, progress)?,
+        changed => changed,
+    };
+    let before = match what {
         None => None,
         Some(_) if force => Some(keep_present(store, progress)?),
         Some(what) => return Err(Error::Unsupported(what)),
@@ -57,16 +61,16 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
 /// Where the old bytes are kept.
 fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result<PathBuf> {
     let recorded = match record {
-        Some(Record::Repaired(kept, _) | Record::Undoing(kept)) => Some(kept),
+        Some(Record::Repaired { kept, .. } | Record::Undoing(kept)) => Some(kept),
         Some(Record::Undone) | None => None,
     };
     let kept = match (from, recorded) {
         (Some(from), _) => from.to_owned(),
-        (None, Some(kept)) if kept.to_string_lossy().starts_with('.') => beside(store, &kept.to_string_lossy()),
-        (None, Some(kept)) => kept.clone(),
+        (None, Some(kept)) if kept.is_absolute() => kept.clone(),
+        (None, Some(ending)) => beside(store, ending),
         (None, None) => {
-            return Err(Error::NotFound(
-                "a repair to take back (the log beside the store names none); '--from BAK' names what was kept,".into(),
+            return Err(Error::Unsupported(
+                "there is no repair to take back: the log beside the store names none; '--from BAK' names what was kept".into(),
             ));
         }
     };
@@ -81,7 +85,7 @@ fn changed(record: Option<&Record>, store: &Path, progress: &Progress) -> Result
     let after = match record {
         // It was begun already; what stands there is neither the one nor the other.
         Some(Record::Undoing(_)) => return Ok(None),
-        Some(Record::Repaired(_, after)) => after,
+        Some(Record::Repaired { after, .. }) => after,
         Some(Record::Undone) | None => {
             return Ok(Some("nothing tells what the store was after its repair; '--force' keeps the present file first".into()));
         }
@@ -95,6 +99,17 @@ fn changed(record: Option<&Record>, store: &Path, progress: &Progress) -> Result
         return Ok(None);
     };
     Ok(Some(format!("the store was changed since its repair: {what}; '--force' keeps the present file first")))
+}
+
+/// Why what was kept is not what the store was, in words. What holds only the bytes that were overwritten has a CRC.
+fn spoiled(record: Option<&Record>, kept: &Path, progress: &Progress) -> Result<Option<String>> {
+    let Some(Record::Repaired { before, .. }) = record else { return Ok(None) };
+    let old = WritableFile::open(kept)?;
+    if Journal::read_if_one(&old)?.is_some() || State::of(&old, progress)? == *before {
+        return Ok(None);
+    }
+    let kept = kept.display();
+    Ok(Some(format!("{kept} is not what the store was before its repair; '--force' puts it back and keeps the present file first")))
 }
 
 fn keep_present(store: &Path, progress: &Progress) -> Result<PathBuf> {

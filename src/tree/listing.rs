@@ -1,6 +1,6 @@
 //! What lies in a folder, and under which names.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::ino::{Ino, Object, Slot};
 use super::name::{Name, Unique};
@@ -78,6 +78,7 @@ impl Tree {
         }
         let listing = self.store.ndb().without_io_failure(|| self.make_listing(object(ino)?))?;
         let bytes = listing.memory_bytes();
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(ino);
         // What a search found appears as soon as it has ended.
         if ino == Object::Recovered.into() {
             return Ok(Arc::new(listing));

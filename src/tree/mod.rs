@@ -14,7 +14,7 @@ mod recovered;
 mod xattr;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use crate::convert::document::fetch;
@@ -126,6 +126,8 @@ pub struct Tree {
     store: Arc<Store>,
     view: View,
     listings: Cache<Ino, Listing>,
+    /// The folders that were ever listed; the listings themselves may be forgotten.
+    listed: Mutex<HashSet<Ino>>,
     documents: Cache<Ino, Rendered>,
     known: Mutex<HashMap<Ino, Known>>,
     orphans: OnceLock<Orphans>,
@@ -155,6 +157,7 @@ impl Tree {
             store,
             view,
             listings: Cache::keeping_newest(cache_bytes >> 1),
+            listed: Mutex::default(),
             documents: Cache::new(cache_bytes >> 1),
             known: Mutex::default(),
             orphans: OnceLock::new(),
@@ -173,9 +176,9 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The folders whose entries are remembered, and their entries.
-    pub fn listed(&self) -> Vec<(Ino, Arc<Listing>)> {
-        self.listings.kept()
+    /// The folders whose entries somebody asked for: of any other nobody can know a name.
+    pub fn listed(&self) -> Vec<Ino> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// The store.
@@ -239,12 +242,17 @@ impl Tree {
         file.rendered.document.read(&file.rendered.store, offset, len)
     }
 
-    /// The same, and whether some of it cannot be read and stands there as zeros.
+    /// The same, and whether some of it is damaged, or lost and stands there as zeros.
     pub fn read_telling(&self, file: &OpenFile, offset: u64, len: usize) -> Result<(Vec<u8>, bool)> {
         let missing = Cell::new(false);
         let bytes = file.rendered.document.read_with(offset, len, &|stream, offset, len| {
             let bytes = fetch(&file.rendered.store, stream, offset, len)?;
-            missing.set(missing.get() || bytes.len() < len);
+            let ndb = file.rendered.store.ndb();
+            let is_sound = match ndb.data(stream.data).and_then(|data| data.is_sound(ndb, offset, len)) {
+                Err(error) if error.is_io() => return Err(error),
+                sound => sound.unwrap_or(false),
+            };
+            missing.set(missing.get() || bytes.len() < len || !is_sound);
             Ok(bytes)
         })?;
         Ok((bytes, missing.get()))

@@ -15,5 +15,6 @@ pub mod census;
 pub mod copy;
 pub mod edit;
 pub mod forge;
+pub mod place;
 pub mod scan;
 pub mod walk;

@@ -207,6 +207,12 @@ impl Prepared {
         grown.saturating_add(u64::try_from(images).unwrap_or(u64::MAX)).saturating_add(JOURNAL_MARGIN_BYTES)
     }
 
+    /// What the commit writes, in numbers.
+    pub fn in_numbers(&self) -> String {
+        let grown = self.journal.as_ref().map_or(0, |journal| journal.new_len.saturating_sub(self.old_len));
+        format!("{} blocks and {} pages of the trees are written, the store grows by {grown} bytes", self.blocks.len(), self.pages.len())
+    }
+
     /// The ranges of the old file's free space that new things take, as offset and length: what could be recovered from
     /// them is gone after the commit.
     pub fn reused(&self) -> impl Iterator<Item = (u64, u64)> {

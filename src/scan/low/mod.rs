@@ -40,19 +40,19 @@ struct Low<'a> {
     report: &'a Report<'a>,
 }
 
-/// Runs the low passes over the bytes of a file.
-pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<()> {
+/// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
+pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
-    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(()) };
+    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
     let low = Low { file, format, header: &header, file_bytes, progress, report };
     header::check(&low);
     trees(&low)
 }
 
 /// The passes behind the header: each collects what the next ones need.
-fn trees(low: &Low<'_>) -> Result<()> {
+fn trees(low: &Low<'_>) -> Result<bool> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
     // How many pages a tree has shows when they are read.
     low.phase("Validating BBT", 0)?;
@@ -73,11 +73,12 @@ fn trees(low: &Low<'_>) -> Result<()> {
     walk.whole &= blocks_whole;
     walk.finish(low);
     let node_pages = walk.bytes.saturating_sub(block_pages);
-    trees::run(low, &walk, node_pages, &mut table)?;
+    trees::run(low, &walk, node_pages, &mut table, blocks_whole)?;
     let order = table.by_offset(low.file_bytes, low.progress)?;
     blocks::run(low, &table, &order, &mut walk.owned)?;
     nodes::run(low, &table, &mut nodes, nodes_whole)?;
-    maps::run(low, &table, &order, &walk.owned, walk.whole)
+    maps::run(low, &table, &order, &walk.owned, walk.whole)?;
+    Ok(walk.whole)
 }
 
 impl Low<'_> {

@@ -25,6 +25,7 @@ use pstfs::format::cipher::Cipher;
 const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
 forge make RECIPE VARIANT PATH          the store that a recipe describes, such as unicode-permute
+forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
 forge sum FILE                          how long it takes to read and sum a file with two threads
@@ -37,6 +38,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
         ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
+        ["damaged", name, out] => damaged(name, Path::new(out)),
         ["big", path, options @ ..] => big(Path::new(path), options),
         ["sum", file] => measure::sum(Path::new(file)),
         ["requests", file] => measure::requests(Path::new(file)),
@@ -49,6 +51,13 @@ fn main() {
 fn make(recipe: &Path, variant: &str, path: &Path) {
     let (format, cipher) = forge::variant(variant);
     std::fs::write(path, forge::store(format, cipher, &forge::Recipe::read(recipe))).expect("a file");
+}
+
+fn damaged(name: &str, out: &Path) {
+    for (format, cipher, bytes) in forge::damaged_all(name, &mut forge::store) {
+        let path = out.join(format!("{name}.{}.pst", forge::variant_name(format, cipher)));
+        std::fs::write(path, bytes).expect("a file");
+    }
 }
 
 fn big(path: &Path, options: &[&str]) {
