@@ -20,8 +20,9 @@ use std::sync::Arc;
 
 use pstfs::damage::Finding;
 use pstfs::disk::ReadAt;
+use pstfs::format::id::Nid;
 use pstfs::repair::{Options, plan};
-use pstfs::store::Store;
+use pstfs::store::{Store, tags};
 use support::forge::{self, Recipe, variant_name};
 use support::laws::{documents, laws, mended, open, serious};
 use support::scan::scan;
@@ -146,6 +147,18 @@ fn a_lost_message_comes_back_from_free_space() {
                 assert!(there, "{name} {}: {} {:?}", variant_name(format, cipher), document.path, made.low.steps);
             }
         }
+    }
+}
+
+/// Of the recipients only their names are left, in the message's own words.
+#[test]
+fn a_lost_list_of_recipients_is_made_anew() {
+    for (format, cipher, bytes) in forge::damaged_all("subnodes-of-a-message-lost", &mut forge::store) {
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let store = open(&mended(&bytes, &made));
+        let item = store.item(store.locate(Nid(0x20_0064)).unwrap()).unwrap();
+        let names: Vec<_> = item.recipients.iter().map(|one| one.text(tags::DISPLAY_NAME).unwrap_or_default()).collect();
+        assert_eq!(names, ["Bob Baker"], "{}", variant_name(format, cipher));
     }
 }
 

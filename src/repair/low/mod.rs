@@ -65,6 +65,15 @@ impl LowPlan {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Nodes that lose something of what lies in them.
+    pub fn torn(&self) -> BTreeSet<Nid> {
+        let torn = |step: &LowStep| match step.deed {
+            LowDeed::Block(_, nid, Mend::Cut) => Some(nid),
+            _ => None,
+        };
+        self.steps.iter().filter_map(torn).collect()
+    }
 }
 
 /// Works out what to change below the nodes, without changing anything.
