@@ -3,18 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use pstfs::damage::{Finding, Severity, Verdict};
+use pstfs::damage::{Error, Finding, Severity, Verdict};
 use pstfs::disk::ReadAt;
 use pstfs::progress::Progress;
 use pstfs::recover;
 use pstfs::scan::{self, Event, Outcome};
+use pstfs::store::Store;
 
 /// All findings of a scan and how it ended.
 pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
     let file: Arc<dyn ReadAt> = Arc::new(bytes);
     let store = recover::open_source(Arc::clone(&file), 8 << 20);
+    scan_of(&file, store.as_deref())
+}
+
+/// The store in these bytes, and all findings of a scan of it: what a repair plans with.
+pub fn scanned(bytes: Vec<u8>) -> (Arc<Store>, Vec<Finding>) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes);
+    let store = recover::open_source(Arc::clone(&file), 32 << 20).unwrap();
+    let (findings, _) = scan_of(&file, Ok(&store));
+    (store, findings)
+}
+
+fn scan_of(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Vec<Finding>, Outcome) {
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(&file, store.as_deref(), &Progress::default(), |event| {
+    let outcome = scan::scan(file, store, &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap().push(finding.clone());
         }
