@@ -262,23 +262,41 @@ fn folder_objects_of_zeros_hide_nothing() {
     each_shows_all("folder objects zero", |ndb, bytes| zero_nodes(ndb, bytes, &[NodeType::FOLDER]));
 }
 
+/// A store, and the same after a change, with the header of before.
+fn with_an_older_header(format: Format, cipher: Cipher) -> (Vec<u8>, Vec<u8>) {
+    let before = forged(format, cipher);
+    let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+    let mut change = Transaction::begin(&ndb).unwrap();
+    change.set_parent(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER).unwrap();
+    change.rebuild_maps();
+    let preview = change.preview().unwrap();
+    let mut after = vec![0; preview.len().unwrap() as usize];
+    preview.read_exact_at(&mut after, 0).unwrap();
+    after[..564].copy_from_slice(&before[..564]);
+    (before, after)
+}
+
 /// A header of before names roots that were freed since, and still stand.
 #[test]
 fn a_header_from_another_time_hides_nothing() {
     for (format, cipher) in VARIANTS {
-        let before = forged(format, cipher);
-        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
-        let mut change = Transaction::begin(&ndb).unwrap();
-        change.set_parent(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER).unwrap();
-        change.rebuild_maps();
-        let preview = change.preview().unwrap();
-        let mut after = vec![0; preview.len().unwrap() as usize];
-        preview.read_exact_at(&mut after, 0).unwrap();
-        let mut bytes = after;
-        bytes[..564].copy_from_slice(&before[..564]);
+        let (before, after) = with_an_older_header(format, cipher);
         // Both roots still stand: what the store was then is all there.
-        let then = documents(Arc::new(Store::open(Arc::new(before.clone()), 4 << 20).unwrap()));
-        assert!(salvaged(bytes).0 == then, "{format:?}: old roots that stand");
+        let then = documents(Arc::new(Store::open(Arc::new(before), 4 << 20).unwrap()));
+        assert!(salvaged(after).0 == then, "{format:?}: old roots that stand");
+    }
+}
+
+/// The roots that such a header names were written over since: the newest pages of both trees lead to all there is.
+#[test]
+fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {
+    for (format, cipher) in VARIANTS {
+        for trees in [&[BTree::Nodes][..], &[BTree::Blocks], &[BTree::Nodes, BTree::Blocks]] {
+            let (before, mut after) = with_an_older_header(format, cipher);
+            let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+            trees.iter().for_each(|tree| zero(&mut after, ndb.root(*tree).ib.0, format.layout().page_bytes));
+            shows_all(&format!("old header, roots of {trees:?} gone"), format, &before, after);
+        }
     }
 }
 
@@ -300,9 +318,10 @@ fn a_damaged_block_is_read_from_its_copy() {
     });
 }
 
-/// Copies of a message have one block: the count of its users tells how many there were when their nodes are gone.
+/// Copies of a message have one block: the count of its users tells how many there were when their nodes are gone. Each
+/// says that it is known by this count alone.
 #[test]
-fn copies_that_only_a_count_tells_of_are_shown() {
+fn copies_that_only_a_count_tells_of_are_shown_and_say_so() {
     for format in [Format::Ansi, Format::Unicode] {
         let whole = forged(format, Cipher::None);
         let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
@@ -323,9 +342,14 @@ fn copies_that_only_a_count_tells_of_are_shown() {
         for at in leaves.collect::<Vec<_>>() {
             zero(&mut bytes, at, format.layout().page_bytes);
         }
+        // The root has the first key of each leaf, of the lost one too.
+        let mut left = pages(&after, &bytes, BTree::Nodes);
+        left.retain(|at| *at != after.root(BTree::Nodes).ib.0);
+        let left = copies.iter().filter(|nid| left.iter().any(|at| names(&bytes, *at, **nid, format))).count();
         let (documents, _) = salvaged(bytes);
-        let body = documents.values().filter(|document| String::from_utf8_lossy(document).contains("X-Pstfs-Origin: orphaned"));
-        assert_eq!(body.count(), 40, "{format:?}");
+        let with = |field: &str| documents.values().filter(|document| String::from_utf8_lossy(document).contains(field)).count();
+        assert_eq!(with("X-Pstfs-Origin: orphaned"), 40, "{format:?}");
+        assert_eq!(with("X-Pstfs-Origin: orphaned; a copy of which only a count tells"), 40 - left, "{format:?}");
     }
 }
 

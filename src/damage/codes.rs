@@ -183,12 +183,12 @@ codes! {
     M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one it takes out the row";
     M04 RowCell Warning "a table's row tells something else than its object" => "copies it from the object";
     M05 FolderCounts Warning "a folder's counts differ from what it holds" => "counts anew";
-    M06 FolderName Note "a folder has no name" => "leaves it";
+    M06 FolderName Note "a folder has no name, or that of one beside it" => "leaves it";
     M07 MessageClass Error "a message has no class" => "sets IPM.Note";
     M08 MessageFlags Warning "a message's flags contradict what it is" => "corrects those that follow from the rest";
     M09 SubmitFlags Warning "a message's submit flags are set where none can be" => "clears them outside the outbox";
     M10 SubmitTime Warning "a sent message does not tell when" => "sets it from the delivery time or the headers";
-    M11 SearchKey Note "a message has no search key" => "sets one made from the message, when it writes the message; with --thorough everywhere";
+    M11 SearchKey Note "a message has no search key" => "sets one that says it was made by a repair, when it writes the message; with --thorough everywhere";
     M12 CreationTime Note "a message does not tell when it was made" => "sets it from its other times, when it writes the message; with --thorough everywhere";
     M13 ModificationTime Note "a message does not tell when it was last changed" => "sets it from its other times, when it writes the message; with --thorough everywhere";
     M14 MessageSize Note "a message's size is far from what it holds" => "computes it anew when it writes the message";
@@ -204,7 +204,7 @@ codes! {
     M24 NamedProperties Warning "the map of named properties is damaged" => "builds its index anew; no property gets another id";
     M25 PropertyUnnamed Note "a named property has no name in the map" => "leaves it";
     M26 ReceiveFolder Warning "the table of receive folders lacks a class or names no folder" => "points it to the inbox";
-    M27 SearchFolder Note "a search folder is not complete" => "empties it; Outlook searches again";
+    M27 SearchFolder Note "a search folder lists what does not exist" => "empties it; Outlook searches again";
     M28 ItemTwice Error "an item is listed twice" => "keeps it in the folder that the item names";
     M29 NameIndex Note "the index of named properties has an entry in the wrong place" => "builds the index anew";
     M30 DisplayNames Note "a message's display names differ from its recipients" => "leaves them";

@@ -123,8 +123,8 @@ impl Work<'_> {
             || self.tree.xattr(document.ino, "user.pst.damage").ok().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
         // Mail tells its damage itself.
         let damage = if document.format == Format::Eml { None } else { damage() };
-        let lacks = lacks.then(|| "something of it has no place in this kind of document".to_owned());
-        let missing = missing.then(|| "some of its data cannot be read and was replaced by zeros".to_owned());
+        let lacks = (lacks && damage.is_none()).then(|| "something of it has no place in this kind of document".to_owned());
+        let missing = missing.then(|| "some of its data are damaged, or lost and replaced by zeros".to_owned());
         [told, damage, lacks, missing].into_iter().flatten().collect()
     }
 }

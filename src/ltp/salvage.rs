@@ -31,7 +31,7 @@ impl<'a> Heap<'a> {
             match data.block(ndb, index) {
                 Err(error) if error.is_io() => return Err(error),
                 Err(_) => {}
-                Ok(block) => righted.extend(right(format, index, &block.data).map(|data| (index, Block { data }))),
+                Ok(block) => righted.extend(right(format, index, &block.data).map(|data| (index, Block { data, is_sound: false }))),
             }
         }
         let Some(first) = righted.get_mut(&0) else { return Ok(None) };

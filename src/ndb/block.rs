@@ -16,12 +16,16 @@ use crate::format::id::Bid;
 pub struct Block {
     /// The data.
     pub data: Vec<u8>,
+    /// Whether they are what was written, as far as the block's CRC tells.
+    pub is_sound: bool,
 }
 
 /// A block's data as stored: inflated, still encoded.
 pub(super) struct Stored {
     pub(super) data: Vec<u8>,
     /// Whether its CRC matches.
+    is_proven: bool,
+    /// Whether nothing speaks against it: some writers leave the CRC 0.
     is_sound: bool,
 }
 
@@ -33,16 +37,16 @@ impl Ndb {
             return Ok(block);
         }
         let entry = self.block_entry(bid)?;
-        let mut data = match self.verified_block(&entry) {
-            Ok(Stored { data, is_sound: true }) => data,
+        let Stored { mut data, is_sound, .. } = match self.verified_block(&entry) {
+            Ok(proven @ Stored { is_proven: true, .. }) => proven,
             Ok(doubtful) => self.sounder_block(&entry, doubtful)?,
-            Err(error) => self.copied_block(&entry, error)?.data,
+            Err(error) => self.copied_block(&entry, error)?,
         };
         if !key.is_internal() {
             self.cipher.decode(&mut data, entry.block.bid);
         }
         let bytes = data.len();
-        Ok(self.blocks.put(key, Block { data }, bytes))
+        Ok(self.blocks.put(key, Block { data, is_sound }, bytes))
     }
 
     /// The data of a block that is not where its entry says: ids are never given out twice, so a copy that stands
@@ -56,12 +60,12 @@ impl Ndb {
     }
 
     /// A copy whose CRC matches, of a block whose own does not; the block as it stands where there is none.
-    fn sounder_block(&self, entry: &BlockEntry, doubtful: Stored) -> Result<Vec<u8>> {
+    fn sounder_block(&self, entry: &BlockEntry, doubtful: Stored) -> Result<Stored> {
         let error = Error::Damaged(Code::BlockCrc, Place::block(entry.block.bid.0).at(entry.block.ib.0));
         match self.copied_block(entry, error) {
-            Ok(copy) if copy.is_sound => Ok(copy.data),
+            Ok(copy) if copy.is_proven => Ok(copy),
             Err(error) if error.is_io() => Err(error),
-            Ok(_) | Err(_) => Ok(doubtful.data),
+            Ok(_) | Err(_) => Ok(doubtful),
         }
     }
 
@@ -84,9 +88,9 @@ impl Ndb {
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;
         bytes.truncate(entry.size.into());
-        let is_sound = self.check(entry, &trailer, &bytes, place)?;
-        let data = if entry.size == entry.inflated { bytes } else { self.inflate(&bytes, entry, place)? };
-        Ok(Stored { data, is_sound })
+        let is_proven = self.check(entry, &trailer, &bytes, place)?;
+        let (data, is_whole) = if entry.size == entry.inflated { (bytes, true) } else { self.inflate(&bytes, entry, place)? };
+        Ok(Stored { data, is_proven, is_sound: is_whole && (is_proven || trailer.crc == 0) })
     }
 
     /// Whether the CRC matches; an error where this is not the block at all.
@@ -115,18 +119,19 @@ impl Ndb {
         Ok(crc == trailer.crc)
     }
 
-    /// Inflates a block of a 4K file. What comes before damage is kept, the rest is zeros.
-    fn inflate(&self, bytes: &[u8], entry: &BlockEntry, place: Place) -> Result<Vec<u8>> {
+    /// Inflates a block of a 4K file, and tells whether all of it came. What comes before damage is kept, the rest is zeros.
+    fn inflate(&self, bytes: &[u8], entry: &BlockEntry, place: Place) -> Result<(Vec<u8>, bool)> {
         let wanted = usize::from(entry.inflated);
         let mut data = inflate(bytes, wanted);
         if data.is_empty() {
             return Err(Error::Damaged(Code::BlockInflate, place));
         }
-        if data.len() != wanted {
+        let is_whole = data.len() == wanted;
+        if !is_whole {
             self.notes.add(Code::BlockInflate, place, format!("{} of {wanted} bytes", data.len()));
             data.resize(wanted, 0);
         }
-        Ok(data)
+        Ok((data, is_whole))
     }
 }
 

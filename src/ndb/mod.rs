@@ -11,6 +11,7 @@
 mod block;
 pub mod cache;
 mod data;
+mod doubt;
 mod maps;
 mod open;
 mod page;

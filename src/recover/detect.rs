@@ -7,7 +7,10 @@ use crate::format::cipher::Cipher;
 
 use super::survey::{FoundBlock, sound_blocks};
 
-/// How many places of a file are looked at, and how many bytes of each: small files are looked at whole.
+/// How much of a file's beginning is looked at whole: a store with few items has all its blocks in its first section, of
+/// 16 MB in 4K stores.
+const HEAD_BYTES: u64 = 64 << 20;
+/// How many places of the rest are looked at, and how many bytes of each.
 const SAMPLES: u64 = 128;
 const SAMPLE_BYTES: u64 = 1 << 16;
 
@@ -18,7 +21,8 @@ pub(super) fn format(source: &dyn ReadAt) -> Result<Option<Format>> {
     let mut best = None;
     let mut most = 0;
     for format in Format::ALL {
-        let places = std::iter::successors(Some(0_u64), |at| at.checked_add(stride)).take_while(|at| *at < file_bytes);
+        let next = |at: &u64| at.checked_add(if *at < HEAD_BYTES { SAMPLE_BYTES } else { stride });
+        let places = std::iter::successors(Some(0_u64), next).take_while(|at| *at < file_bytes);
         let count = places.map(|at| sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes))).sum::<usize>();
         if count > most {
             (best, most) = (Some(format), count);

@@ -81,7 +81,10 @@ impl History {
         let leaves = survey.pages.iter().rev().filter(|page| page.kind == PageKind::NODES && page.level == 0);
         for found in leaves {
             let mut bytes = vec![0; format.layout().page_bytes];
-            ndb.source().read_exact_at(&mut bytes, found.ib.0)?;
+            // One bad place ends nothing.
+            if ndb.source().read_exact_at(&mut bytes, found.ib.0).is_err() {
+                continue;
+            }
             let Ok(page) = Page::decode(format, &bytes) else { continue };
             let Ok(body) = BTreePage::decode(format, page.body) else { continue };
             let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 });

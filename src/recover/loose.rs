@@ -80,11 +80,10 @@ impl Loose {
         }
         roots.settle();
         for root in std::mem::take(&mut roots.data_trees) {
-            let Some(first) = roots.free(root).then(|| reader.data(root)).transpose()?.and_then(|data| Some(data.leaves().first()?.bid))
-            else {
-                continue;
-            };
-            loose.take(reader, survey, root, first)?;
+            let data = if roots.free(root) { survived(reader.data(root))? } else { None };
+            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
+                loose.take(reader, survey, root, first)?;
+            }
         }
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
             if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {

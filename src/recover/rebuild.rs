@@ -25,11 +25,18 @@ use super::survey::Survey;
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
 
-/// How many messages are shown of which nothing is known but that they share the blocks of others.
+/// Ids for copies of messages of which only a count tells begin here.
+const COUNTED: u32 = 0x0780_0000;
+/// How many of these are shown.
 const COUNTED_MAX: usize = 10_000;
 
 /// How many folders are tried for a table.
 const FOLDERS_TRIED: usize = 64;
+
+/// Whether this is a copy of a message of which only a count tells: how many nodes share its block.
+pub fn is_counted(nid: Nid) -> bool {
+    nid.kind() == NodeType::MESSAGE && nid.index() >= COUNTED
+}
 
 /// Nodes under construction.
 struct Rebuild<'a> {
@@ -300,19 +307,18 @@ impl Rebuild<'_> {
     /// as are missing stood in pages that are lost, each the same to the letter.
     fn counted(&mut self, live: &Live, named_inside: &HashSet<Bid>) {
         let mut users: BTreeMap<Bid, (usize, NodeEntry)> = BTreeMap::new();
-        for node in self.nodes.values() {
+        for node in self.nodes.values().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE) {
             let (count, _) = users.entry(node.data.key()).or_insert((0, *node));
             *count = count.saturating_add(1);
         }
-        users.retain(|bid, (_, node)| node.nid.nid.kind() == NodeType::MESSAGE && !named_inside.contains(bid));
+        users.retain(|bid, _| !named_inside.contains(bid));
         let lost = |(bid, (known, node)): (&Bid, &(usize, NodeEntry))| {
             let lost = usize::from(live.names_of(*bid)?).saturating_sub(*known);
             Some(std::iter::repeat_n(*node, lost))
         };
-        let lost: Vec<NodeEntry> = users.iter().filter_map(lost).flatten().take(COUNTED_MAX).collect();
-        let ids = (NAMELESS..).map(|index| Nid::new(NodeType::MESSAGE, index));
-        let ids: Vec<Nid> = ids.filter(|nid| !self.nodes.contains_key(nid)).take(lost.len()).collect();
-        for (nid, node) in ids.into_iter().zip(lost) {
+        let lost = users.iter().filter_map(lost).flatten().take(COUNTED_MAX);
+        for (index, node) in (COUNTED..).zip(lost) {
+            let nid = Nid::new(NodeType::MESSAGE, index);
             self.nodes.insert(nid, NodeEntry { nid: nid.into(), parent: Nid::default(), ..node });
         }
     }

@@ -118,10 +118,12 @@ fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header>
     source.read_exact_at(&mut bytes, 0)?;
     let stored = codec::decode::<Header>(format, &bytes).ok();
     let known = [Client::PST, Client::OST, Client::PAB];
-    let stored = stored.filter(|header| header.magic == MAGIC && known.contains(&header.client));
+    // The magic number is in no checksum: one that matches is as good a proof.
+    let is_header = |header: &Header| header.magic == MAGIC || header.faults(format, &bytes).crc_partial.is_none();
+    let stored = stored.filter(|header| is_header(header) && known.contains(&header.client));
     let mut header = match stored {
         Some(header) => header,
-        None => made_up(source.len()?),
+        None => made_up(format, source.len()?),
     };
     header.version = match Format::of_version(header.version) {
         Some(of) if of == format => header.version,
@@ -136,8 +138,10 @@ fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header>
 }
 
 /// A header that names nothing.
-fn made_up(file_bytes: u64) -> Header {
+fn made_up(format: Format, file_bytes: u64) -> Header {
     let nowhere = BlockRef::default();
+    // Nothing but an OST has pages of 4 KiB.
+    let client = if format == Format::Unicode4k { Client::OST } else { Client::PST };
     let root = Root {
         reserved: 0,
         file_eof: Ib(file_bytes),
@@ -154,7 +158,7 @@ fn made_up(file_bytes: u64) -> Header {
     Header {
         magic: MAGIC,
         crc_partial: 0,
-        client: Client::PST,
+        client,
         version: 0,
         version_client: 0,
         platform_create: 0,

@@ -13,10 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::damage::{Error, Result};
 use crate::disk::ReadAt;
 use crate::format::block::BlockTrailer;
-use crate::format::btree::BTreePage;
+use crate::format::btree::{BTreePage, NodeEntry};
 use crate::format::checksum;
 use crate::format::cipher::Cipher;
-use crate::format::codec;
+use crate::format::codec::{self, Field};
 use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
 use crate::format::id::{Bid, Ib};
 use crate::format::page::{Page, PageKind};
@@ -282,7 +282,10 @@ impl Window<'_> {
         let faults = page.faults(ib);
         let (crc_ok, signature_ok) = (faults.crc.is_none(), faults.signature.is_none());
         let body = BTreePage::decode(self.format, page.body).ok()?;
-        (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level: body.info.level, crc_ok, signature_ok })
+        // Entries of nodes are longer than those of inner pages: they stand in leaves, whatever the page says of its level.
+        let is_leaf = kind == PageKind::NODES && usize::from(body.info.entry_bytes) == NodeEntry::size(self.format);
+        let level = if is_leaf { 0 } else { body.info.level };
+        (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level, crc_ok, signature_ok })
     }
 }
 

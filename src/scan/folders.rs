@@ -10,6 +10,8 @@
 mod listing;
 mod units;
 
+use std::collections::HashSet;
+
 use super::bits::BitSet;
 use super::case::{Case, Fold};
 use super::object::look_up;
@@ -26,6 +28,8 @@ use units::{Done, Unit, Worker};
 
 /// How many rows are looked at by one worker before the next takes over.
 const ROWS_A_UNIT: usize = 32;
+/// How many names in one folder are compared.
+const NAMES_MAX: usize = 100_000;
 
 /// Runs the pass.
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
@@ -34,7 +38,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     context.progress.begin("Validating folders and messages", bytes)?;
     let victims = Victims::of(context.store);
     let worker = Worker { store: context.store, progress: context.progress, victims: &victims };
-    let mut told = Told { fold: Fold::new(context.report, &victims), context, unread: 0 };
+    let mut told = Told { fold: Fold::new(context.report, &victims), context, healthy: true, unread: 0, names: HashSet::new() };
     pool::in_order(
         |send| Feed { context, send, listed: Listed::default() }.all(&folders),
         |unit| worker.work(unit),
@@ -148,31 +152,48 @@ struct Unlisted {
 struct Told<'f, 'a> {
     fold: Fold<'f, 'a>,
     context: &'f Context<'a>,
+    /// Whether the folder itself has no error.
+    healthy: bool,
     /// Unread messages in the folder so far.
     unread: u64,
+    /// Names of the folders in it so far, as numbers.
+    names: HashSet<u64>,
 }
 
 impl Told<'_, '_> {
     fn take(&mut self, done: Done) {
-        let Done { folder, cases, items, folder_case, unread, counts } = done;
+        let Done { folder, cases, items, folder_case, unread, names, counts } = done;
         self.unread = self.unread.saturating_add(unread);
         for case in items {
             self.context.report.saw_item(case.nid(), case.is_healthy());
             self.fold.take(folder, case);
         }
         if let Some(case) = folder_case {
-            self.context.report.saw_folder(case.nid(), case.is_healthy());
+            self.healthy = case.is_healthy();
             self.fold.take(folder, case);
         }
         cases.into_iter().for_each(|case| self.fold.take(folder, case));
+        names.into_iter().for_each(|(nid, name)| self.name(folder, nid, name));
         if let Some(counts) = counts {
             self.end(folder, counts);
+        }
+    }
+
+    /// A folder in this one has a name: Outlook gives none that another has.
+    fn name(&mut self, folder: Nid, nid: Nid, name: u64) {
+        if self.names.len() < NAMES_MAX && !self.names.insert(name) {
+            let mut case = Case::of(nid);
+            case.add_at(Code::FolderName, case.place().property(0x3001), "a folder beside it has the same");
+            self.fold.take(folder, case);
         }
     }
 
     /// A folder ends: what it says of its tables against what they hold.
     fn end(&mut self, folder: Nid, counts: units::Counts) {
         let unread = std::mem::take(&mut self.unread);
+        self.names.clear();
+        let tables = [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE].map(|kind| folder.with_kind(kind));
+        self.context.report.saw_folder(folder, &tables, self.healthy);
         let mut case = Case::of(folder);
         for (told, counted, id, what) in [
             (counts.told_messages, counts.messages, 0x3602, "messages"),

@@ -71,15 +71,16 @@ pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Pr
 }
 
 fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
-    low::run(&**file, progress, report)?;
-    if let Ok(store) = store {
-        let notes = store.ndb().notes().findings();
-        notes.iter().filter(|note| note.code == Code::RepairCutOff).for_each(|note| report.add(note.code, note.place, &note.detail));
-    }
+    let whole = low::run(&**file, progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };
+            opened(&context, Code::RepairCutOff);
             for pass in OBJECT_PASSES {
+                // For a single block readers make maps too: there the block is told, and the trees are right.
+                if !whole {
+                    opened(&context, Code::MapsRebuilt);
+                }
                 survive(pass(&context), report)?;
             }
             row_versions(&context);
@@ -90,6 +91,14 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
         report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
     }
     Ok(())
+}
+
+/// Tells how the store was opened whose folders and items were looked at, where that was not as every other store.
+fn opened(context: &Context<'_>, code: Code) {
+    let notes = context.store.ndb().notes().findings();
+    if let Some(note) = notes.iter().find(|note| note.code == code).filter(|_| !context.report.has(code)) {
+        context.report.add(code, note.place, &note.detail);
+    }
 }
 
 /// What a pass stumbled over is told; only a failing disk and the user end the scan.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::damage::{Code, Finding, Place, Severity};
 use crate::format::id::Nid;
+use crate::store::tag_name;
 
 /// How many nodes with errors are remembered; where there are more, some of them count as healthy.
 const STRUCK_MAX: usize = 1 << 20;
@@ -117,6 +118,7 @@ impl<'a> Report<'a> {
 
     /// Something is wrong, as bad as the finding says.
     pub fn finding(&self, mut finding: Finding) {
+        name_property(&mut finding);
         if finding.victim.is_empty()
             && let Some(nid) = finding.place.nid
         {
@@ -132,10 +134,10 @@ impl<'a> Report<'a> {
         (self.listener)(Event::Finding(&finding));
     }
 
-    /// A folder was looked at; one of whose blocks an error was told is not healthy, whatever else is right with it.
-    pub fn saw_folder(&self, nid: Nid, healthy: bool) {
+    /// A folder was looked at; one of whose blocks, or those of its tables, an error was told is not healthy.
+    pub fn saw_folder(&self, nid: Nid, tables: &[Nid], healthy: bool) {
         let inner = &mut *self.lock();
-        let healthy = healthy && !inner.struck.contains(&nid.0);
+        let healthy = healthy && !inner.struck.contains(&nid.0) && !tables.iter().any(|table| inner.struck.contains(&table.0));
         let tally = &mut inner.tally;
         tally.folders = tally.folders.saturating_add(1);
         tally.folders_healthy = tally.folders_healthy.saturating_add(healthy.into());
@@ -189,6 +191,16 @@ impl<'a> Report<'a> {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says what a property is called. The map of names numbers its own properties as it likes.
+fn name_property(finding: &mut Finding) {
+    let Place { property: Some(id), nid, .. } = finding.place else { return };
+    let name = tag_name(id).filter(|_| nid != Some(Nid::NAME_MAP.0));
+    if let Some(name) = name {
+        let separator = if finding.detail.is_empty() { "" } else { "; " };
+        finding.detail = format!("{}{separator}{name}", finding.detail);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod item;
 pub mod names;
 pub mod props;
 mod read;
+pub mod search_key;
 mod special;
 mod tag_names;
 pub mod tags;
@@ -26,7 +27,7 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 
 use addresses::Addresses;
-use names::NameMap;
+use names::{NameMap, Trust};
 use props::Props;
 
 pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
@@ -138,6 +139,7 @@ fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
     let nid = Nid::NAME_MAP;
     let read = || -> Result<NameMap> {
         let node = ndb.required_node(nid)?;
+        let damaged = ndb.damaged_node(node.data, node.subnodes)?;
         let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
         let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
         let stream = |key| props.bytes(key).unwrap_or_default();
@@ -145,12 +147,16 @@ fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
         if failed > 0 {
             ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
         }
-        Ok(map)
+        Ok(map.trusted(match (damaged, failed) {
+            (0, 0) => Trust::Whole,
+            (0, _) => Trust::Lacks,
+            _ => Trust::Doubtful,
+        }))
     };
     match read() {
         Err(error) if !error.is_io() => {
             ndb.notes().survived(&error, Code::NamedProperties, Place::node(nid.0));
-            Ok(NameMap::default())
+            Ok(NameMap::default().trusted(Trust::Lacks))
         }
         names => names,
     }

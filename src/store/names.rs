@@ -31,6 +31,8 @@ crate::record! {
     }
 }
 
+/// The first id that a name can have.
+const FIRST_ID: u16 = 0x8000;
 /// Ids from 0x8000 on: a map has no more entries.
 const IDS_MAX: usize = 0x8000;
 /// The longest name that is read: Outlook allows 254 bytes ([MS-OXCPRPT] 2.2.12).
@@ -43,6 +45,19 @@ pub struct NameMap {
     /// String names compare without regard to case ([MS-OXPROPS] keeps them so; writers differ).
     texts: HashMap<(Guid, String), u16>,
     names: HashMap<u16, Name>,
+    trust: Trust,
+}
+
+/// How far a map can be relied on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// It is what was written.
+    #[default]
+    Whole,
+    /// Names are missing.
+    Lacks,
+    /// Names are missing, and what there is may have changed.
+    Doubtful,
 }
 
 impl NameMap {
@@ -54,13 +69,29 @@ impl NameMap {
         let mut map = Self::default();
         let mut failed = 0_usize;
         for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8).take(IDS_MAX) {
-            let id = entry.index.checked_add(0x8000);
+            let id = entry.index.checked_add(FIRST_ID);
             match (id, name_of(&entry, &sets, strings)) {
                 (Some(id), Some(name)) => map.insert(id, name),
                 _ => failed = failed.saturating_add(1),
             }
         }
         (map, failed)
+    }
+
+    /// The same map, to be relied on so far.
+    #[must_use]
+    pub fn trusted(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// What a damaged map means for an object that has properties of these ids, in words for the user.
+    pub fn doubt(&self, ids: impl Iterator<Item = u16>) -> Option<String> {
+        let (known, lost): (Vec<u16>, Vec<u16>) = ids.filter(|id| *id >= FIRST_ID).partition(|id| self.names.contains_key(id));
+        match (self.trust, lost.len()) {
+            (Trust::Lacks | Trust::Doubtful, 1..) => Some(format!("{} of its properties are left out: their names are lost", lost.len())),
+            (Trust::Doubtful, 0) if !known.is_empty() => Some("names of its properties may be wrong: the list of names is damaged".into()),
+            (Trust::Whole | Trust::Lacks | Trust::Doubtful, _) => None,
+        }
     }
 
     /// Adds a name; of several with the same id or the same name the first stays.
@@ -110,7 +141,7 @@ impl NameMap {
         if let Some(id) = self.id(key) {
             return id;
         }
-        let id = u16::try_from(self.names.len()).unwrap_or(u16::MAX).saturating_add(0x8000);
+        let id = u16::try_from(self.names.len()).unwrap_or(u16::MAX).saturating_add(FIRST_ID);
         match key {
             Key::Id(id) => return id,
             Key::Lid(set, lid) => self.insert(id, Name::Lid(set, lid)),

@@ -37,7 +37,29 @@ impl Store {
     pub fn item(&self, node: NodeRef) -> Result<Item> {
         let mut item = self.envelope(node)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        item.damage.extend(in_words(self.ndb.damaged_node(node.data, node.subnodes)?));
+        item.damage.extend(item.props.names().doubt(item.props.values().keys().copied()));
         Ok(item)
+    }
+
+    /// Which attachments hold damaged data, in words for the user: what the item itself does not tell, whose attachments
+    /// are read only when somebody asks for them.
+    ///
+    /// Reads them all in a file in which damage was met, and nothing in others.
+    pub fn damaged_attachments(&self, item: &Item) -> Result<Vec<String>> {
+        if self.ndb.maps().is_none() {
+            return Ok(Vec::new());
+        }
+        let mut told = Vec::new();
+        for (number, attachment) in (1..).zip(&item.attachments) {
+            let damaged = match &attachment.content {
+                Content::Stream(stream) | Content::Ole(stream) => self.ndb.damaged_data(stream.data)?,
+                Content::Message(node) => self.ndb.damaged_node(node.data, node.subnodes)?,
+                Content::None | Content::Bytes(_) | Content::Reference(_) | Content::Broken(_) => 0,
+            };
+            told.extend(in_words(damaged).map(|damage| format!("attachment {number}: {damage}")));
+        }
+        Ok(told)
     }
 
     /// What lies beside the properties of an item whose properties are lost.
@@ -155,6 +177,15 @@ impl Store {
         };
         let node = NodeRef { nid, data: subnode.data, subnodes: subnode.subnodes };
         Ok(Attachment { node, props, content })
+    }
+}
+
+/// What is told of so many damaged blocks; nothing where there are none.
+fn in_words(damaged: usize) -> Option<String> {
+    match damaged {
+        0 => None,
+        1 => Some("a block that holds it is lost or damaged".into()),
+        count => Some(format!("{count} blocks that hold it are lost or damaged")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ino::{Ino, Object, Slot};
-use super::recovered::ORPHAN_ORIGIN;
+use super::recovered::orphan_origin;
 use super::{Rendered, Tree, object};
 use crate::convert::{self, Format};
 use crate::damage::{Code, Error, Place, Result};
@@ -32,7 +32,7 @@ impl Tree {
 
     /// Renders an item; one that cannot be read becomes a document that says so and holds what its row tells.
     fn render(&self, slot: Slot) -> Result<Rendered> {
-        let origin = slot.orphaned.then(|| ORPHAN_ORIGIN.to_owned());
+        let origin = slot.orphaned.then(|| orphan_origin(slot.nid).to_owned());
         let item = self.store.locate(slot.nid).and_then(|node| self.store.item(node));
         let (item, format, time) = match item {
             Ok(item) => {

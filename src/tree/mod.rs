@@ -242,12 +242,17 @@ impl Tree {
         file.rendered.document.read(&file.rendered.store, offset, len)
     }
 
-    /// The same, and whether some of it cannot be read and stands there as zeros.
+    /// The same, and whether some of it is damaged, or lost and stands there as zeros.
     pub fn read_telling(&self, file: &OpenFile, offset: u64, len: usize) -> Result<(Vec<u8>, bool)> {
         let missing = Cell::new(false);
         let bytes = file.rendered.document.read_with(offset, len, &|stream, offset, len| {
             let bytes = fetch(&file.rendered.store, stream, offset, len)?;
-            missing.set(missing.get() || bytes.len() < len);
+            let ndb = file.rendered.store.ndb();
+            let is_sound = match ndb.data(stream.data).and_then(|data| data.is_sound(ndb, offset, len)) {
+                Err(error) if error.is_io() => return Err(error),
+                sound => sound.unwrap_or(false),
+            };
+            missing.set(missing.get() || bytes.len() < len || !is_sound);
             Ok(bytes)
         })?;
         Ok((bytes, missing.get()))

@@ -20,8 +20,11 @@ use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary};
 const CHUNK_BYTES: usize = 1 << 20;
 /// The folder of what no folder reaches.
 const ORPHANED: &str = "Orphaned";
+
 /// What an orphan's document and attributes tell of where it comes from.
-pub(super) const ORPHAN_ORIGIN: &str = "orphaned";
+pub(super) fn orphan_origin(nid: Nid) -> &'static str {
+    if recover::is_counted(nid) { "orphaned; a copy of which only a count tells" } else { "orphaned" }
+}
 
 impl Tree {
     /// Searches the whole file for what is deleted or older than what is live, and shows what is found when it has ended.

@@ -1,12 +1,12 @@
 //! Extended attributes: what a document's name cannot hold.
 
 use super::ino::{Ino, Object, Slot};
-use super::recovered::ORPHAN_ORIGIN;
+use super::recovered::orphan_origin;
 use super::{Tree, object};
 use crate::damage::Result;
 use crate::format::id::Nid;
 use crate::store::item::Item;
-use crate::store::{Summary, tags};
+use crate::store::{Store, Summary, tags};
 
 /// The attributes of one inode, those that are set.
 type Attributes = Vec<(&'static str, String)>;
@@ -31,7 +31,7 @@ impl Tree {
             Object::Folder(nid) | Object::StandIn(nid) => self.folder_xattrs(nid),
             Object::Lost(nid) => {
                 let mut set = self.folder_xattrs(nid)?;
-                set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
+                set.push(("user.pst.origin", orphan_origin(nid).to_owned()));
                 Ok(set)
             }
             Object::Found(index) => self.found_xattrs(index),
@@ -58,33 +58,35 @@ impl Tree {
                 return Ok(set);
             }
         };
-        let mut set = self.item_xattrs(Some(slot.nid), &item);
+        let mut set = self.item_xattrs(&self.store, Some(slot.nid), &item)?;
         if slot.orphaned {
-            set.push(("user.pst.origin", ORPHAN_ORIGIN.to_owned()));
+            set.push(("user.pst.origin", orphan_origin(slot.nid).to_owned()));
         }
         Ok(set)
     }
 
     fn found_xattrs(&self, index: u32) -> Result<Attributes> {
         let (found, item) = self.found_item(index)?;
+        let findings = self.findings()?;
         let nid = Some(found.nid()).filter(|nid| *nid != Nid::default());
-        let mut set = self.item_xattrs(nid, &item);
+        let mut set = self.item_xattrs(findings.store(), nid, &item)?;
         set.push(("user.pst.origin", found.origin.to_string()));
         set.push(("user.pst.confidence", found.confidence.to_string()));
         Ok(set)
     }
 
-    fn item_xattrs(&self, nid: Option<Nid>, item: &Item) -> Attributes {
+    fn item_xattrs(&self, store: &Store, nid: Option<Nid>, item: &Item) -> Result<Attributes> {
         let summary = Summary::of(nid.unwrap_or_default(), &item.props);
         let mut set = match nid {
             Some(nid) => self.common_xattrs(nid, summary.class, summary.subject),
             None => named_xattrs(summary.class, summary.subject),
         };
         set.extend(summary.flags.map(|flags| ("user.pst.flags", format!("{flags:#x}"))));
-        if !item.damage.is_empty() {
-            set.push(("user.pst.damage", item.damage.join("; ")));
+        let damage = [item.damage.clone(), store.damaged_attachments(item)?].concat();
+        if !damage.is_empty() {
+            set.push(("user.pst.damage", damage.join("; ")));
         }
-        set
+        Ok(set)
     }
 
     fn common_xattrs(&self, nid: Nid, class: Option<String>, name: Option<String>) -> Attributes {

@@ -10,10 +10,11 @@ mod list;
 mod person;
 
 use super::Given;
+use super::file::without_place;
 use super::lines::{unique_id, utc, zulu};
 use crate::store::item::Item;
 use crate::store::props::Key;
-use crate::store::tags;
+use crate::store::{search_key, tags};
 use card::Card;
 pub use card::Version;
 
@@ -34,7 +35,7 @@ pub fn render_as(item: &Item, given: &Given<'_>, version: Version) -> Option<Str
         return None;
     };
     let mut card = Card::new(version);
-    card.lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &item.props.time(tags::CREATION_TIME)])));
+    card.lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &search_key::own_creation_time(&item.props)])));
     write(&mut card, item, given);
     write_marks(&mut card, item, given);
     Some(card.finish())
@@ -54,6 +55,7 @@ fn write_marks(card: &mut Card, item: &Item, given: &Given<'_>) {
         card.lines.raw("REV", &zulu(modified));
     }
     card.lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
+    item.damage.iter().for_each(|damage| card.lines.text("X-PSTFS-INCOMPLETE", &without_place(damage)));
 }
 
 /// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.

@@ -1,5 +1,7 @@
 //! What workers do: one folder, one table, some rows, one lost item.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use super::Unlisted;
 use super::listing::Listing;
 use crate::damage::{Code, Result};
@@ -53,6 +55,8 @@ pub(super) struct Done {
     pub(super) cases: Vec<Case>,
     /// Unread messages among the rows.
     pub(super) unread: u64,
+    /// The folders among the rows, and their names as a number.
+    pub(super) names: Vec<(Nid, u64)>,
     /// Of a folder that ends.
     pub(super) counts: Option<Counts>,
 }
@@ -153,7 +157,10 @@ impl Worker<'_> {
             };
             let mut case = Case::of(row.id);
             match listing {
-                Listing::Folders => self.subfolder(&mut case, folder, *row, &cells)?,
+                Listing::Folders => {
+                    self.subfolder(&mut case, folder, *row, &cells)?;
+                    done.names.extend(name_of(&cells).filter(|_| !row.twice && case.nid() == row.id).map(|name| (row.id, name)));
+                }
                 Listing::Messages(which) => {
                     self.message(&mut case, folder, *row, which, &cells)?;
                     done.unread = done.unread.saturating_add(u64::from(which == Which::Normal && is_unread(&cells)));
@@ -179,7 +186,7 @@ impl Worker<'_> {
             *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, cells, Code::FolderRow, folder);
             return Ok(());
         };
-        listed_once(case, &node, folder, row, Code::FolderRow);
+        self.listed_once(case, &node, folder, row, Code::FolderRow);
         // Its own check finds what is wrong with the folder itself.
         let mut own = Case::of(row.id);
         if let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? {
@@ -202,8 +209,19 @@ impl Worker<'_> {
             *case = self.dangling(folder.with_kind(table), row, cells, Code::MessageRow, folder);
             return Ok(());
         };
-        listed_once(case, &node, folder, row, Code::MessageParent);
+        self.listed_once(case, &node, folder, row, Code::MessageParent);
         self.item(case, &node, kind, cells, folder)
+    }
+
+    /// An object that a table lists names the table's folder, and no other table lists it.
+    fn listed_once(&self, case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
+        let named = self.victims.with_id(folder);
+        if node.parent != folder {
+            case.add(code, format!("{named} lists it, it names {}", self.victims.with_id(node.parent)));
+        }
+        if row.twice {
+            case.add(Code::ItemTwice, format!("{named} lists it too"));
+        }
     }
 
     /// A row whose object is not there: told of the table, and named by the row.
@@ -240,7 +258,7 @@ impl Worker<'_> {
             Lookup::Unknown => None,
         };
         if let Some(lacks) = lacks.filter(|_| *orphan) {
-            case.add(Code::Orphan, format!("its folder {parent} {lacks}"));
+            case.add(Code::Orphan, format!("its folder {} {lacks}", self.victims.with_id(parent)));
         }
         match nid.kind() {
             NodeType::MESSAGE => self.item(&mut case, node, Kind::Normal, &[], parent)?,
@@ -282,19 +300,21 @@ impl Worker<'_> {
     }
 }
 
-/// An object that a table lists names the table's folder, and no other table lists it.
-fn listed_once(case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
-    if node.parent != folder {
-        case.add(code, format!("{folder} lists it, it names {}", node.parent));
-    }
-    if row.twice {
-        case.add(Code::ItemTwice, format!("{folder} lists it too"));
-    }
-}
-
 fn is_unread(cells: &[(u16, Value)]) -> bool {
     let flags = cells.iter().find(|(id, _)| tags::MESSAGE_FLAGS == Key::Id(*id));
     !matches!(flags, Some((_, Value::I32(flags))) if flags & FLAG_READ != 0)
+}
+
+/// A folder's name as a number, by which equal names are known without regard to case.
+fn name_of(cells: &[(u16, Value)]) -> Option<u64> {
+    let name = match cells.iter().find(|(id, _)| tags::DISPLAY_NAME == Key::Id(*id)) {
+        Some((_, Value::Unicode(name))) => name.to_lowercase().into_bytes(),
+        Some((_, Value::String8(name))) => name.to_ascii_lowercase(),
+        _ => return None,
+    };
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&name);
+    (!name.is_empty()).then(|| hasher.finish())
 }
 
 fn is_empty(name: Option<Value>) -> bool {

@@ -49,7 +49,13 @@ impl Inner {
                 Ok(block) => Ok(Self::subnode_tree(format, &block, data)),
                 Err(_) => Err((Code::SubnodeTree, "its level or its number of entries is impossible".into())),
             },
-            first => Err((Code::BlockKind, format!("its id says that it is an inner block, its first byte is {first:02x?}"))),
+            first => Err((
+                Code::BlockKind,
+                format!(
+                    "its id says that it is an inner block, its first byte is {}",
+                    first.map_or_else(|| "not there".to_owned(), |byte| format!("{byte:#04x}"))
+                ),
+            )),
         }
     }
 

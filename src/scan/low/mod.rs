@@ -37,19 +37,19 @@ struct Low<'a> {
     report: &'a Report<'a>,
 }
 
-/// Runs the low passes over the bytes of a file.
-pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<()> {
+/// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
+pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
-    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(()) };
+    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
     let low = Low { file, format, header: &header, file_bytes, progress, report };
     header::check(&low);
     trees(&low)
 }
 
 /// The passes behind the header: each collects what the next ones need.
-fn trees(low: &Low<'_>) -> Result<()> {
+fn trees(low: &Low<'_>) -> Result<bool> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
     low.phase("Validating BBT")?;
     walk.run(low, &mut |entry: BlockEntry| {
@@ -68,13 +68,14 @@ fn trees(low: &Low<'_>) -> Result<()> {
     walk.whole &= blocks_whole;
     walk.finish(low);
     low.phase("Validating data trees")?;
-    trees::run(low, &walk, &mut table)?;
+    trees::run(low, &walk, &mut table, blocks_whole)?;
     low.report.phase("Validating blocks");
     blocks::run(low, &table, &mut walk.owned)?;
     low.phase("Validating nodes")?;
     nodes::run(low, &table, &nodes, nodes_whole)?;
     low.report.phase("Validating AMap");
-    maps::run(low, &table, &walk.owned, walk.whole)
+    maps::run(low, &table, &walk.owned, walk.whole)?;
+    Ok(walk.whole)
 }
 
 impl Low<'_> {

@@ -24,6 +24,7 @@ use pstfs::format::cipher::Cipher;
 const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
 forge make RECIPE VARIANT PATH          the store that a recipe describes, such as unicode-permute
+forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
 forge list FILE                         what lies in a store, as lines for scripts/peers
@@ -34,6 +35,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
         ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
+        ["damaged", name, out] => damaged(name, Path::new(out)),
         ["big", path, options @ ..] => big(Path::new(path), options),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
@@ -44,6 +46,13 @@ fn main() {
 fn make(recipe: &Path, variant: &str, path: &Path) {
     let (format, cipher) = forge::variant(variant);
     std::fs::write(path, forge::store(format, cipher, &forge::Recipe::read(recipe))).expect("a file");
+}
+
+fn damaged(name: &str, out: &Path) {
+    for (format, cipher, bytes) in forge::damaged_all(name, &mut forge::store) {
+        let path = out.join(format!("{name}.{}.pst", forge::variant_name(format, cipher)));
+        std::fs::write(path, bytes).expect("a file");
+    }
 }
 
 fn big(path: &Path, options: &[&str]) {
