@@ -9,7 +9,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{apply, end_interrupted};
+use super::apply::{apply, end_interrupted, is_spent};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::plan::{Options, Plan, plan, prepare};
 use super::record::{self, Record};
@@ -130,7 +130,7 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
         Backup::Full => backup::require_room(path, path),
         Backup::At(copy) if copy.try_exists()? => Err(exists(copy)),
         Backup::At(copy) => backup::require_room(path, copy),
-        Backup::Undo if beside(path, UNDO).try_exists()? => Err(exists(&beside(path, UNDO))),
+        Backup::Undo if beside(path, UNDO).try_exists()? && !is_spent(path)? => Err(exists(&beside(path, UNDO))),
         Backup::Undo | Backup::Original(_) => Ok(()),
     }
 }

@@ -60,14 +60,9 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
 
 /// Where the old bytes are kept.
 fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result<PathBuf> {
-    let recorded = match record {
-        Some(Record::Repaired { kept, .. } | Record::Undoing(kept)) => Some(kept),
-        Some(Record::Undone) | None => None,
-    };
-    let kept = match (from, recorded) {
+    let kept = match (from, record.and_then(|record| record.kept(store))) {
         (Some(from), _) => from.to_owned(),
-        (None, Some(kept)) if kept.is_absolute() => kept.clone(),
-        (None, Some(ending)) => beside(store, ending),
+        (None, Some(kept)) => kept,
         (None, None) => {
             return Err(Error::Unsupported(
                 "there is no repair to take back: the log beside the store names none; '--from BAK' names what was kept".into(),
