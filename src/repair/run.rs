@@ -284,11 +284,7 @@ impl Repair<'_> {
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
             let applied = apply(prepared, Arc::clone(&open.source), &path, keep, &log, self.progress);
-            if applied.is_err() {
-                // Where the disk does not let us the journal stays, and every reader sees through it.
-                let _ = give_up(&path, before.as_ref());
-            }
-            applied
+            applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
         })?;
         self.say(Told::Kept(&applied.kept));
         self.say(Told::Written(&applied.committed));
@@ -349,12 +345,28 @@ fn ended(path: &Path) -> Result<Recovered> {
 }
 
 /// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
-fn give_up(path: &Path, before: Option<&Record>) -> Result<()> {
+fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
     let ended = end_interrupted(path)?;
     if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
         Record::Undone.append(path)?;
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// What the system said when a repair failed, and what became of the store.
+fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
+    match error {
+        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
+            error.kind(),
+            match given_up {
+                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
+                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
+            },
+        )),
+        error => error,
+    }
 }
 
 /// Does what writes to the file, and tells those who have it open that it was this program.

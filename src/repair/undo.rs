@@ -48,7 +48,7 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
         Some(what) => return Err(Error::Unsupported(what)),
     };
     Record::Undoing(kept.clone()).append(store)?;
-    put_back(store, &kept, progress)?;
+    put_back(store, &kept, progress).map_err(cut_off)?;
     Record::Undone.append(store)?;
     if kept == beside(store, UNDO) {
         // It fits no other bytes than those that were just replaced.
@@ -56,6 +56,14 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
         sync_folder(&kept)?;
     }
     Ok(Undone { from: Some(kept), before })
+}
+
+/// What the system said when an undo failed, and what to do.
+fn cut_off(error: Error) -> Error {
+    match error {
+        Error::Io(error) => Error::Io(io::Error::new(error.kind(), format!("{error}; it is cut off: 'pstfs undo' goes on with it"))),
+        error => error,
+    }
 }
 
 /// Where the old bytes are kept.
