@@ -394,7 +394,7 @@ fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
         Locking::Held(lock) => Some(lock),
         Locking::Unknown => None,
     };
-    let copied = backup::copy(path, Some(new), progress);
+    let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
         error => error,
