@@ -32,6 +32,14 @@ pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Ve
     (found.into_inner().unwrap(), outcome)
 }
 
+/// The store in these bytes, and all findings of a scan of it: what a repair plans with.
+pub fn scanned(bytes: Vec<u8>) -> (Arc<Store>, Vec<Finding>) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes);
+    let store = recover::open_source(Arc::clone(&file), 32 << 20).unwrap();
+    let (findings, _) = scan_opened(&file, Ok(Arc::clone(&store)));
+    (store, findings)
+}
+
 /// Findings as a fixture has them: mark, code, node, property and row; equal ones in one line. Offsets and block ids are
 /// left out: they change whenever the forge learns something.
 pub fn lines(findings: &[Finding]) -> Vec<String> {
