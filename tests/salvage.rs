@@ -318,6 +318,26 @@ fn a_damaged_block_is_read_from_its_copy() {
     });
 }
 
+/// What a damaged page says of a node may have a bit flipped: the tree of subnodes that nobody else names is the node's.
+#[test]
+fn a_node_whose_link_has_a_bit_flipped_finds_its_subnodes() {
+    each_shows_all("bit flipped in a link", |ndb, bytes| {
+        let node = first_node(ndb, NodeType::MESSAGE);
+        let word = if ndb.format() == Format::Ansi { 4 } else { 8 };
+        let link = &node.subnodes.0.to_le_bytes()[..word];
+        let page = ndb.format().layout().page_bytes;
+        for at in pages(ndb, bytes, BTree::Nodes) {
+            let page = &mut bytes[at as usize..][..page];
+            let found = (0..page.len() - word)
+                .step_by(4)
+                .find(|from| &page[*from..from + word] == link && page[from - word..*from] == node.data.0.to_le_bytes()[..word]);
+            if let Some(from) = found {
+                page[from + 2] ^= 0x02;
+            }
+        }
+    });
+}
+
 /// A store with the blocks of a node's data zeroed.
 fn without_data(bytes: &[u8], nid: Nid) -> Vec<u8> {
     let ndb = Ndb::open(Arc::new(bytes.to_vec()), 1 << 20).unwrap();

@@ -80,6 +80,20 @@ impl<T: Copy> Spill<T> {
         }
     }
 
+    /// Keeps the values that `keep` wants, which is shown the last one that was kept before each.
+    pub fn retain(&mut self, keep: impl Fn(Option<&T>, &T) -> bool) {
+        let list = &mut **self;
+        let mut kept = 0_usize;
+        for at in 0..list.len() {
+            let last = kept.checked_sub(1).and_then(|last| list.get(last));
+            if list.get(at).is_some_and(|value| keep(last, value)) {
+                list.swap(kept, at);
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.truncate(kept);
+    }
+
     /// How many bytes it takes of memory that no file stands for.
     pub fn memory_bytes(&self) -> usize {
         match &self.place {
@@ -242,6 +256,20 @@ mod tests {
         list.truncate(2);
         list.push((7, 7));
         assert_eq!(list[..], [(99_999, 99_999 << 30), (99_998, 99_998 << 30), (7, 7)]);
+    }
+
+    #[test]
+    fn a_list_keeps_what_is_wanted_in_its_order() {
+        for memory_bytes in [16, 1 << 20] {
+            let mut list = Spill::keeping(memory_bytes);
+            list.extend([1_u32, 1, 2, 3, 3, 3, 1, 4]);
+            list.retain(|last, value| last != Some(value));
+            assert_eq!(list[..], [1, 2, 3, 1, 4]);
+            list.retain(|_, value| value & 1 == 0);
+            assert_eq!(list[..], [2, 4]);
+            list.retain(|_, _| false);
+            assert!(list.is_empty());
+        }
     }
 
     #[test]

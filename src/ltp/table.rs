@@ -292,6 +292,7 @@ impl<'a> Table<'a> {
     /// All cells of a row by property id, the row's id left out.
     pub fn cells(&self, row: &Row) -> Result<Vec<(u16, Value)>> {
         let mut cells = Vec::new();
+        cells.reserve_exact(self.info.columns.len());
         let mut before = None;
         for column in self.info.columns.iter().filter(|column| column.id != ROW_ID) {
             // Columns ascend; of several of one id the first counts.

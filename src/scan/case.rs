@@ -198,7 +198,9 @@ impl<'f, 'a> Fold<'f, 'a> {
     }
 
     fn tell(&self, nid: Nid, name: Option<&str>, found: Found) {
-        let victim = name.map_or_else(|| self.victims.name_below(nid, &found.below), str::to_owned);
+        let is_named = self.report.names(found.finding.code, found.finding.severity);
+        let look_up = || if is_named { self.victims.name_below(nid, &found.below) } else { String::new() };
+        let victim = name.map_or_else(look_up, str::to_owned);
         self.report.finding(Finding { victim, ..found.finding });
     }
 

@@ -243,12 +243,13 @@ impl Worker<'_> {
 
     /// An object that a table lists names the table's folder, and no other table lists it.
     fn listed_once(&self, case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
-        let named = self.victims.with_id(folder);
+        // Few are told: names are not looked up for all the others.
+        let named = || self.victims.with_id(folder);
         if node.parent != folder {
-            case.add(code, format!("{named} lists it, it names {}", self.victims.with_id(node.parent)));
+            case.add(code, format!("{} lists it, it names {}", named(), self.victims.with_id(node.parent)));
         }
         if row.twice {
-            case.add(Code::ItemTwice, format!("{named} lists it too"));
+            case.add(Code::ItemTwice, format!("{} lists it too", named()));
         }
     }
 

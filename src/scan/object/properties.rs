@@ -50,6 +50,7 @@ impl<'a> PropertyCheck<'a> {
         let root = check.heap().root();
         let Some(found) = tree::records(case, &mut check, root, (2, &[6]), Code::PropertyOrder)? else { return Ok(None) };
         let mut records = Vec::new();
+        records.reserve_exact(found.len());
         for (key, data) in found.iter() {
             let mut data = Decoder::new(ndb.format(), data);
             if let (Ok(id), Ok(kind), Ok(value)) = (codec::decode(ndb.format(), key), data.field(), data.field()) {

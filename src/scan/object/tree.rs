@@ -25,6 +25,11 @@ impl Records {
         codec::pieces(&self.bytes, self.stride).filter_map(|record| record.split_at_checked(self.key))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len().checked_div(self.stride).unwrap_or(0)
+    }
+
     /// Bytes of the data of each record.
     pub(super) const fn data_bytes(&self) -> usize {
         self.stride.saturating_sub(self.key)
