@@ -5,14 +5,17 @@
 //! may never begin, [`Progress::next_task`] tells when it does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::damage::{Error, Result};
 
-/// The progress of one task.
+/// The progress of one task; a clone is of the same task.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Inner>);
+
 #[derive(Debug, Default)]
-pub struct Progress {
+struct Inner {
     now: Mutex<Now>,
     changed: Condvar,
     done: AtomicU64,
@@ -46,52 +49,52 @@ impl Progress {
             now.tasks = now.tasks.saturating_add(1);
         }
         drop(now);
-        self.done.store(0, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
-        self.changed.notify_all();
+        self.0.done.store(0, Ordering::Relaxed);
+        self.0.total.store(total, Ordering::Relaxed);
+        self.0.changed.notify_all();
         self.check()
     }
 
     /// Ends the task: nothing is under way until the next phase begins.
     pub fn end(&self) {
         self.lock().phase = None;
-        self.changed.notify_all();
+        self.0.changed.notify_all();
     }
 
     /// How many tasks have begun, once these are more than `seen`; `None` where nobody needs to know any more.
     pub fn next_task(&self, seen: u64) -> Option<u64> {
         let same = |now: &mut Now| now.tasks <= seen && !now.closed;
-        let now = self.changed.wait_while(self.lock(), same).unwrap_or_else(PoisonError::into_inner);
+        let now = self.0.changed.wait_while(self.lock(), same).unwrap_or_else(PoisonError::into_inner);
         (now.tasks > seen).then_some(now.tasks)
     }
 
     /// Whether the task lasts longer than this; known as soon as it ends, or nobody needs to know any more.
     pub fn lasts(&self, time: Duration) -> bool {
         let lasts = |now: &mut Now| now.phase.is_some() && !now.closed;
-        let (mut now, _) = self.changed.wait_timeout_while(self.lock(), time, lasts).unwrap_or_else(PoisonError::into_inner);
+        let (mut now, _) = self.0.changed.wait_timeout_while(self.lock(), time, lasts).unwrap_or_else(PoisonError::into_inner);
         lasts(&mut now)
     }
 
     /// Lets go who waits.
     pub fn close(&self) {
         self.lock().closed = true;
-        self.changed.notify_all();
+        self.0.changed.notify_all();
     }
 
     /// Counts bytes as done; [`Error::Cancelled`] where the user asked to stop.
     pub fn add(&self, bytes: u64) -> Result<()> {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
+        self.0.done.fetch_add(bytes, Ordering::Relaxed);
         self.check()
     }
 
     /// [`Error::Cancelled`] where the user asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.0.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the task to stop, within a second.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// How long the present phase takes already.
@@ -102,11 +105,11 @@ impl Progress {
     /// How far it has come.
     pub fn state(&self) -> State {
         let phase = self.lock().phase.map_or("", |(phase, _)| phase);
-        State { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }
+        State { phase, done: self.0.done.load(Ordering::Relaxed), total: self.0.total.load(Ordering::Relaxed) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
 use crate::format::codec;
 use crate::format::heap::HeapClient;
@@ -51,14 +52,14 @@ struct Rebuild<'a> {
 /// What is known of nodes before blocks are looked at.
 pub(super) struct Known {
     /// What the tree says.
-    pub(super) nodes: Vec<NodeEntry>,
+    pub(super) nodes: Spill<NodeEntry>,
     /// What other pages said of nodes in its holes.
     pub(super) filled: Vec<NodeEntry>,
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
 pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Vec<NodeEntry>> {
-    let all = || known.filled.iter().chain(&known.nodes);
+    let all = || known.filled.iter().chain(known.nodes.iter());
     let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     let mut nodes: BTreeMap<Nid, NodeEntry> = all().map(|node| (node.nid.nid, *node)).collect();
     right_links(reader, nodes.values_mut(), &mut loose.subnodes);

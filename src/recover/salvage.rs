@@ -75,7 +75,7 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
     let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
-    let maps = Maps::new(block_map(&survey, &live), known.nodes.iter().chain(&known.filled).copied().collect());
+    let maps = Maps::new(block_map(&survey, &live).iter().copied(), known.nodes.iter().chain(&known.filled).copied());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
     let rebuilt = if history.lost.is_empty() { None } else { Some(rebuild(&reader, &survey, &known, &live, progress)?) };
