@@ -18,9 +18,9 @@ use crate::progress::Progress;
 use crate::store::tags;
 
 use super::live::Live;
-use super::loose::{Loose, Subnodes, survived};
+use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
-use super::pair::pair;
+use super::pair::{pair, right_links};
 use super::rows::{Line, Listing, copies, kind_of, matches};
 use super::survey::Survey;
 
@@ -343,24 +343,6 @@ impl Rebuild<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Gives nodes whose subnode tree is nowhere the one that nobody names and whose id is theirs but for a bit: what a damaged
-/// page says may have a bit flipped.
-fn right_links<'n>(reader: &Ndb, nodes: impl Iterator<Item = &'n mut NodeEntry>, trees: &mut [Subnodes]) {
-    let is_lost = |bid: Bid| !bid.is_none() && reader.maps().is_some_and(|maps| maps.block(bid).is_none());
-    let mut free: HashMap<Bid, &mut Subnodes> =
-        trees.iter_mut().filter(|tree| !tree.is_claimed).map(|tree| (tree.root.key(), tree)).collect();
-    for node in nodes.filter(|node| is_lost(node.subnodes)) {
-        let bits = (0..u64::BITS).filter_map(|bit| 1_u64.checked_shl(bit));
-        let mut near = bits.map(|bit| Bid(node.subnodes.key().0 ^ bit)).filter(|bid| free.contains_key(bid));
-        if let (Some(root), None) = (near.next(), near.next())
-            && let Some(tree) = free.remove(&root)
-        {
-            tree.is_claimed = true;
-            node.subnodes = tree.root;
-        }
     }
 }
 
