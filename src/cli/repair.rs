@@ -49,7 +49,7 @@ pub struct Repair {
     /// Copy FILE there and repair the copy; FILE stays as it is
     #[arg(long, value_name = "NEW")]
     output: Option<PathBuf>,
-    /// Repair in place on a network's file system, too; with --output make a store of any file
+    /// Repair in place on a network's file system, too; make a store of a file that holds nothing of one
     #[arg(long)]
     force: bool,
     /// Write the log to this file instead of standard output

@@ -10,6 +10,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::tags;
 
 use super::object::{Object, cell, digest};
@@ -64,10 +65,13 @@ impl Loose {
         survey: &Survey,
         known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
+        progress: &Progress,
     ) -> Result<Self> {
         let mut roots = Roots::default();
         let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
+        progress.begin("Putting together what was found", places.iter().map(|place| u64::from(place.size)).sum())?;
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
+            progress.add(place.size.into())?;
             roots.take(reader, place.bid)?;
         }
         roots.settle();
@@ -86,6 +90,7 @@ impl Loose {
             }
         }
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
+            progress.add(place.size.into())?;
             if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
                 loose.take(reader, survey, place.bid, place.bid)?;
             }

@@ -144,7 +144,7 @@ fn new_file(path: &Path, store: &Path) -> Result<WritableFile> {
 }
 
 /// How the record names what was kept: by its ending where it stands beside the store, so that both can be moved.
-fn name_of(kept: &Path, store: &Path) -> io::Result<PathBuf> {
+pub(super) fn name_of(kept: &Path, store: &Path) -> io::Result<PathBuf> {
     let (kept, store) = (std::path::absolute(kept)?, std::path::absolute(store)?);
     let ending = kept.as_os_str().as_bytes().strip_prefix(store.as_os_str().as_bytes());
     let ending = ending.filter(|ending| ending.starts_with(b".") && !ending.contains(&b'/'));

@@ -13,8 +13,9 @@ use super::apply::{apply, end_interrupted, is_spent};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::plan::{Options, Plan, plan, prepare};
 use super::record::{self, Record};
+use super::replace::{self, Replacement};
 use super::undo::{Undone, undo};
-use super::{beside, fresh_skeleton};
+use super::{Fresh, beside, fresh_skeleton};
 use crate::damage::{Error, Finding, Result, Verdict};
 use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Committed, Prepared, Recovered, journal_of};
@@ -30,7 +31,7 @@ pub struct Order {
     pub backup: Backup,
     /// Oddities that healthy stores have too are put right, too.
     pub thorough: bool,
-    /// A store on a network's file system is repaired in place; a file that is no store gives one, elsewhere.
+    /// A store on a network's file system is repaired in place; a file that is no store becomes one.
     pub force: bool,
     /// Only the plan is wanted.
     pub dry_run: bool,
@@ -114,6 +115,7 @@ pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell
             repair.path.clone_from(new);
             repair.in_place(&Backup::Original(std::path::absolute(path)?))
         }
+        None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
 }
@@ -168,7 +170,7 @@ impl Open {
     fn new(path: &Path) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, recover::Options::default().cache_bytes)?;
+        let store = recover::open_bytes(bytes, &recover::Options::default())?;
         Ok(Self { source, store })
     }
 }
@@ -219,10 +221,7 @@ impl Repair<'_> {
         file.sync()?;
         sync_folder(new)?;
         let open = Open::new(new)?;
-        self.begin(&open)?;
-        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
-        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
-        self.say(Told::Plan(&lines.join("\n")));
+        self.tell_fresh(&open, &fresh)?;
         let (scan, _) = self.scan(&open)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
@@ -230,6 +229,33 @@ impl Repair<'_> {
             other => other,
         };
         Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, before: None, kept: None }))
+    }
+
+    /// Puts such a store in the place of the file.
+    fn fresh_in_place(mut self, keep: &Backup) -> Result<Outcome> {
+        replace::check(keep)?;
+        check_access(&self.path, self.order)?;
+        let path = self.path.clone();
+        let alone = Alone::with(&path, self.held)?;
+        let source = recover::bytes(&path, true, None)?.source;
+        let replacement = Replacement::write(&path, &source, self.progress)?;
+        let open = Open::new(replacement.path())?;
+        self.tell_fresh(&open, &replacement.fresh)?;
+        drop(open);
+        let log = mem::take(&mut self.log);
+        let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
+        self.say(Told::Kept(&kept));
+        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept);
+        drop(alone);
+        result
+    }
+
+    fn tell_fresh(&mut self, open: &Open, fresh: &Fresh) -> Result<()> {
+        self.begin(open)?;
+        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
+        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
+        self.say(Told::Plan(&(lines.join("\n") + "\n")));
+        Ok(())
     }
 
     fn begin(&mut self, open: &Open) -> Result<()> {

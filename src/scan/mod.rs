@@ -15,6 +15,7 @@ mod owner;
 mod pool;
 mod report;
 mod special;
+mod steady;
 mod victim;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use crate::disk::ReadAt;
 use crate::format::id::Nid;
 use crate::progress::Progress;
 use crate::store::Store;
+use steady::Steady;
 use victim::Victims;
 
 pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
@@ -63,15 +65,26 @@ pub struct Outcome {
 pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, listener: impl FnMut(Event<'_>) + Send) -> Outcome {
     let listener = Mutex::new(listener);
     let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    let own = store.map(|store| own(store, progress));
+    let store = own.as_ref().map_err(|error| *error);
     let victims = store.ok().map(Victims::of);
     let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
     let report = Report::new(&tell).naming(&namer);
     let result = passes(file, store, progress, &report);
-    Outcome::of(&report, result)
+    Outcome::of(&report, result.map_err(|error| if error.is_io() && progress.check().is_err() { Error::Cancelled } else { error }))
+}
+
+/// Bytes for the caches of pages and blocks that a scan has.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// The store as a scan reads it: with caches of its own, so that those of a mount keep what its users ask for.
+fn own(store: &Store, progress: &Progress) -> Store {
+    let source = Steady::new(store.ndb().source(), progress);
+    store.over(Arc::new(store.ndb().beside(Arc::new(source), CACHE_BYTES)))
 }
 
 fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
-    let whole = low::run(&**file, progress, report)?;
+    let whole = low::run(&Steady::new(file, progress), progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };

@@ -11,6 +11,9 @@ use crate::store::tag_name;
 /// How many nodes with errors are remembered; where there are more, some of them count as healthy.
 const STRUCK_MAX: usize = 1 << 20;
 
+/// How many findings of one kind are given a victim that has to be looked up. No log lists as many.
+const NAMED_MAX: u64 = 20_000;
+
 /// What a listener of a scan gets to hear, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -121,6 +124,7 @@ impl<'a> Report<'a> {
         name_property(&mut finding);
         if finding.victim.is_empty()
             && let Some(nid) = finding.place.nid
+            && self.names(finding.code, finding.severity)
         {
             finding.victim = self.victim(nid);
         }
@@ -132,6 +136,11 @@ impl<'a> Report<'a> {
         }
         // Under the lock: events come one at a time.
         (self.listener)(Event::Finding(&finding));
+    }
+
+    /// Whether a further finding of this kind is worth a look at whom it hits.
+    pub fn names(&self, code: Code, severity: Severity) -> bool {
+        self.lock().counts.get(&(code, severity)).is_none_or(|count| *count < NAMED_MAX)
     }
 
     /// A folder was looked at; one of whose blocks, or those of its tables, an error was told is not healthy.
@@ -235,5 +244,19 @@ mod tests {
         report.add(Code::BlockCrc, Place::block(4), "");
         report.add_of(Code::BlockCrc, Place::node(36), "", "known");
         assert_eq!(*heard.lock().unwrap(), ["item 36", "", "known"]);
+    }
+
+    #[test]
+    fn no_victim_is_looked_up_of_what_is_only_counted() {
+        let asked = Mutex::new(0);
+        let listener = |_: Event<'_>| {};
+        let namer = |_| {
+            *asked.lock().unwrap() += 1;
+            String::new()
+        };
+        let report = Report::new(&listener).naming(&namer);
+        (0..NAMED_MAX * 2).for_each(|nid| report.add(Code::BlockCrc, Place::node(nid as u32), ""));
+        report.add(Code::BlockSize, Place::node(1), "");
+        assert_eq!(*asked.lock().unwrap(), NAMED_MAX + 1);
     }
 }

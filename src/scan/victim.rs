@@ -134,9 +134,18 @@ impl<'a> Victims<'a> {
     fn item(&self, nid: Nid, which: Which) -> String {
         let folder = self.store.ndb().node(nid).ok().flatten().map(|node| node.parent);
         let own = self.store.node_props(nid).ok().map(|props| Summary::of(nid, &props));
-        let known = own.filter(|own| own.subject.is_some() || own.time().is_some());
+        let is_whole = own.as_ref().is_some_and(|own| own.subject.is_some() && own.time().is_some());
         // What the item does not tell the folder's table may.
-        let summary = known.or_else(|| self.store.row(folder?, which, nid).ok().flatten());
+        let row = if is_whole { None } else { folder.and_then(|folder| self.store.row(folder, which, nid).ok().flatten()) };
+        let summary = match (own, row) {
+            (Some(own), Some(row)) => Some(Summary {
+                subject: own.subject.or(row.subject),
+                delivered: own.delivered.or(row.delivered),
+                submitted: own.submitted.or(row.submitted),
+                ..row
+            }),
+            (own, row) => row.or_else(|| own.filter(|own| own.subject.is_some() || own.time().is_some())),
+        };
         let told = summary.map_or_else(|| format!("item {nid}"), |summary| told(&summary));
         match folder.map(|folder| self.name(folder)).filter(|folder| !folder.is_empty()) {
             Some(folder) => format!("{folder}: {told}"),

@@ -12,7 +12,7 @@ mod loose;
 mod same;
 mod whole;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::findings::{Category, Confidence, Findings, Found, Origin, Part, Shelf};
@@ -69,6 +69,13 @@ pub fn search(store: &Store, progress: &Progress) -> Result<Findings> {
     Ok(Findings::new(Arc::new(store.over(view)), folders.finish(), items, survey.is_cut))
 }
 
+/// Earlier states of messages, the newest first, as old pages of the node B-tree tell of them: for a repair, which knows
+/// that they are wanted.
+pub fn earlier_states(ndb: &Ndb, survey: &Survey) -> Result<BTreeMap<Nid, Vec<NodeRef>>> {
+    let messages = History::read(ndb, survey, &Progress::default())?.messages();
+    Ok(messages.into_iter().map(|(nid, versions)| (nid, versions.iter().map(|version| version.node).collect())).collect())
+}
+
 /// A database of these blocks, wherever in the file they verify.
 ///
 /// Only what its CRC proves: the start of a free block may hold what was written over it, and would show one item's words
@@ -81,7 +88,7 @@ fn view(ndb: &Ndb, blocks: impl Iterator<Item = Bid>, survey: &Survey) -> Result
         inflated: copy.inflated,
     });
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
-    let maps = Maps::new(places.collect(), Vec::new());
+    let maps = Maps::new(places, []);
     Ok(Arc::new(Ndb::from_maps(Arc::clone(ndb.source()), parts, maps, CACHE_BYTES)?))
 }
 

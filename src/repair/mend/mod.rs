@@ -44,13 +44,14 @@ pub(super) struct Mended {
     pub(super) left: Vec<Finding>,
 }
 
-/// Makes a plan's changes in a transaction.
-pub(super) fn build<'a>(store: &'a Store, transaction: &mut Transaction<'a>, plan: &Plan) -> Result<()> {
+/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far.
+pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<()> {
     let mut mender = Mender {
         store,
         ndb: store.ndb(),
         transaction,
         options: plan.options,
+        torn: plan.low.torn(),
         tables: BTreeMap::new(),
         dirty: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -69,8 +70,10 @@ pub(super) fn build<'a>(store: &'a Store, transaction: &mut Transaction<'a>, pla
 struct Mender<'a, 't> {
     store: &'a Store,
     ndb: &'a Ndb,
-    transaction: &'t mut Transaction<'a>,
+    transaction: &'a mut Transaction<'t>,
     options: Options,
+    /// What lost something below it.
+    torn: BTreeSet<Nid>,
     /// The tables that were looked at, by node.
     tables: BTreeMap<Nid, Rows>,
     /// Those of them that change.
@@ -87,7 +90,7 @@ struct Mender<'a, 't> {
     fresh: BTreeSet<Nid>,
 }
 
-impl<'a> Mender<'a, '_> {
+impl Mender<'_, '_> {
     fn deed(&mut self, deed: Deed) -> Result<()> {
         match deed {
             Deed::Special(nid) => self.special(nid),
@@ -124,9 +127,9 @@ impl<'a> Mender<'a, '_> {
     /// A table as it is after the changes so far.
     fn table(&mut self, nid: Nid) -> Result<&mut Rows> {
         if !self.tables.contains_key(&nid) {
-            let is_there = |nid: Nid| Ok(self.ndb.node(nid)?.is_some());
+            let belongs = |object: Nid| outline::belongs(self.ndb, nid, object);
             let rows = match self.node(nid)? {
-                Some(node) => table::read(self.ndb, node, template(nid), &is_there)?.rows,
+                Some(node) => table::read(self.ndb, node, template(nid), &belongs)?.rows,
                 None => Rows { shape: template(nid).shape(self.ndb.format()), rows: BTreeMap::new() },
             };
             self.tables.insert(nid, rows);

@@ -24,14 +24,13 @@ const READ_BYTES: u64 = 1 << 20;
 const GAP_BYTES: u64 = 16 << 10;
 
 /// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
-pub(super) fn run(low: &Low<'_>, table: &Table, owned: &mut Units) -> Result<()> {
-    let order = table.by_offset();
+pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
     let total = table.rows().iter().map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
-    low.progress.begin("Validating blocks", total)?;
+    low.phase("Validating blocks", total)?;
     twice(low, table);
     let mut padded = Padded::default();
     let mut end = Before::default();
-    let mut rest = order.as_slice();
+    let mut rest = order;
     while !rest.is_empty() {
         let (first, behind) = stretch(low, table, rest);
         let (second, behind) = stretch(low, table, behind);
@@ -192,14 +191,11 @@ pub(super) fn can_be_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
 pub(super) fn data(low: &Low<'_>, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; entry.size.into()];
     low.read(&mut bytes, entry.block.ib)?;
-    Ok(inflated(entry, &bytes))
+    Ok(if entry.size == entry.inflated { Some(bytes) } else { inflated(entry, &bytes) })
 }
 
-/// Data as they are without compression, at full length; `None` where they do not inflate.
+/// Compressed data at full length; `None` where they do not inflate.
 fn inflated(entry: &BlockEntry, bytes: &[u8]) -> Option<Vec<u8>> {
-    if entry.size == entry.inflated {
-        return Some(bytes.to_vec());
-    }
     let wanted = usize::from(entry.inflated);
     let data = crate::ndb::inflate(bytes, wanted);
     (data.len() == wanted).then_some(data)

@@ -8,7 +8,7 @@ use super::pages::{self, Walk};
 use super::table::{Kind, Row, Table};
 use super::{Low, inner};
 use crate::damage::{Code, Finding, Place, Result, Severity};
-use crate::format::btree::NodeEntry;
+use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, Nid, NodeType};
 
 /// How deep a tree may go below its node. Each message inside a message takes two levels; nobody has seen ten.
@@ -71,7 +71,9 @@ struct Frame {
 }
 
 /// Follows the trees of every node, then looks into the inner blocks that none of them reached.
-pub(super) fn run(low: &Low<'_>, walk: &Walk, table: &mut Table, blocks_whole: bool) -> Result<()> {
+pub(super) fn run(low: &Low<'_>, walk: &Walk, node_pages: u64, table: &mut Table, blocks_whole: bool) -> Result<()> {
+    let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
+    low.phase("Validating data trees", node_pages.saturating_add(entries))?;
     let (highest, open, whole) = (Highest::default(), Vec::new(), walk.whole);
     let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
     pages::again(low, &mut |node: NodeEntry| trees.node(&node))?;
@@ -176,6 +178,7 @@ impl Trees<'_, '_> {
 
     /// Reads an inner block for the first time.
     fn inner(&mut self, at: usize, role: Role) -> Result<()> {
+        self.low.progress.check()?;
         let Some(row) = self.table.row(at).copied() else { return Ok(()) };
         let read = self.read(&row)?;
         let kind = read.as_ref().map_or(Kind::Unknown, |inner| inner.kind);
@@ -285,6 +288,7 @@ impl Trees<'_, '_> {
     fn lost(&mut self) -> Result<()> {
         self.node = None;
         for at in 0..self.table.rows().len() {
+            self.low.progress.add(self.low.bytes_of::<BlockEntry>(1))?;
             let Some(row) = self.table.row(at).copied() else { continue };
             if row.bid().is_internal() && !row.visited && row.live == 0 {
                 let Some(read) = self.read(&row)? else { continue };
@@ -353,7 +357,7 @@ impl Count {
 /// Compares the counts. Without all pages of both trees nobody knows who names what, and too few are found everywhere.
 fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
     for row in table.rows() {
-        low.progress.check()?;
+        low.progress.add(low.bytes_of::<BlockEntry>(1))?;
         let entry = row.entry();
         let detail = format!("it says {}, the block is named {} times", entry.references, row.live);
         let finding = match Count::of(entry.references, row.live, row.lost) {

@@ -75,6 +75,12 @@ impl Lookup {
     }
 }
 
+/// How many bytes a node counts for where progress is shown: its own block, and a little for having been looked at.
+pub(super) fn own_bytes(ndb: &Ndb, node: &NodeEntry) -> u64 {
+    let own = ndb.block_entry(node.data).map_or(0, |block| u64::from(block.inflated));
+    own.saturating_add(64)
+}
+
 /// Looks for a node; a damaged page was found by the passes over pages.
 pub(super) fn look_up(ndb: &Ndb, nid: Nid) -> Result<Lookup> {
     match ndb.node(nid) {

@@ -13,6 +13,7 @@
 mod audit;
 #[path = "mod.rs"]
 mod forge;
+mod measure;
 mod peers;
 
 use std::path::Path;
@@ -28,6 +29,8 @@ forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
 forge edit FILE LINE                    an edit of properties or rows, as fixtures/damaged/*/edits have them
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge sum FILE                          how long it takes to read and sum a file with two threads
+forge requests FILE                     how often and how much of a store is read by a scan
 forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
@@ -42,6 +45,8 @@ fn main() {
             forge::objects::change_file(Path::new(path), &line);
         }
         ["big", path, options @ ..] => big(Path::new(path), options),
+        ["sum", file] => measure::sum(Path::new(file)),
+        ["requests", file] => measure::requests(Path::new(file)),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
