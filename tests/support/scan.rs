@@ -36,7 +36,7 @@ pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Ve
 pub fn scanned(bytes: Vec<u8>) -> (Arc<Store>, Vec<Finding>) {
     let file: Arc<dyn ReadAt> = Arc::new(bytes);
     let store = recover::open_source(Arc::clone(&file), 32 << 20).unwrap();
-    let (findings, _) = scan_opened(&file, Ok(Arc::clone(&store)));
+    let (findings, _) = scan_opened(&file, Ok(&*store));
     (store, findings)
 }
 
