@@ -281,7 +281,7 @@ fn hold(case: &Case, format: Format, base: &[u8]) {
     let damaged = edits::damaged(base.to_vec(), &edits);
     let (found, _) = scan(damaged.clone());
     assert!(found.iter().any(|finding| finding.code.id() == *code), "{kb}: the scan tells {code}: {found:?}");
-    let options = Options { thorough: true };
+    let options = Options { thorough: true, ..Options::default() };
     let (bytes, plan) = repaired(&damaged, options);
     assert!(plan.left.is_empty(), "{kb}: {:?}", plan.left);
     let (mut left, outcome) = scan(bytes.clone());
@@ -352,7 +352,7 @@ fn a_search_key_that_a_repair_gives_changes_no_document() {
     for format in Format::ALL {
         let damaged = edits::damaged(forge::store(format, Cipher::Permute, &forge::recipe("every-format")), &edits);
         let before = documents(&damaged);
-        let (after, plan) = repaired(&damaged, Options { thorough: true });
+        let (after, plan) = repaired(&damaged, Options { thorough: true, ..Options::default() });
         assert!(!plan.is_empty() && before.len() >= 10);
         for (nid, subject) in messages(&open(after.clone())) {
             assert!(open(after.clone()).node_props(nid).unwrap().has(tags::SEARCH_KEY), "{subject}");
