@@ -15,7 +15,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pstfs::damage::{Code, Verdict};
@@ -29,6 +29,7 @@ use pstfs::store::Store;
 use pstfs::store::item::{Item, NodeRef};
 use pstfs::store::props::{Key, Props};
 use pstfs::store::tags;
+use pstfs::tree::{Ino, Kind, Tree, View};
 use support::forge::{self, Recipe, edits};
 use support::scan::{repaired, scan};
 
@@ -320,4 +321,57 @@ fn what_scanpst_checks_is_told_and_mended_in_unicode() {
 #[test]
 fn what_scanpst_checks_is_told_and_mended_in_4k() {
     all(Format::Unicode4k, Cipher::None);
+}
+
+/// Every document by its path.
+fn documents(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let tree = Tree::new(Arc::new(open(bytes.to_vec())), View::default(), 8 << 20);
+    let (mut found, mut waiting) = (BTreeMap::new(), vec![(String::new(), Ino::ROOT)]);
+    while let Some((path, ino)) = waiting.pop() {
+        for entry in &tree.list(ino).unwrap().entries {
+            let path = format!("{path}/{}", entry.name);
+            match entry.kind {
+                Kind::Directory => waiting.push((path, entry.ino)),
+                Kind::File => {
+                    let size = usize::try_from(tree.attributes(entry.ino).unwrap().size).unwrap();
+                    found.insert(path, tree.read(&tree.open(entry.ino).unwrap(), 0, size).unwrap());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A key made at random would give a message without a Message-ID another one, and a contact without a key another UID.
+#[test]
+fn a_search_key_that_a_repair_gives_changes_no_document() {
+    let edits = ["Hello", "RE: Hello", "Files", "Forwarded", "Ann Archer", "Lunch"]
+        .map(|subject| format!("props message=\"{subject}\" id=0x300b drop=yes\n"));
+    let created = "props message=\"Ann Archer\" id=0x3007 drop=yes\n";
+    let edits = Recipe::parse(&format!("base every-format\n{}{created}", edits.concat()));
+    for format in Format::ALL {
+        let damaged = edits::damaged(forge::store(format, Cipher::Permute, &forge::recipe("every-format")), &edits);
+        let before = documents(&damaged);
+        let (after, plan) = repaired(&damaged, Options { thorough: true });
+        assert!(!plan.is_empty() && before.len() >= 10);
+        for (nid, subject) in messages(&open(after.clone())) {
+            assert!(open(after.clone()).node_props(nid).unwrap().has(tags::SEARCH_KEY), "{subject}");
+        }
+        assert!(before == documents(&after), "{format:?}: documents changed");
+    }
+}
+
+/// What is written for another reason is made whole at once.
+#[test]
+fn a_plain_repair_gives_keys_and_times_to_the_messages_that_it_writes_and_to_no_other() {
+    let lacks = |subject: &str| format!("props message=\"{subject}\" id=0x300b drop=yes\nprops message=\"{subject}\" id=0x3007 drop=yes\n");
+    let edits = format!("base every-format\n{}{}props message=\"Hello\" id=0x0e07 value=0x11\n", lacks("Hello"), lacks("Long"));
+    for format in Format::ALL {
+        let damaged = edits::damaged(forge::store(format, Cipher::Permute, &forge::recipe("every-format")), &Recipe::parse(&edits));
+        let store = open(repaired(&damaged, Options::default()).0);
+        let has = |subject: &str| {
+            [tags::SEARCH_KEY, tags::CREATION_TIME].map(|key| store.node_props(node_of(&store, subject).nid).unwrap().has(key))
+        };
+        assert_eq!((has("Hello"), has("Long")), ([true; 2], [false; 2]));
+    }
 }

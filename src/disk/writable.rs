@@ -24,6 +24,12 @@ impl WritableFile {
     }
 }
 
+impl From<File> for WritableFile {
+    fn from(file: File) -> Self {
+        Self(file)
+    }
+}
+
 impl ReadAt for WritableFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())

@@ -35,5 +35,5 @@ pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, P
 pub use open::{Bytes, Options, bytes, open, open_bytes, open_source};
 pub use orphan::{FolderOrphans, Orphans, folders_below};
 pub use rebuild::is_counted;
-pub use search::search;
+pub use search::{earlier_states, search};
 pub use survey::{FoundBlock, FoundPage, Survey};

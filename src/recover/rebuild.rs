@@ -20,7 +20,7 @@ use crate::store::tags;
 use super::live::Live;
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
-use super::pair::pair;
+use super::pair::{pair, right_links};
 use super::rows::{Line, Listing, copies, kind_of, matches};
 use super::survey::Survey;
 
@@ -61,10 +61,11 @@ pub(super) struct Known {
 pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Vec<NodeEntry>> {
     let all = || known.filled.iter().chain(known.nodes.iter());
     let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
+    let mut nodes: BTreeMap<Nid, NodeEntry> = all().map(|node| (node.nid.nid, *node)).collect();
+    right_links(reader, nodes.values_mut(), &mut loose.subnodes);
     pair(&mut loose);
     let mut objects = std::mem::take(&mut loose.objects);
     objects.sort_by_key(|object| object.data.key());
-    let nodes = all().map(|node| (node.nid.nid, *node)).collect();
     let mut rebuild = Rebuild { reader, nodes, objects, taken: HashSet::new(), listings: Vec::new() };
     rebuild.read_listings()?;
     rebuild.drop_copies(&known.filled);

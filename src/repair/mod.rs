@@ -12,6 +12,7 @@ pub mod low;
 mod mend;
 mod plan;
 mod record;
+mod replace;
 mod run;
 mod undo;
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::low::{self, LowPlan};
 use super::mend;
-use crate::damage::{Code, Finding, Result, Severity};
+use crate::damage::{Code, Error, Finding, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::id::Nid;
+use crate::ndb::Ndb;
 use crate::ndb::write::{Prepared, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
@@ -26,6 +27,8 @@ const CACHE_BYTES: usize = 16 << 20;
 pub struct Options {
     /// Also what is no more than an oddity, wherever it stands.
     pub thorough: bool,
+    /// Everything is written anew, whatever was found.
+    pub rewrite: bool,
 }
 
 /// What becomes of a node.
@@ -81,11 +84,14 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
-    let low = low::plan(store, findings)?;
+    let low = low::plan(store, findings, options.rewrite)?;
     let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mended = mend::plan(seen, &wanted)?;
+    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    if options.rewrite {
+        mended.add_all(seen)?;
+    }
     let names = names(findings);
     let steps = mended.deeds.into_iter().map(|(deed, why)| {
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();
@@ -94,15 +100,24 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
     Ok(Plan { steps: steps.collect(), left: mended.left, low, options })
 }
 
-/// The store as it is when all below the nodes is mended, in memory, and what is found in it: with a tree gone nobody can
-/// say which nodes are missing.
-fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
+/// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
+/// missing.
+fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
     let mut transaction = Transaction::begin(store.ndb())?;
     low::apply(&mut transaction, low)?;
     let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
-    let store = open_source(Arc::clone(&preview), CACHE_BYTES)?;
+    match open_source(Arc::clone(&preview), CACHE_BYTES) {
+        // Its trees are whole now, but the nodes that every store has may not be: they are made in what follows.
+        Err(Error::Damaged(..) | Error::NotFound(_)) => Ok(Arc::new(Store::from_ndb(Arc::new(Ndb::open(preview, CACHE_BYTES)?))?)),
+        opened => opened,
+    }
+}
+
+/// The store that [`mended_below`] gives, and what is found in it.
+fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let store = mended_below(store, low)?;
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(&preview, Ok(&*store), &Progress::default(), |event| {
+    let outcome = scan::scan(store.ndb().source(), Ok(&*store), &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
         }
@@ -117,7 +132,9 @@ fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
     let mut transaction = Transaction::begin(store.ndb())?;
     low::apply(&mut transaction, &plan.low)?;
-    mend::build(store, &mut transaction, plan)?;
+    // What stands in the nodes is read from the store that the steps were worked out for.
+    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low)?) };
+    mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
     transaction.prepare()
 }
 

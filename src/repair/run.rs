@@ -9,12 +9,13 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{apply, end_interrupted};
+use super::apply::{apply, end_interrupted, is_spent};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::plan::{Options, Plan, plan, prepare};
 use super::record::{self, Record};
+use super::replace::{self, Replacement};
 use super::undo::{Undone, undo};
-use super::{beside, fresh_skeleton};
+use super::{Fresh, beside, fresh_skeleton};
 use crate::damage::{Error, Finding, Result, Verdict};
 use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Committed, Prepared, Recovered, journal_of};
@@ -30,7 +31,9 @@ pub struct Order {
     pub backup: Backup,
     /// Oddities that healthy stores have too are put right, too.
     pub thorough: bool,
-    /// A store on a network's file system is repaired in place; a file that is no store gives one, elsewhere.
+    /// Everything is written anew, of a healthy store too.
+    pub rewrite: bool,
+    /// A store on a network's file system is repaired in place; a file that is no store becomes one.
     pub force: bool,
     /// Only the plan is wanted.
     pub dry_run: bool,
@@ -114,6 +117,7 @@ pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell
             repair.path.clone_from(new);
             repair.in_place(&Backup::Original(std::path::absolute(path)?))
         }
+        None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
 }
@@ -130,7 +134,7 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
         Backup::Full => backup::require_room(path, path),
         Backup::At(copy) if copy.try_exists()? => Err(exists(copy)),
         Backup::At(copy) => backup::require_room(path, copy),
-        Backup::Undo if beside(path, UNDO).try_exists()? => Err(exists(&beside(path, UNDO))),
+        Backup::Undo if beside(path, UNDO).try_exists()? && !is_spent(path)? => Err(exists(&beside(path, UNDO))),
         Backup::Undo | Backup::Original(_) => Ok(()),
     }
 }
@@ -219,10 +223,7 @@ impl Repair<'_> {
         file.sync()?;
         sync_folder(new)?;
         let open = Open::new(new)?;
-        self.begin(&open)?;
-        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
-        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
-        self.say(Told::Plan(&lines.join("\n")));
+        self.tell_fresh(&open, &fresh)?;
         let (scan, _) = self.scan(&open)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
@@ -230,6 +231,33 @@ impl Repair<'_> {
             other => other,
         };
         Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, before: None, kept: None }))
+    }
+
+    /// Puts such a store in the place of the file.
+    fn fresh_in_place(mut self, keep: &Backup) -> Result<Outcome> {
+        replace::check(keep)?;
+        check_access(&self.path, self.order)?;
+        let path = self.path.clone();
+        let alone = Alone::with(&path, self.held)?;
+        let source = recover::bytes(&path, true, None)?.source;
+        let replacement = Replacement::write(&path, &source, self.progress)?;
+        let open = Open::new(replacement.path())?;
+        self.tell_fresh(&open, &replacement.fresh)?;
+        drop(open);
+        let log = mem::take(&mut self.log);
+        let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
+        self.say(Told::Kept(&kept));
+        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept);
+        drop(alone);
+        result
+    }
+
+    fn tell_fresh(&mut self, open: &Open, fresh: &Fresh) -> Result<()> {
+        self.begin(open)?;
+        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
+        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
+        self.say(Told::Plan(&(lines.join("\n") + "\n")));
+        Ok(())
     }
 
     fn begin(&mut self, open: &Open) -> Result<()> {
@@ -261,7 +289,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough })?;
+        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough, rewrite: self.order.rewrite })?;
         if plan.is_empty() {
             return Ok(None);
         }
@@ -284,11 +312,7 @@ impl Repair<'_> {
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
             let applied = apply(prepared, Arc::clone(&open.source), &path, keep, &log, self.progress);
-            if applied.is_err() {
-                // Where the disk does not let us the journal stays, and every reader sees through it.
-                let _ = give_up(&path, before.as_ref());
-            }
-            applied
+            applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
         })?;
         self.say(Told::Kept(&applied.kept));
         self.say(Told::Written(&applied.committed));
@@ -349,12 +373,28 @@ fn ended(path: &Path) -> Result<Recovered> {
 }
 
 /// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
-fn give_up(path: &Path, before: Option<&Record>) -> Result<()> {
+fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
     let ended = end_interrupted(path)?;
     if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
         Record::Undone.append(path)?;
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// What the system said when a repair failed, and what became of the store.
+fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
+    match error {
+        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
+            error.kind(),
+            match given_up {
+                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
+                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
+            },
+        )),
+        error => error,
+    }
 }
 
 /// Does what writes to the file, and tells those who have it open that it was this program.
@@ -382,7 +422,7 @@ fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
         Locking::Held(lock) => Some(lock),
         Locking::Unknown => None,
     };
-    let copied = backup::copy(path, Some(new), progress);
+    let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
         error => error,

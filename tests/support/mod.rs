@@ -15,6 +15,7 @@ pub mod census;
 pub mod copy;
 pub mod edit;
 pub mod forge;
+pub mod laws;
 pub mod place;
 pub mod scan;
 pub mod walk;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use pstfs::damage::{Finding, Result, Severity, Verdict};
+use pstfs::damage::{Error, Finding, Severity, Verdict};
 use pstfs::disk::ReadAt;
 use pstfs::progress::Progress;
 use pstfs::recover;
@@ -18,18 +18,26 @@ pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
 
 /// All findings of a file's scan and how it ended.
 pub fn scan_file(file: &Arc<dyn ReadAt>) -> (Vec<Finding>, Outcome) {
-    scan_opened(file, recover::open_source(Arc::clone(file), 8 << 20))
+    scan_opened(file, recover::open_source(Arc::clone(file), 8 << 20).as_deref())
 }
 
 /// All findings of the scan of a file that was opened as this store.
-pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<Arc<Store>>) -> (Vec<Finding>, Outcome) {
+pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Vec<Finding>, Outcome) {
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(file, store.as_deref(), &Progress::default(), |event| {
+    let outcome = scan::scan(file, store, &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap().push(finding.clone());
         }
     });
     (found.into_inner().unwrap(), outcome)
+}
+
+/// The store in these bytes, and all findings of a scan of it: what a repair plans with.
+pub fn scanned(bytes: Vec<u8>) -> (Arc<Store>, Vec<Finding>) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes);
+    let store = recover::open_source(Arc::clone(&file), 32 << 20).unwrap();
+    let (findings, _) = scan_opened(&file, Ok(&*store));
+    (store, findings)
 }
 
 /// Findings as a fixture has them: mark, code, node, property and row; equal ones in one line. Offsets and block ids are

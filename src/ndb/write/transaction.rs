@@ -168,6 +168,11 @@ impl<'a> Transaction<'a> {
         self.rebuild_trees();
     }
 
+    /// Writes a block under an id that the store gave out and has no entry of any more; so many entries name it.
+    pub fn revive_block(&mut self, bid: Bid, data: Vec<u8>, named: u16) {
+        self.ledger.restore(bid, data, named);
+    }
+
     /// Puts a block's entry in place of what the tree says, its count included.
     pub fn put_block_entry(&mut self, entry: BlockEntry) {
         self.ledger.set_entry(entry);

@@ -12,7 +12,7 @@ mod loose;
 mod same;
 mod whole;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::findings::{Category, Confidence, Findings, Found, Origin, Part, Shelf};
@@ -67,6 +67,13 @@ pub fn search(store: &Store, progress: &Progress) -> Result<Findings> {
     }
     let view = self::view(ndb, whole.blocks(), &survey)?;
     Ok(Findings::new(Arc::new(store.over(view)), folders.finish(), items, survey.is_cut))
+}
+
+/// Earlier states of messages, the newest first, as old pages of the node B-tree tell of them: for a repair, which knows
+/// that they are wanted.
+pub fn earlier_states(ndb: &Ndb, survey: &Survey) -> Result<BTreeMap<Nid, Vec<NodeRef>>> {
+    let messages = History::read(ndb, survey, &Progress::default())?.messages();
+    Ok(messages.into_iter().map(|(nid, versions)| (nid, versions.iter().map(|version| version.node).collect())).collect())
 }
 
 /// A database of these blocks, wherever in the file they verify.

@@ -11,10 +11,12 @@ use crate::format::block::BlockTrailer;
 use crate::format::btree::BlockEntry;
 use crate::format::checksum;
 use crate::format::codec::{self, Field};
-use crate::format::id::{Bid, BlockRef, Ib};
+use crate::format::id::{Bid, BlockRef, Ib, Nid};
 use crate::ndb::{self, Ndb};
 use crate::progress::Progress;
+use crate::recover::earlier_states;
 use crate::recover::survey::{FoundBlock, Survey, survey};
+use crate::store::item::NodeRef;
 
 /// What is known of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub(super) struct Blocks<'a> {
     /// Whether nothing is believed that was not found by its own trailer.
     distrust: bool,
     survey: OnceCell<Survey>,
+    earlier: OnceCell<BTreeMap<Nid, Vec<NodeRef>>>,
 }
 
 impl<'a> Blocks<'a> {
@@ -64,7 +67,7 @@ impl<'a> Blocks<'a> {
                 suspects.entry(Bid(bid).key()).or_default().insert(finding.code);
             }
         }
-        Ok(Self { ndb, entries, suspects, distrust, survey: OnceCell::new() })
+        Ok(Self { ndb, entries, suspects, distrust, survey: OnceCell::new(), earlier: OnceCell::new() })
     }
 
     /// The entries by id.
@@ -90,6 +93,22 @@ impl<'a> Blocks<'a> {
         }
         let found = survey(&**self.ndb.source(), self.ndb.format(), &Progress::default())?;
         Ok(self.survey.get_or_init(|| found))
+    }
+
+    /// The states that a message had before, of which some part must be there to be of use, the newest first.
+    pub(super) fn earlier(&self, nid: Nid) -> Result<Option<NodeRef>> {
+        let survey = self.survey()?;
+        let all = match self.earlier.get() {
+            Some(all) => all,
+            None => {
+                let read = earlier_states(self.ndb, survey)?;
+                self.earlier.get_or_init(|| read)
+            }
+        };
+        let stands = |bid: Bid| survey.copies(bid).iter().any(|copy| copy.crc_ok);
+        let states = || all.get(&nid).into_iter().flatten().filter(|state| stands(state.data));
+        let whole = states().find(|state| state.subnodes.is_none() || stands(state.subnodes));
+        Ok(whole.or_else(|| states().next()).copied())
     }
 
     /// The first id above all blocks that stand in the file, listed or not.

@@ -4,7 +4,7 @@
 //! a stream that is lost becomes zeros, so that what follows keeps its place; any other lost block is cut off from what
 //! names it. What is kept is counted.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::blocks::{Blocks, Look, Source};
 use super::inner;
@@ -17,6 +17,7 @@ use crate::format::heap::{HEAP_SIGNATURE, HeapClient};
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 use crate::ndb::write::Nids;
+use crate::store::item::NodeRef;
 
 /// How deep trees may go below their node: as deep as a scan follows them.
 const DEPTH_MAX: usize = 256;
@@ -60,6 +61,8 @@ pub(super) struct Census<'a> {
     open: HashSet<Bid>,
     /// The id for the next block that is made up, where there is one.
     pub(super) next: Option<Bid>,
+    /// Messages that come back as an old page told of them.
+    pub(super) back: BTreeSet<Nid>,
     node: Nid,
 }
 
@@ -81,8 +84,8 @@ struct Owner {
 }
 
 impl<'a> Census<'a> {
-    /// Walks the trees of all nodes.
-    pub(super) fn take(ndb: &'a Ndb, blocks: Blocks<'a>, nids: Nids) -> Result<Self> {
+    /// Walks the trees of all nodes; `missing` are messages that are nowhere, and the folders that list them.
+    pub(super) fn take(ndb: &'a Ndb, blocks: Blocks<'a>, nids: Nids, missing: &BTreeMap<Nid, Nid>) -> Result<Self> {
         let counts = vec![0; blocks.entries().len()];
         let mut census = Self {
             ndb,
@@ -98,6 +101,7 @@ impl<'a> Census<'a> {
             roots: HashMap::new(),
             open: HashSet::new(),
             next: None,
+            back: BTreeSet::new(),
             node: Nid::default(),
         };
         let mut nodes = Vec::new();
@@ -105,6 +109,17 @@ impl<'a> Census<'a> {
             nodes.push(*node);
             true
         })?;
+        for (nid, folder) in missing {
+            let state = census.blocks.earlier(*nid)?;
+            census.back.extend(state.map(|state| state.nid));
+            nodes.extend(state.map(|state| NodeEntry {
+                nid: state.nid.into(),
+                data: state.data,
+                subnodes: state.subnodes,
+                parent: *folder,
+                ..NodeEntry::default()
+            }));
+        }
         nodes.sort_by_key(|node: &NodeEntry| node.nid.nid);
         nodes.chunk_by(|a, b| a.nid.nid == b.nid.nid).try_for_each(|same| census.node(same))?;
         Ok(census)
@@ -167,11 +182,35 @@ impl<'a> Census<'a> {
         let Some(node) = same.iter().find(is_there).or_else(|| same.first()).copied() else { return Ok(()) };
         self.node = node.nid.nid;
         self.nids.cover(self.node);
-        let (data, subnodes) = (self.data(node.data, None)?, self.subnodes(node.subnodes, node.data)?);
-        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 || node.nid.high != 0 {
+        let state = if self.shows_nothing(&node)? { self.blocks.earlier(self.node)? } else { None };
+        let from = match state {
+            // What was is better than nothing. Attachments that can be read stay, the earlier state may not have them.
+            Some(state) => NodeRef { subnodes: if self.holds_attachments(&node)? { node.subnodes } else { state.subnodes }, ..state },
+            None => NodeRef { nid: self.node, data: node.data, subnodes: node.subnodes },
+        };
+        self.back.extend(state.map(|state| state.nid));
+        let (data, subnodes) = (self.data(from.data, None)?, self.subnodes(from.subnodes, from.data)?);
+        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 || node.nid.high != 0 || self.back.contains(&self.node) {
             self.entries.push(NodeEntry { nid: self.node.into(), data, subnodes, ..node });
         }
         Ok(())
+    }
+
+    /// Whether a node is a message of which no property can be read: the block that they begin with is lost, or no heap.
+    fn shows_nothing(&mut self, node: &NodeEntry) -> Result<bool> {
+        if node.nid.nid.kind() != NodeType::MESSAGE || node.data.is_none() || node.data.is_internal() {
+            return Ok(false);
+        }
+        let is_lost = self.leaf(node.data)?.is_none();
+        let is_heap = |data: &Vec<u8>| data.get(2) == Some(&HEAP_SIGNATURE);
+        Ok(is_lost || self.written.get(&node.data.key()).is_some_and(|data| !is_heap(data)))
+    }
+
+    fn holds_attachments(&self, node: &NodeEntry) -> Result<bool> {
+        match self.ndb.subnodes(node.subnodes) {
+            Err(error) if error.is_io() => Err(error),
+            entries => Ok(entries.unwrap_or_default().iter().any(|entry| entry.nid.nid.kind() == NodeType::ATTACHMENT)),
+        }
     }
 
     fn mend(&mut self, bid: Bid, mend: Mend) {
@@ -232,7 +271,7 @@ impl<'a> Census<'a> {
     fn write(&mut self, bid: Bid, data: Vec<u8>, mend: Mend) {
         // The place that an impossible entry names cannot be given back.
         let entry = self.blocks.find(bid).and_then(|at| self.blocks.entries().get(at));
-        self.reshaped |= !entry.is_some_and(|entry| self.blocks.can_stand(entry));
+        self.reshaped |= entry.is_some_and(|entry| !self.blocks.can_stand(entry));
         self.written.insert(bid.key(), data);
         self.mend(bid, mend);
     }
@@ -520,6 +559,10 @@ impl<'a> Census<'a> {
             self.nids.cover(nid);
             let data = self.data(entry.data, Some(Owner { data: owner, nid }))?;
             let subnodes = self.subnodes(entry.subnodes, entry.data)?;
+            // A large value that is lost is not an empty one: whoever names it is to find nothing.
+            if nid.kind() == NodeType::LTP && (data, subnodes) == (Bid::NONE, Bid::NONE) && !entry.data.is_none() {
+                continue;
+            }
             kept.push(SubnodeEntry { data, subnodes, ..entry });
         }
         Ok(kept)

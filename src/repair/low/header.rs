@@ -93,7 +93,9 @@ fn fixed_fields(ndb: &Ndb, header: &mut Header, is_made_up: bool) {
 /// Above all that stands in the file, live or not: what was deleted keeps its ids for itself.
 fn counters(ndb: &Ndb, header: &mut Header, census: &Census<'_>) -> Result<()> {
     let survey = census.blocks.survey()?;
-    let above = census.blocks.next()?.0;
+    // A block that is lost is written under its id, whatever that is.
+    let written = census.written.keys().map(|bid| (bid.0 & !3).saturating_add(4)).max().unwrap_or(0);
+    let above = census.blocks.next()?.0.max(written);
     let told = header.next_block.0 & !3;
     let blocks = if told.saturating_sub(above) > COUNTER_LEAP { above } else { told.max(above) };
     header.next_block = Bid(census.next.map_or(blocks, |next| next.0.max(blocks)));

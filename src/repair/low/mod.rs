@@ -10,12 +10,12 @@ mod header;
 mod inner;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::damage::{Code, Finding, Result, Severity};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::header::Header;
-use crate::format::id::Bid;
+use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 use crate::ndb::write::Transaction;
 use crate::store::Store;
@@ -37,6 +37,8 @@ pub struct LowPlan {
     blocks: BTreeMap<Bid, (Vec<u8>, u16)>,
     /// Blocks that stay, under another count.
     counted: Vec<BlockEntry>,
+    /// Those of the blocks to write that the block B-tree does not have.
+    revived: BTreeSet<Bid>,
     unused: Vec<Bid>,
     entries: Vec<NodeEntry>,
 }
@@ -63,24 +65,42 @@ impl LowPlan {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Nodes that lose something of what lies in them.
+    pub fn torn(&self) -> BTreeSet<Nid> {
+        let torn = |step: &LowStep| match step.deed {
+            LowDeed::Block(_, nid, Mend::Cut) => Some(nid),
+            _ => None,
+        };
+        self.steps.iter().filter_map(torn).collect()
+    }
 }
 
 /// Works out what to change below the nodes, without changing anything.
 ///
 /// Oddities that healthy stores have too ask for nothing by themselves; they are put right where something else does.
-pub fn plan(store: &Store, findings: &[Finding]) -> Result<LowPlan> {
+///
+/// With `rewrite` trees, maps and header are made anew whatever was found.
+pub fn plan(store: &Store, findings: &[Finding], rewrite: bool) -> Result<LowPlan> {
     let ndb = store.ndb();
     let mut need = Need::of(ndb, findings);
+    if rewrite {
+        need = Need { rebuild: Rebuild::Trees, header: true, blocks: true };
+    }
     let by_maps = ndb.maps().is_some();
     let mut plan = LowPlan::default();
-    if need.header || need.blocks || need.rebuild == Rebuild::Trees {
+    let missing = missing(ndb, findings)?;
+    if need.header || need.blocks || need.rebuild == Rebuild::Trees || !missing.is_empty() {
         let blocks = Blocks::read(ndb, findings, need.rebuild == Rebuild::Trees)?;
-        let mut census = Census::take(ndb, blocks, header::counters_of(ndb.header()))?;
+        if need == Need::default() && !any_earlier(&blocks, &missing)? {
+            return Ok(plan);
+        }
+        let mut census = Census::take(ndb, blocks, header::counters_of(ndb.header()), &missing)?;
         census.part_overlaps()?;
         if !by_maps && ndb.maps().is_some() {
             // Something could not be read, and from now on maps of the whole file answer: what was counted so far was not
             // all from one source. It happens once.
-            return self::plan(store, findings);
+            return self::plan(store, findings, rewrite);
         }
         if census.reshaped {
             need.rebuild = Rebuild::Trees;
@@ -98,6 +118,27 @@ pub fn plan(store: &Store, findings: &[Finding]) -> Result<LowPlan> {
     Ok(plan)
 }
 
+/// Messages that are nowhere, and the folders whose tables list them.
+fn missing(ndb: &Ndb, findings: &[Finding]) -> Result<BTreeMap<Nid, Nid>> {
+    let mut missing = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.code == Code::MessageRow) {
+        let (Some(table), Some(row)) = (finding.place.nid, finding.place.row.map(Nid)) else { continue };
+        if row.kind() == NodeType::MESSAGE && ndb.node(row)?.is_none() {
+            missing.entry(row).or_insert_with(|| Nid(table).with_kind(NodeType::FOLDER));
+        }
+    }
+    Ok(missing)
+}
+
+fn any_earlier(blocks: &Blocks<'_>, missing: &BTreeMap<Nid, Nid>) -> Result<bool> {
+    for nid in missing.keys() {
+        if blocks.earlier(*nid)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Puts a plan into a transaction of the store that it was made for, as its first changes.
 pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
     if let Some(header) = &plan.header {
@@ -112,6 +153,8 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
     for (bid, (data, named)) in &plan.blocks {
         if plan.rebuild == Rebuild::Trees {
             transaction.restore_block(*bid, data.clone(), *named);
+        } else if plan.revived.contains(bid) {
+            transaction.revive_block(*bid, data.clone(), *named);
         } else {
             transaction.rewrite_block(*bid, data.clone())?;
             transaction.set_references(*bid, named.saturating_add(1))?;
@@ -144,7 +187,8 @@ impl LowPlan {
             }
         }
         self.steps.extend(step::mends(&census.mends));
-        self.steps.extend(step::entries(&census.entries));
+        self.steps.extend(step::entries(&census.entries, &census.back));
+        self.revived = census.written.keys().copied().filter(|bid| census.blocks.find(*bid).is_none()).collect();
         let named: Vec<u16> = census.written.keys().map(|bid| census.count_of(*bid)).collect();
         for ((bid, data), named) in census.written.into_iter().zip(named) {
             // What nothing names in the end need not be written.

@@ -25,6 +25,8 @@ pub enum LowDeed {
     Block(Bid, Nid, Mend),
     /// A node's entry is put right.
     Entry(Nid),
+    /// A lost message comes back as an old page tells of it.
+    Back(Nid),
 }
 
 /// A change, why it is made, and whom it concerns.
@@ -50,8 +52,9 @@ pub(super) fn mends(mends: &BTreeMap<(Bid, Mend), Nid>) -> impl Iterator<Item = 
 }
 
 /// The steps about nodes' entries.
-pub(super) fn entries(entries: &[NodeEntry]) -> impl Iterator<Item = LowStep> + '_ {
-    entries.iter().map(|entry| LowStep::of(LowDeed::Entry(entry.nid.nid)))
+pub(super) fn entries(entries: &[NodeEntry], back: &BTreeSet<Nid>) -> impl Iterator<Item = LowStep> {
+    let deed = |nid: Nid| if back.contains(&nid) { LowDeed::Back(nid) } else { LowDeed::Entry(nid) };
+    entries.iter().map(move |entry| LowStep::of(deed(entry.nid.nid)))
 }
 
 /// The steps about what is made anew as a whole.
@@ -84,9 +87,9 @@ pub(super) fn explain(steps: &mut [LowStep], findings: &[Finding]) {
                 step.whom = nodes.get(&nid).map(ToString::to_string).unwrap_or_default();
                 blocks.get(&bid).cloned().unwrap_or_default()
             }
-            LowDeed::Entry(nid) => {
+            LowDeed::Entry(nid) | LowDeed::Back(nid) => {
                 step.whom = nodes.get(&nid).map(ToString::to_string).unwrap_or_default();
-                findings.iter().filter(|finding| finding.place.nid == Some(nid.0)).collect()
+                findings.iter().filter(|finding| finding.place.nid == Some(nid.0) || finding.place.row == Some(nid.0)).collect()
             }
             deed => findings.iter().filter(|finding| finding.severity > Severity::Note && asks_for(finding.code, deed)).collect(),
         };
@@ -103,7 +106,7 @@ fn asks_for(code: Code, deed: LowDeed) -> bool {
         LowDeed::Maps => begins('H') || begins('P'),
         LowDeed::Trees => begins('H') || begins('P') || begins('B') && code != Code::BlockReferences,
         LowDeed::Counts(_) => code == Code::BlockReferences,
-        LowDeed::Unused(_) | LowDeed::Block(..) | LowDeed::Entry(_) => false,
+        LowDeed::Unused(_) | LowDeed::Block(..) | LowDeed::Entry(_) | LowDeed::Back(_) => false,
     }
 }
 
@@ -117,6 +120,7 @@ impl fmt::Display for LowDeed {
             Self::Unused(count) => write!(f, "{count} blocks that nothing names leave the block B-tree"),
             Self::Block(bid, nid, mend) => write!(f, "block {bid} of node {nid} {mend}"),
             Self::Entry(nid) => write!(f, "the entry of node {nid} is put right"),
+            Self::Back(nid) => write!(f, "message {nid}, which was lost, comes back in the last state of which anything is left"),
         }
     }
 }

@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 
 use crate::damage::Result;
+use crate::format::Format;
 use crate::format::id::{Bid, Nid};
 use crate::format::property::{FileTime, PropType, PropertyRecord};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ltp::write::{PropertiesBuilder, value};
 use crate::ndb::Ndb;
-use crate::store::codepage;
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
+use crate::store::write::templates::{ATTACHMENTS, CONTENTS, HIERARCHY, RECIPIENTS, own_kind};
 use crate::store::write::{Cells, id_of, own_value};
+use crate::store::{codepage, tags};
 
 /// The properties of an object.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,15 @@ const TYPES: [u16; 19] = [
     0x00fe, 0x0102,
 ];
 
+/// Properties of items that no table has a column for, and their types.
+const USUAL: [(Key, PropType); 5] = [
+    (tags::BODY, PropType::UNICODE),
+    (tags::HTML, PropType::BINARY),
+    (tags::RTF_COMPRESSED, PropType::BINARY),
+    (tags::TRANSPORT_MESSAGE_HEADERS, PropType::UNICODE),
+    (tags::INTERNET_MESSAGE_ID, PropType::UNICODE),
+];
+
 impl Bag {
     /// What can be read of a node's properties; `None` where nothing can.
     pub(super) fn read(ndb: &Ndb, node: NodeRef) -> Result<Option<Self>> {
@@ -53,6 +64,7 @@ impl Bag {
             if bag.values.contains_key(&record.id) || record.kind == PropType::UNSPECIFIED {
                 continue;
             }
+            let record = &PropertyRecord { kind: kind_of(ndb.format(), record), ..*record };
             match content(ndb, &properties, record, &mut room)? {
                 Some(Content::Torn(bytes)) => {
                     bag.values.insert(record.id, (record.kind, Content::Bytes(bytes)));
@@ -199,12 +211,25 @@ fn open(ndb: &Ndb, node: NodeRef) -> Result<Option<Properties<'_>>> {
     }
 }
 
+/// Whether there is such a type.
+pub(super) fn is_type(kind: PropType) -> bool {
+    TYPES.contains(&kind.element().0)
+}
+
+/// The type of a record; of one that has none that there is, the type that the property has everywhere, else bytes.
+fn kind_of(format: Format, record: &PropertyRecord) -> PropType {
+    if is_type(record.kind) {
+        return record.kind;
+    }
+    let usual = USUAL.into_iter().map(|(key, kind)| (id_of(key), own_kind(format, kind)));
+    let columns = [&CONTENTS, &HIERARCHY, &RECIPIENTS, &ATTACHMENTS].into_iter().flat_map(|template| template.shape(format).columns);
+    let known = usual.chain(columns.map(|column| (column.id, column.kind))).find(|(id, _)| *id == record.id);
+    known.map_or(PropType::BINARY, |(_, kind)| kind)
+}
+
 /// What a record holds; `None` where nothing of it can be used.
 fn content(ndb: &Ndb, properties: &Properties<'_>, record: &PropertyRecord, room: &mut u64) -> Result<Option<Content>> {
     let kind = record.kind;
-    if !TYPES.contains(&kind.element().0) {
-        return Ok(None);
-    }
     if kind.is_inline() {
         let bytes = record.value.0.to_le_bytes();
         return Ok(Some(Content::Bytes(bytes.get(..kind.fixed_bytes().unwrap_or(0)).unwrap_or_default().to_vec())));

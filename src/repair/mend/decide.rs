@@ -34,11 +34,16 @@ const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code:
 /// What is wrong with single blocks: of the node stays what can be read.
 const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
 
-/// Works out what becomes of each node that the findings name.
-pub(in crate::repair) fn plan(store: &Store, findings: &[Finding]) -> Result<Mended> {
-    let mut decide = Decide { ndb: store.ndb(), nodes: BTreeMap::new(), rows: BTreeMap::new(), mended: Mended::default() };
+/// Works out what becomes of each node that the findings name; `torn` are those that lost something below them.
+pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], torn: &BTreeSet<Nid>) -> Result<Mended> {
+    let mut decide =
+        Decide { ndb: store.ndb(), top: store.ipm_subtree(), nodes: BTreeMap::new(), rows: BTreeMap::new(), mended: Mended::default() };
     for finding in findings {
         decide.take(finding)?;
+    }
+    // Nothing may look wrong with what is left of such a message, but it is to say what is gone.
+    for nid in torn.iter().copied().filter(|nid| is_message(*nid)) {
+        decide.nodes.entry(nid).or_default().insert(Code::NodeBlocks);
     }
     decide.all()
 }
@@ -46,6 +51,8 @@ pub(in crate::repair) fn plan(store: &Store, findings: &[Finding]) -> Result<Men
 /// What is decided so far.
 struct Decide<'a> {
     ndb: &'a Ndb,
+    /// The folder that holds those that users see.
+    top: Nid,
     /// What is wrong with each node.
     nodes: BTreeMap<Nid, BTreeSet<Code>>,
     /// What is wrong with rows whose objects are nowhere.
@@ -57,11 +64,11 @@ fn is_folder(nid: Nid) -> bool {
     [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind())
 }
 
-fn is_message(nid: Nid) -> bool {
+pub(super) fn is_message(nid: Nid) -> bool {
     [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&nid.kind())
 }
 
-fn is_table(nid: Nid) -> bool {
+pub(super) fn is_table(nid: Nid) -> bool {
     TABLES.contains(&nid.kind()) && !is_special(nid)
 }
 
@@ -159,7 +166,7 @@ impl<'a> Decide<'a> {
         let structural = !(placed.is_empty() && wanted.tables.is_empty() && self.rows.is_empty());
         let outline = if structural { Outline::of(self.ndb, &wanted)? } else { Outline::default() };
         self.make_folders(&nodes, &gone, &outline);
-        self.mend_tables(&damaged, &nodes, &outline)?;
+        self.mend_tables(&damaged, &gone, &placed, &nodes, &outline)?;
         self.place_folders(&placed, &gone, &nodes, &outline);
         for nid in &wanted.messages {
             self.place_message(*nid, &nodes, &outline, &damaged, &gone)?;
@@ -244,17 +251,29 @@ impl<'a> Decide<'a> {
     }
 
     /// Damaged tables are written anew, with rows for all that names their folder.
-    fn mend_tables(&mut self, damaged: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) -> Result<()> {
+    fn mend_tables(
+        &mut self,
+        damaged: &BTreeSet<Nid>,
+        gone: &BTreeSet<Nid>,
+        placed: &BTreeSet<Nid>,
+        nodes: &BTreeMap<Nid, BTreeSet<Code>>,
+        outline: &Outline,
+    ) -> Result<()> {
         for table in damaged {
             let why = nodes.get(table).or_else(|| nodes.get(&table.with_kind(NodeType::FOLDER))).cloned().unwrap_or_default();
             self.add_all(Deed::Table(*table), &why);
             let rows = found(self.ndb, *table)?.rows.rows;
-            for (id, cells) in &rows {
+            // A folder that is made anew finds its row where it was.
+            for (id, cells) in rows.iter().filter(|(id, _)| !gone.contains(&Nid(**id))) {
                 if !self.exists(Nid(*id))? {
                     self.dangling(*table, *id, cells, *why.first().unwrap_or(&Code::RowMatrix));
                 }
             }
             for nid in outline.children.get(table).into_iter().flatten().filter(|nid| !rows.contains_key(&nid.0)) {
+                // What another folder lists, too, gets its place by itself.
+                if placed.contains(nid) {
+                    continue;
+                }
                 self.add_all(Deed::List(*table, *nid), &why);
             }
         }
@@ -307,6 +326,11 @@ impl<'a> Decide<'a> {
                     if !listers.contains(&parent) {
                         self.add_all(Deed::List(table(parent), folder), &why);
                     }
+                }
+                // `Lost and Found` lies below it.
+                None if leads_to(&parents, self.top, folder) => {
+                    self.add_all(Deed::Reparent(folder, Nid::ROOT_FOLDER), &why);
+                    self.add_all(Deed::List(table(Nid::ROOT_FOLDER), folder), &why);
                 }
                 None => self.add_all(Deed::Rescue(folder), &why),
             }

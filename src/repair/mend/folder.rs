@@ -139,7 +139,7 @@ impl Mender<'_, '_> {
     }
 }
 
-const COUNTS: [crate::store::props::Key; 3] = [tags::CONTENT_COUNT, tags::CONTENT_UNREAD_COUNT, tags::SUBFOLDERS];
+const COUNTS: [crate::store::props::Key; 4] = [tags::CONTENT_COUNT, tags::CONTENT_UNREAD_COUNT, tags::SUBFOLDERS, tags::HIDDEN_COUNT];
 
 fn is_unread(cells: &Cells) -> bool {
     !matches!(cells.get(&id_of(tags::MESSAGE_FLAGS)), Some(Value::I32(flags)) if flags & FLAG_READ != 0)

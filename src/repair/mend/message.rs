@@ -63,21 +63,41 @@ impl Mender<'_, '_> {
         standing.row.into_iter().for_each(|row| fill(&mut bag, row));
         let subnodes = self.subnodes(node, &mut bag)?;
         let attached = self.attachments(&subnodes, &mut bag, standing.depth)?;
-        let mut below = Vec::new();
-        if let Some(entry) = subnodes.iter().find(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE) {
-            let table = NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes };
-            let rows = recipients::mended(self.ndb, table, &mut bag)?;
-            if standing.folder.is_some() && node.nid.kind() == NodeType::MESSAGE {
-                recipients::name(self.ndb, &mut bag, &rows);
-            }
-            below.push((entry.nid.nid, Part::Draft(rows::table(self.transaction, rows)?)));
+        if self.torn.contains(&node.nid) && attached.count == 0 && is_told_to_have_any(&bag) {
+            bag.lost.push("its attachments".into());
         }
-        self.put_right(&mut bag, standing, attached.count > 0)?;
+        let mut below = Vec::new();
+        below.extend(self.recipients(standing, &subnodes, &mut bag)?);
+        if !self.options.rewrite {
+            self.put_right(&mut bag, standing, attached.count > 0)?;
+        }
         if gone {
             bag.lost.insert(0, "the message itself: what its folder's list told of it is here".into());
         }
         self.note_losses(&mut bag);
         self.finish_message(bag, &subnodes, below, attached)
+    }
+
+    /// The table of recipients; made from what the message says of them where it was lost.
+    fn recipients(&mut self, standing: &Standing<'_>, subnodes: &[SubnodeEntry], bag: &mut Bag) -> Result<Option<(Nid, Part)>> {
+        let is_mail = standing.folder.is_some() && standing.node.nid.kind() == NodeType::MESSAGE;
+        let entry = subnodes.iter().find(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE);
+        let rows = match entry {
+            Some(entry) => {
+                let table = NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes };
+                let rows = recipients::mended(self.ndb, table, bag)?;
+                if is_mail {
+                    recipients::name(self.ndb, bag, &rows);
+                }
+                rows
+            }
+            None if is_mail && self.torn.contains(&standing.node.nid) => {
+                bag.lost.push("the list of recipients: it was made anew from headers and names".into());
+                recipients::made(self.ndb, bag)
+            }
+            None => return Ok(None),
+        };
+        Ok(Some((Nid::RECIPIENT_TABLE, Part::Draft(rows::table(self.transaction, rows)?))))
     }
 
     fn finish_message(&mut self, mut bag: Bag, subnodes: &[SubnodeEntry], below: Vec<(Nid, Part)>, attached: Attached) -> Result<Built> {
@@ -210,6 +230,10 @@ fn fill(bag: &mut Bag, row: &Cells) {
             bag.lost.retain(|lost| *lost != format!("property {id:#06x}"));
         }
     }
+}
+
+fn is_told_to_have_any(bag: &Bag) -> bool {
+    bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0)
 }
 
 fn put_flags(bag: &mut Bag, standing: &Standing<'_>, attached: bool) {

@@ -36,6 +36,7 @@ use message::Standing;
 use table::{table_of, template};
 
 pub(super) use decide::plan;
+use decide::{is_message, is_table};
 
 /// What is to be done, and what nothing is done about.
 #[derive(Debug, Default)]
@@ -44,13 +45,33 @@ pub(super) struct Mended {
     pub(super) left: Vec<Finding>,
 }
 
-/// Makes a plan's changes in a transaction.
-pub(super) fn build<'a>(store: &'a Store, transaction: &mut Transaction<'a>, plan: &Plan) -> Result<()> {
+impl Mended {
+    /// Adds a deed for every object of the store.
+    pub(super) fn add_all(&mut self, store: &Store) -> Result<()> {
+        store.ndb().visit_nodes(&mut |node| {
+            let nid = node.nid.nid;
+            let deed = match nid.kind() {
+                _ if special::is_special(nid) => Deed::Special(nid),
+                _ if is_message(nid) => Deed::Message(nid),
+                _ if is_table(nid) => Deed::Table(nid),
+                NodeType::FOLDER => Deed::Folder(nid),
+                // What searches found is no one's but Outlook's.
+                _ => return true,
+            };
+            self.deeds.entry(deed).or_default();
+            true
+        })
+    }
+}
+
+/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far.
+pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<()> {
     let mut mender = Mender {
         store,
         ndb: store.ndb(),
         transaction,
         options: plan.options,
+        torn: plan.low.torn(),
         tables: BTreeMap::new(),
         dirty: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -69,8 +90,10 @@ pub(super) fn build<'a>(store: &'a Store, transaction: &mut Transaction<'a>, pla
 struct Mender<'a, 't> {
     store: &'a Store,
     ndb: &'a Ndb,
-    transaction: &'t mut Transaction<'a>,
+    transaction: &'a mut Transaction<'t>,
     options: Options,
+    /// What lost something below it.
+    torn: BTreeSet<Nid>,
     /// The tables that were looked at, by node.
     tables: BTreeMap<Nid, Rows>,
     /// Those of them that change.
@@ -87,7 +110,7 @@ struct Mender<'a, 't> {
     fresh: BTreeSet<Nid>,
 }
 
-impl<'a> Mender<'a, '_> {
+impl Mender<'_, '_> {
     fn deed(&mut self, deed: Deed) -> Result<()> {
         match deed {
             Deed::Special(nid) => self.special(nid),
@@ -124,9 +147,9 @@ impl<'a> Mender<'a, '_> {
     /// A table as it is after the changes so far.
     fn table(&mut self, nid: Nid) -> Result<&mut Rows> {
         if !self.tables.contains_key(&nid) {
-            let is_there = |nid: Nid| Ok(self.ndb.node(nid)?.is_some());
+            let belongs = |object: Nid| outline::belongs(self.ndb, nid, object);
             let rows = match self.node(nid)? {
-                Some(node) => table::read(self.ndb, node, template(nid), &is_there)?.rows,
+                Some(node) => table::read(self.ndb, node, template(nid), &belongs)?.rows,
                 None => Rows { shape: template(nid).shape(self.ndb.format()), rows: BTreeMap::new() },
             };
             self.tables.insert(nid, rows);

@@ -1,6 +1,6 @@
 //! The map of named properties, mended: no property gets another id ([MS-PST] 2.4.7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Mender;
 use super::bag::Bag;
@@ -8,8 +8,9 @@ use crate::damage::Result;
 use crate::format::Format;
 use crate::format::checksum;
 use crate::format::codec;
-use crate::format::id::Nid;
+use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
+use crate::store::item::NodeRef;
 use crate::store::names::{NameEntry, NameMap};
 use crate::store::props::Key;
 use crate::store::tags;
@@ -18,6 +19,11 @@ use crate::store::write::names::{BUCKETS, FIRST_BUCKET, buckets};
 /// Bytes of a property set's id, and of an entry.
 const SET_BYTES: usize = 16;
 const ENTRY_BYTES: usize = 8;
+/// The first id that stands for a name; no map has more of them.
+const FIRST_NAMED: u16 = 0x8000;
+const NAMES_MAX: u16 = 0x7ffe;
+/// What has named properties, at the top or in something else.
+const OBJECTS: [NodeType; 4] = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE, NodeType::ATTACHMENT];
 /// The highest property that is a bucket: those of the map itself lie below.
 const LAST_BUCKET: u16 = 0x7fff;
 
@@ -33,7 +39,14 @@ impl Mender<'_, '_> {
             (self.bytes(&bag, tags::NAME_MAP_GUIDS)?, self.bytes(&bag, tags::NAME_MAP_ENTRIES)?, self.bytes(&bag, tags::NAME_MAP_STRINGS)?);
         sets.truncate(sets.len() & !SET_BYTES.saturating_sub(1));
         let entries = placed(codec::entries(Format::Unicode, &entries, ENTRY_BYTES).collect());
-        let entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, &sets, &strings)).collect();
+        let mut entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, &sets, &strings)).collect();
+        if sets.is_empty() {
+            // libpff does not open a store whose map has no set or no entry, and Outlook makes none.
+            sets.extend(tags::PSETID_APPOINTMENT.0);
+        }
+        if entries.is_empty() {
+            entries.extend((0..self.names_in_use()?.max(1)).map(nameless));
+        }
         for id in bag.ids().into_iter().filter(|id| (FIRST_BUCKET..=LAST_BUCKET).contains(id)) {
             bag.remove(Key::Id(id));
         }
@@ -47,6 +60,31 @@ impl Mender<'_, '_> {
         }
         let draft = bag.builder().finish(self.ndb.format(), self.transaction.nids())?;
         self.transaction.put_draft(Nid::NAME_MAP, Nid::default(), draft)
+    }
+
+    /// How many ids a map must have for the named properties that items have: of a lost map nobody knows it better.
+    ///
+    /// An id that the map lacks would go to the next name that a program asks for, and all that has it would be misread.
+    fn names_in_use(&self) -> Result<u16> {
+        let (mut waiting, mut seen, mut count) = (Vec::new(), HashSet::new(), 0);
+        self.ndb.visit_nodes(&mut |node| {
+            if OBJECTS.contains(&node.nid.nid.kind()) {
+                waiting.push(NodeRef { nid: node.nid.nid, data: node.data, subnodes: node.subnodes });
+            }
+            true
+        })?;
+        while let Some(node) = waiting.pop() {
+            let highest = Bag::read(self.ndb, node)?.and_then(|bag| bag.ids().into_iter().max());
+            count = count.max(highest.and_then(|id| id.checked_sub(FIRST_NAMED)).map_or(0, |index| index.saturating_add(1)));
+            let below = match self.ndb.subnodes(node.subnodes) {
+                Err(error) if error.is_io() => return Err(error),
+                below => below.unwrap_or_default(),
+            };
+            let objects =
+                below.into_iter().filter(|entry| OBJECTS.contains(&entry.nid.nid.kind()) && seen.insert((entry.data, entry.subnodes)));
+            waiting.extend(objects.map(|entry| NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes }));
+        }
+        Ok(count.min(NAMES_MAX))
     }
 
     fn bytes(&self, bag: &Bag, key: Key) -> Result<Vec<u8>> {
@@ -79,7 +117,12 @@ fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
 /// An entry that names a set and a string; one that does not keeps its id and gets a name that nobody asks for.
 fn sound(entry: NameEntry, sets: &[u8], strings: &[u8]) -> NameEntry {
     let (_, failed) = NameMap::read(sets, &codec::encode(Format::Unicode, &entry), strings);
-    if failed == 0 { entry } else { NameEntry { value: u32::MAX.saturating_sub(entry.index.into()), set: 0, ..entry } }
+    if failed == 0 { entry } else { nameless(entry.index) }
+}
+
+/// An entry whose name nobody asks for: its id is taken, and no two are the same.
+fn nameless(index: u16) -> NameEntry {
+    NameEntry { value: u32::MAX.saturating_sub(index.into()), set: 0, index }
 }
 
 /// What the index keeps of a name: its number, or the CRC of its text.

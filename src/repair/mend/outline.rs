@@ -86,6 +86,15 @@ pub(super) fn found(ndb: &Ndb, nid: Nid) -> Result<Found> {
         node => node.ok().flatten(),
     };
     let node = node.map_or(NodeRef { nid, ..NodeRef::default() }, |node| NodeRef { nid, data: node.data, subnodes: node.subnodes });
-    let is_there = |nid: Nid| Ok(matches!(ndb.node(nid), Ok(Some(_))));
-    table::read(ndb, node, template(nid), &is_there)
+    table::read(ndb, node, template(nid), &|object| belongs(ndb, nid, object))
+}
+
+/// Whether an object is there and says that it is in the folder of this table.
+///
+/// Rows are not wiped when their items move to another folder, so a row that no index names may stand for one of those.
+pub(super) fn belongs(ndb: &Ndb, table: Nid, object: Nid) -> Result<bool> {
+    match ndb.node(object) {
+        Err(error) if error.is_io() => Err(error),
+        node => Ok(node.ok().flatten().is_some_and(|node| node.parent == table.with_kind(NodeType::FOLDER))),
+    }
 }

@@ -37,6 +37,10 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag) -> Result<Rows> {
     let found = table::read(ndb, node, &RECIPIENTS, &|_| Ok(true))?;
     let mut rows = found.rows;
     rows.rows.retain(|_, cells| !cells.is_empty());
+    let own: Vec<_> = rows.shape.columns.iter().map(|column| (column.id, column.kind)).collect();
+    if !own.iter().any(|(id, _)| *id == id_of(tags::RECIPIENT_TYPE)) {
+        rows.shape = RECIPIENTS.shape(ndb.format()).extended(&own);
+    }
     if found.lost > 0 {
         bag.lost.push(format!("{} recipients", found.lost));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bag::{Bag, readable};
+use super::bag::{Bag, is_type, readable};
 use crate::damage::Result;
 use crate::format::Format;
 use crate::format::id::{Nid, NodeType};
@@ -116,13 +116,20 @@ fn shape_of(format: Format, table: &Table<'_>, template: &Template) -> TableShap
     let unique = sound.iter().all(|column| ids.insert((column.id, column.kind)) && bits.insert(column.bit));
     let first = |id, offset, bit| sound.iter().any(|column| (column.id, column.offset, column.bit) == (id, offset, bit));
     let has_version = info.column(ROW_VERSION).is_none() || first(ROW_VERSION, 4, 1);
-    if sound.len() == info.columns.len() && unique && first(ROW_ID, 0, 0) && has_version {
+    if sound.len() == info.columns.len() && unique && lie_apart(&sound) && first(ROW_ID, 0, 0) && has_version {
         let mut columns = sound;
         columns.sort_by_key(|column| (column.id, column.kind));
         return TableShape { ends: info.ends, columns };
     }
     let more: Vec<(u16, PropType)> = sound.iter().map(|column| (column.id, column.kind)).collect();
     template.shape(format).extended(&more)
+}
+
+/// Whether no two columns share a byte of the rows.
+fn lie_apart(columns: &[Column]) -> bool {
+    let mut places: Vec<_> = columns.iter().map(|column| (column.offset, column.offset.saturating_add(column.size.into()))).collect();
+    places.sort_unstable();
+    places.iter().zip(places.iter().skip(1)).all(|((_, end), (next, _))| end <= next)
 }
 
 fn is_sound(ends: [u16; 4], count: usize, column: &Column) -> bool {
@@ -135,7 +142,8 @@ fn is_sound(ends: [u16; 4], count: usize, column: &Column) -> bool {
     let size = column.kind.fixed_bytes().filter(|size| [1, 2, 8].contains(size)).unwrap_or(4);
     let end = column.offset.checked_add(column.size.into());
     let inside = column.offset >= area.start && end.is_some_and(|end| end <= area.end);
-    inside && usize::from(column.size) == size && usize::from(column.bit) < count
+    let number = ![ROW_ID, ROW_VERSION].contains(&column.id) || column.kind == PropType::I32;
+    inside && usize::from(column.size) == size && usize::from(column.bit) < count && number && is_type(column.kind)
 }
 
 /// Sets in a row what its object says; what the object does not say stays.

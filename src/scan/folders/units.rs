@@ -286,7 +286,9 @@ impl Worker<'_> {
             Lookup::Missing => Some("does not exist"),
             Lookup::Unknown => None,
         };
-        if let Some(lacks) = lacks.filter(|_| *orphan) {
+        if parent == Nid::default() && *orphan {
+            case.add(Code::Orphan, "nothing tells of its folder");
+        } else if let Some(lacks) = lacks.filter(|_| *orphan) {
             case.add(Code::Orphan, format!("its folder {} {lacks}", self.victims.with_id(parent)));
         }
         match nid.kind() {

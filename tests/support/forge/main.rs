@@ -26,6 +26,7 @@ const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
 forge make RECIPE VARIANT PATH          the store that a recipe describes, such as unicode-permute
 forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
+forge edit FILE LINE                    an edit of properties or rows, as fixtures/damaged/*/edits have them
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
 forge sum FILE                          how long it takes to read and sum a file with two threads
@@ -39,6 +40,10 @@ fn main() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
         ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
         ["damaged", name, out] => damaged(name, Path::new(out)),
+        ["edit", path, line] => {
+            let line = forge::Recipe::parse(line).lines.into_iter().next().expect("an edit");
+            forge::objects::change_file(Path::new(path), &line);
+        }
         ["big", path, options @ ..] => big(Path::new(path), options),
         ["sum", file] => measure::sum(Path::new(file)),
         ["requests", file] => measure::requests(Path::new(file)),
