@@ -27,7 +27,9 @@ pub struct Heap<'a> {
 
 /// The two blocks of a heap that were asked for last, by their number: its items are asked for one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<[Option<(usize, Arc<Block>)>; 2]>);
+pub(super) struct Held(Mutex<[Numbered; 2]>);
+
+type Numbered = Option<(usize, Arc<Block>)>;
 
 impl Clone for Held {
     fn clone(&self) -> Self {

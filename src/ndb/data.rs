@@ -51,7 +51,8 @@ impl Ndb {
     fn grow(&self, data: &mut Data, root: Bid) -> Result<()> {
         if !root.is_internal() {
             let len = self.leaf_bytes(root)?;
-            return Ok(data.push(root, len));
+            data.push(root, len);
+            return Ok(());
         }
         let mut seen = HashSet::new();
         let block = self.inner_block(root)?;

@@ -99,4 +99,14 @@ mod tests {
         assert_eq!(maps.node(Nid(0x42)).unwrap().data, Bid(1));
         assert_eq!((maps.block(Bid(12)), maps.node(Nid(0x62))), (None, None));
     }
+
+    /// A store of 10 GB has sixteen million blocks of short letters. Their maps took 400 MB of memory once.
+    #[test]
+    fn maps_of_many_blocks_take_little_memory() {
+        let block = |bid: u64| BlockPlace { bid: Bid(bid * 4), ib: Ib(bid * 64), size: 1, inflated: 1 };
+        let node = |nid| NodeEntry { nid: Nid(nid).into(), ..NodeEntry::default() };
+        let maps = Maps::new((0..1_000_000).map(block), (0..500_000).map(node));
+        assert_eq!((maps.block(Bid(80)), maps.node(Nid(499_999))), (Some(block(20)), Some(node(499_999))));
+        assert!(maps.blocks.memory_bytes() + maps.nodes.memory_bytes() <= 16 << 20);
+    }
 }

@@ -183,7 +183,7 @@ mod tests {
         let mut count = 0;
         let ended = in_order(
             |send| (0..200).try_for_each(send),
-            |number: u64| Ok(Heavy(if number % 3 == 0 { WEIGHT_MAX } else { 1 })),
+            |number: u64| Ok(Heavy(if number.is_multiple_of(3) { WEIGHT_MAX } else { 1 })),
             |_| {
                 count += 1;
                 Ok(())
