@@ -94,7 +94,7 @@ fn damaged_objects_are_made_whole() {
 
 #[test]
 fn oddities_go_too_when_all_is_asked_for() {
-    hold(Options { thorough: true });
+    hold(Options { thorough: true, ..Options::default() });
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn real_stores_come_out_whole() {
         }
         println!("{name}");
         for thorough in [false, true] {
-            let broken = laws(&bytes, Options { thorough });
+            let broken = laws(&bytes, Options { thorough, ..Options::default() });
             if !broken.is_empty() {
                 wrong.push(format!("=== {name}, thorough: {thorough}\n{}", broken.join("\n")));
             }

@@ -43,6 +43,9 @@ pub struct Repair {
     /// Also put right the oddities that healthy stores have
     #[arg(long)]
     thorough: bool,
+    /// Write everything anew: header, maps, trees, tables, properties; of a healthy store, too
+    #[arg(long)]
+    force_rewrite: bool,
     /// What to keep of the old store: full (FILE.bak), undo (FILE.undo: only what is overwritten), or a path for a copy
     #[arg(long, value_name = "full|undo|PATH", default_value = "full", value_parser = backup, conflicts_with = "output")]
     backup: Backup,
@@ -89,6 +92,7 @@ fn mend(args: &Repair, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop
     let order = Order {
         backup: args.backup.clone(),
         thorough: args.thorough,
+        rewrite: args.force_rewrite,
         force: args.force,
         dry_run: args.dry_run,
         output: args.output.clone(),

@@ -27,6 +27,8 @@ const CACHE_BYTES: usize = 16 << 20;
 pub struct Options {
     /// Also what is no more than an oddity, wherever it stands.
     pub thorough: bool,
+    /// Everything is written anew, whatever was found.
+    pub rewrite: bool,
 }
 
 /// What becomes of a node.
@@ -82,11 +84,14 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
-    let low = low::plan(store, findings)?;
+    let low = low::plan(store, findings, options.rewrite)?;
     let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mended = mend::plan(seen, &wanted, &low.torn())?;
+    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    if options.rewrite {
+        mended.add_all(seen)?;
+    }
     let names = names(findings);
     let steps = mended.deeds.into_iter().map(|(deed, why)| {
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();

@@ -31,6 +31,8 @@ pub struct Order {
     pub backup: Backup,
     /// Oddities that healthy stores have too are put right, too.
     pub thorough: bool,
+    /// Everything is written anew, of a healthy store too.
+    pub rewrite: bool,
     /// A store on a network's file system is repaired in place; a file that is no store becomes one.
     pub force: bool,
     /// Only the plan is wanted.
@@ -287,7 +289,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough })?;
+        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough, rewrite: self.order.rewrite })?;
         if plan.is_empty() {
             return Ok(None);
         }

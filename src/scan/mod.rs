@@ -29,7 +29,7 @@ use steady::Steady;
 use victim::Victims;
 
 pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
-pub use victim::named;
+pub use victim::{OWN, named};
 
 /// What every pass over the store's objects has at hand.
 #[derive(Clone, Copy, Debug)]

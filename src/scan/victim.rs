@@ -27,6 +27,24 @@ const DEPTH_MAX: usize = 64;
 /// The longest name that is told, in characters.
 const NAME_CHARS_MAX: usize = 80;
 
+/// What the name of a node that is no folder's begins with.
+pub const OWN: &str = "the store's own ";
+
+/// What nodes of the same id are in every store ([MS-PST] 2.4.1); templates are nobody's tables.
+const fn own(nid: Nid) -> Option<&'static str> {
+    Some(match nid.0 {
+        0x21 => "properties",
+        0x61 => "map of named properties",
+        0x1e1 | 0x201 | 0x261 => "list of searches",
+        0x60d..=0x610 => "template of folders' tables",
+        0x62b => "table of receive folders",
+        0x64c => "outgoing queue",
+        0x671 => "template of lists of attachments",
+        0x692 => "template of lists of recipients",
+        _ => return None,
+    })
+}
+
 /// The same findings with whom they hit, as a scan would tell them: the node of a block, and the name of a node.
 ///
 /// For what readers noted on their way: they know blocks and nodes, not names.
@@ -93,12 +111,13 @@ impl<'a> Victims<'a> {
     }
 
     fn find(&self, nid: Nid) -> String {
+        if let Some(what) = own(nid) {
+            return format!("{OWN}{what}");
+        }
         match nid.kind() {
             NodeType::FOLDER | NodeType::SEARCH_FOLDER => self.path(nid),
             NodeType::MESSAGE => self.item(nid, Which::Normal),
             NodeType::ASSOCIATED_MESSAGE => self.item(nid, Which::Associated),
-            // The templates are nobody's tables.
-            _ if nid.index() < 0x40 => String::new(),
             NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE => self.name(nid.with_kind(NodeType::FOLDER)),
             NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => {
                 self.name(nid.with_kind(NodeType::SEARCH_FOLDER))

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::control::About;
 use crate::damage::{Code, Finding, Severity};
-use crate::scan::{Event, Outcome};
+use crate::scan::{Event, OWN, Outcome};
 use map::Map;
 
 /// How many findings of one code the page lists.
@@ -99,6 +99,9 @@ fn count([errors, warnings, notes]: &mut [u64; 3], severity: Severity) {
 
 /// A victim's folder, and what stands behind it: an item.
 fn parted(victim: &str) -> (&str, &str) {
+    if victim.starts_with(OWN) {
+        return ("", victim);
+    }
     let marks = [": \"", ": an item without a subject", ": item 0x"];
     let at = marks.into_iter().filter_map(|mark| victim.find(mark)).min();
     at.and_then(|at| Some((victim.get(..at)?, victim.get(at.saturating_add(2)..)?))).unwrap_or((victim, ""))
@@ -153,5 +156,6 @@ mod tests {
         assert_eq!(parted("A: b: an item without a subject"), ("A: b", "an item without a subject"));
         assert_eq!(parted("Inbox: item 0x24"), ("Inbox", "item 0x24"));
         assert_eq!(parted("Inbox"), ("Inbox", ""));
+        assert_eq!(parted("the store's own properties"), ("", "the store's own properties"));
     }
 }

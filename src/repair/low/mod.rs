@@ -79,9 +79,14 @@ impl LowPlan {
 /// Works out what to change below the nodes, without changing anything.
 ///
 /// Oddities that healthy stores have too ask for nothing by themselves; they are put right where something else does.
-pub fn plan(store: &Store, findings: &[Finding]) -> Result<LowPlan> {
+///
+/// With `rewrite` trees, maps and header are made anew whatever was found.
+pub fn plan(store: &Store, findings: &[Finding], rewrite: bool) -> Result<LowPlan> {
     let ndb = store.ndb();
     let mut need = Need::of(ndb, findings);
+    if rewrite {
+        need = Need { rebuild: Rebuild::Trees, header: true, blocks: true };
+    }
     let by_maps = ndb.maps().is_some();
     let mut plan = LowPlan::default();
     let missing = missing(ndb, findings)?;
@@ -95,7 +100,7 @@ pub fn plan(store: &Store, findings: &[Finding]) -> Result<LowPlan> {
         if !by_maps && ndb.maps().is_some() {
             // Something could not be read, and from now on maps of the whole file answer: what was counted so far was not
             // all from one source. It happens once.
-            return self::plan(store, findings);
+            return self::plan(store, findings, rewrite);
         }
         if census.reshaped {
             need.rebuild = Rebuild::Trees;

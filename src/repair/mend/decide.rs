@@ -64,11 +64,11 @@ fn is_folder(nid: Nid) -> bool {
     [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind())
 }
 
-fn is_message(nid: Nid) -> bool {
+pub(super) fn is_message(nid: Nid) -> bool {
     [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&nid.kind())
 }
 
-fn is_table(nid: Nid) -> bool {
+pub(super) fn is_table(nid: Nid) -> bool {
     TABLES.contains(&nid.kind()) && !is_special(nid)
 }
 

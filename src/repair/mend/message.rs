@@ -68,7 +68,9 @@ impl Mender<'_, '_> {
         }
         let mut below = Vec::new();
         below.extend(self.recipients(standing, &subnodes, &mut bag)?);
-        self.put_right(&mut bag, standing, attached.count > 0)?;
+        if !self.options.rewrite {
+            self.put_right(&mut bag, standing, attached.count > 0)?;
+        }
         if gone {
             bag.lost.insert(0, "the message itself: what its folder's list told of it is here".into());
         }

@@ -36,12 +36,32 @@ use message::Standing;
 use table::{table_of, template};
 
 pub(super) use decide::plan;
+use decide::{is_message, is_table};
 
 /// What is to be done, and what nothing is done about.
 #[derive(Debug, Default)]
 pub(super) struct Mended {
     pub(super) deeds: BTreeMap<Deed, BTreeSet<Code>>,
     pub(super) left: Vec<Finding>,
+}
+
+impl Mended {
+    /// Adds a deed for every object of the store.
+    pub(super) fn add_all(&mut self, store: &Store) -> Result<()> {
+        store.ndb().visit_nodes(&mut |node| {
+            let nid = node.nid.nid;
+            let deed = match nid.kind() {
+                _ if special::is_special(nid) => Deed::Special(nid),
+                _ if is_message(nid) => Deed::Message(nid),
+                _ if is_table(nid) => Deed::Table(nid),
+                NodeType::FOLDER => Deed::Folder(nid),
+                // What searches found is no one's but Outlook's.
+                _ => return true,
+            };
+            self.deeds.entry(deed).or_default();
+            true
+        })
+    }
 }
 
 /// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far.
