@@ -73,7 +73,7 @@ fn prepared(store: &Store, plan: &LowPlan) -> Prepared {
 /// The store as it is after a repair, and the plan of it.
 fn mended(bytes: &[u8]) -> (Vec<u8>, LowPlan) {
     let store = opened(bytes);
-    let plan = low::plan(&store, &findings(bytes, &store), false).unwrap();
+    let plan = low::plan(&store, &findings(bytes, &store), Options::default()).unwrap();
     let preview = prepared(&store, &plan).preview(Arc::new(bytes.to_vec())).unwrap();
     let mut after = vec![0; preview.len().unwrap() as usize];
     preview.read_exact_at(&mut after, 0).unwrap();
@@ -121,7 +121,7 @@ fn faults(bytes: &[u8], whole: &[u8]) -> Vec<String> {
     let store = opened(&after);
     let left = findings(&after, &store);
     faults.extend(left.iter().filter(|finding| is_low(finding)).map(|finding| format!("left: {finding}")));
-    let second = low::plan(&store, &left, false).unwrap();
+    let second = low::plan(&store, &left, Options::default()).unwrap();
     // Where the root folder is lost, the other half makes it anew; until then the store is searched at each opening.
     if !second.is_empty() && left.iter().all(|finding| finding.place.nid != Some(Nid::ROOT_FOLDER.0)) {
         faults.push(format!("a second plan: {:?}; left {left:?}", second.steps));
@@ -415,7 +415,7 @@ fn real_stores() {
         let whole = std::fs::read(path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy();
         let Ok(store) = open_source(Arc::new(whole.clone()), 8 << 20) else { continue };
-        if findings(&whole, &store).is_empty() && !low::plan(&store, &[], false).unwrap().is_empty() {
+        if findings(&whole, &store).is_empty() && !low::plan(&store, &[], Options::default()).unwrap().is_empty() {
             wrong.push(format!("{name}: a plan for a healthy store"));
         }
         for trick in 0..3 {

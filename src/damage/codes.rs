@@ -141,7 +141,7 @@ codes! {
     B17 BlockMissing Error "a block that is named is not in the block B-tree" => "looks for it in free space; else the node stays with what is left of it";
     B18 BlockReferences Error "a block's count differs from the entries that name it" => "corrects the count";
     B19 BlockUnused Note "a block that nothing names" => "leaves it; it can be recovered";
-    B20 BlockReferencesMax Note "a block is named more often than its count can say" => "makes a second copy of the block";
+    B20 BlockReferencesMax Note "a block is named more often than its count can say" => "leaves it; what comes to name it gets a block of its own";
     B21 BlockPadding Note "there are data between a block's end and its trailer" => "leaves them";
     N01 NodeEntry Error "a node's id is double, of an unknown type or too large" => "keeps the entry that is whole; unknown types stay as they are";
     N02 NodeBlocks Error "a node's data or subnodes cannot be read" => "looks for the blocks in free space; else the node stays with what is left of it";
@@ -180,7 +180,7 @@ codes! {
     T13 ColumnOrder Note "a table's columns are not ascending" => "sorts them when the table is written; with --thorough everywhere";
     M01 StoreProperties Error "the store's properties lack something or point nowhere" => "points them to folders that exist, new ones where there are none";
     M02 FolderRow Error "a folder's table and the folders below it disagree" => "adds the missing row, or takes out the row of a folder that is nowhere";
-    M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one it takes out the row";
+    M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one, what the row tells goes to Lost and Found";
     M04 RowCell Warning "a table's row tells something else than its object" => "copies it from the object";
     M05 FolderCounts Warning "a folder's counts differ from what it holds" => "counts anew";
     M06 FolderName Note "a folder has no name, or that of one beside it" => "leaves it";

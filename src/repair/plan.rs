@@ -84,7 +84,7 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
-    let low = low::plan(store, findings, options.rewrite)?;
+    let low = low::plan(store, findings, options)?;
     let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();

@@ -90,6 +90,11 @@ impl Repaired {
     }
 }
 
+/// The bytes of a store after a repair of all that a scan finds.
+pub fn repaired(bytes: &[u8], options: Options) -> Result<Vec<u8>, String> {
+    Repaired::new(bytes, options).map(|repaired| repaired.after)
+}
+
 /// Findings that are more than oddities.
 pub fn serious(findings: &[Finding]) -> Vec<Finding> {
     findings.iter().filter(|finding| finding.severity > Severity::Note).cloned().collect()

@@ -8,7 +8,10 @@ mod blocks;
 mod census;
 mod header;
 mod inner;
+mod pack;
 mod step;
+mod streams;
+mod subnodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +21,7 @@ use crate::format::header::Header;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 use crate::ndb::write::Transaction;
+use crate::repair::plan::Options;
 use crate::store::Store;
 use blocks::Blocks;
 use census::Census;
@@ -80,11 +84,11 @@ impl LowPlan {
 ///
 /// Oddities that healthy stores have too ask for nothing by themselves; they are put right where something else does.
 ///
-/// With `rewrite` trees, maps and header are made anew whatever was found.
-pub fn plan(store: &Store, findings: &[Finding], rewrite: bool) -> Result<LowPlan> {
+/// Where all is to be rewritten, trees, maps and header are made anew whatever was found.
+pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<LowPlan> {
     let ndb = store.ndb();
-    let mut need = Need::of(ndb, findings);
-    if rewrite {
+    let mut need = Need::of(ndb, findings, options);
+    if options.rewrite {
         need = Need { rebuild: Rebuild::Trees, header: true, blocks: true };
     }
     let by_maps = ndb.maps().is_some();
@@ -100,7 +104,7 @@ pub fn plan(store: &Store, findings: &[Finding], rewrite: bool) -> Result<LowPla
         if !by_maps && ndb.maps().is_some() {
             // Something could not be read, and from now on maps of the whole file answer: what was counted so far was not
             // all from one source. It happens once.
-            return self::plan(store, findings, rewrite);
+            return self::plan(store, findings, options);
         }
         if census.reshaped {
             need.rebuild = Rebuild::Trees;
@@ -204,9 +208,9 @@ impl LowPlan {
 }
 
 impl Need {
-    fn of(ndb: &Ndb, findings: &[Finding]) -> Self {
+    fn of(ndb: &Ndb, findings: &[Finding], options: Options) -> Self {
         let mut need = Self::default();
-        for finding in findings.iter().filter(|finding| finding.severity > Severity::Note) {
+        for finding in findings.iter().filter(|finding| finding.severity > Severity::Note || options.thorough) {
             need.add(finding.code);
         }
         // Maps answer in place of trees that cannot be built on.
@@ -220,16 +224,18 @@ impl Need {
     fn add(&mut self, code: Code) {
         use Code::{
             AllocationMap, AllocationMapSelf, BlockBid, BlockCrc, BlockCrosses, BlockCycle, BlockEntry, BlockInflate, BlockKind,
-            BlockLength, BlockMissing, BlockPlace, BlockReferences, BlockSignature, BlockSize, DataGaps, DataTotal, DataTree, FreeMap,
-            HeaderAmapFree, HeaderAmapLast, HeaderClient, HeaderCrcFull, HeaderCrcPartial, HeaderCrypt, HeaderDirty, HeaderEof,
-            HeaderMagic, HeaderNextBlock, HeaderNextPage, HeaderNids, HeaderParts, HeaderRoot, HeaderRootBid, HeaderVersion, MapsRebuilt,
-            NodeBlocks, NodeEntry, NotAllocated, PageBid, PageBidTwice, PageCrc, PageEntries, PageFirstKey, PageLevel, PageMap, PageOrder,
-            PageOverlap, PagePlace, PageSignature, PageTwice, PageUnreadable, SubnodeOrder, SubnodeTree, TwoOwners,
+            BlockLength, BlockMissing, BlockPlace, BlockReferences, BlockSignature, BlockSize, DataGaps, DataTotal, DataTree, DensityList,
+            FreeMap, HeaderAmapFree, HeaderAmapLast, HeaderClient, HeaderCrcFull, HeaderCrcPartial, HeaderCrypt, HeaderDirty, HeaderEof,
+            HeaderFreeMaps, HeaderMagic, HeaderNextBlock, HeaderNextPage, HeaderNids, HeaderParts, HeaderPmapFree, HeaderReserved,
+            HeaderRoot, HeaderRootBid, HeaderUnique, HeaderVersion, MapsRebuilt, NodeBlocks, NodeEntry, NotAllocated, PageBid,
+            PageBidTwice, PageCrc, PageEntries, PageFirstKey, PageLevel, PageMap, PageOrder, PageOverlap, PagePlace, PageSignature,
+            PageTwice, PageUnreadable, SubnodeOrder, SubnodeTree, TwoOwners,
         };
         match code {
             HeaderMagic | HeaderClient | HeaderVersion | HeaderCrcPartial | HeaderCrcFull | HeaderCrypt | HeaderNextBlock
-            | HeaderNextPage | HeaderNids => self.header = true,
-            HeaderAmapLast | HeaderAmapFree | HeaderDirty | AllocationMap | AllocationMapSelf | NotAllocated | PageMap | FreeMap => {
+            | HeaderNextPage | HeaderNids | HeaderReserved | HeaderUnique | HeaderFreeMaps => self.header = true,
+            HeaderPmapFree | DensityList | HeaderAmapLast | HeaderAmapFree | HeaderDirty | AllocationMap | AllocationMapSelf
+            | NotAllocated | PageMap | FreeMap => {
                 self.rebuild = self.rebuild.max(Rebuild::Maps);
             }
             BlockSize | BlockBid | BlockSignature | BlockCrc | BlockInflate | BlockKind | DataTree | DataTotal | DataGaps | SubnodeTree

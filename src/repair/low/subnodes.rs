@@ -1,0 +1,104 @@
+//! The subnode trees of a census: their entries sorted, each with what stays of it.
+
+use std::collections::BTreeMap;
+
+use super::census::{Census, DEPTH_MAX, Mend, Owner};
+use super::inner;
+use crate::damage::Result;
+use crate::format::block::{SubnodeBlock, SubnodeBranch, SubnodeEntry};
+use crate::format::id::{Bid, Nid, NodeType};
+
+impl Census<'_> {
+    /// A subnode tree that something names: what it is to name from now on. `owner` is the data of the object it is of.
+    pub(super) fn subnodes(&mut self, root: Bid, owner: Bid) -> Result<Bid> {
+        if root.is_none() {
+            return Ok(root);
+        }
+        let stays = match self.roots.get(&root.key()) {
+            Some(stays) => *stays,
+            // Below itself: it is cut off here, and stays where it stands first.
+            None if self.open.len() >= DEPTH_MAX || !self.open.insert(root.key()) => false,
+            None => {
+                let stays = root.is_internal() && self.walk_subnodes(root, owner)?;
+                self.open.remove(&root.key());
+                self.roots.insert(root.key(), stays);
+                stays
+            }
+        };
+        Ok(self.keep(root, stays))
+    }
+
+    fn walk_subnodes(&mut self, root: Bid, owner: Bid) -> Result<bool> {
+        let Some(old) = self.inner(root)? else { return Ok(false) };
+        let mended = match inner::subnode_tree(self.ndb.format(), &old) {
+            None => return Ok(false),
+            Some(SubnodeBlock::Leaf(entries)) => SubnodeBlock::Leaf(self.subnode_entries(entries, owner)?),
+            Some(SubnodeBlock::Branch(branches)) => SubnodeBlock::Branch(self.subnode_branches(branches, owner)?),
+        };
+        self.put_subnodes(root, &old, &mended);
+        Ok(!inner::is_empty(&mended))
+    }
+
+    /// The entries of a subnode tree's inner block whose leaves can be read, each with its leaf's first id.
+    fn subnode_branches(&mut self, branches: Vec<SubnodeBranch>, owner: Bid) -> Result<Vec<SubnodeBranch>> {
+        let mut kept: BTreeMap<Nid, SubnodeBranch> = BTreeMap::new();
+        for branch in branches {
+            match self.subnode_leaf(branch.child, owner)?.filter(|first| !kept.contains_key(first)) {
+                None => self.mend(branch.child, Mend::Cut),
+                Some(first) => {
+                    self.name(branch.child);
+                    // The upper half of an id is whatever stood in Outlook's memory.
+                    let nid = if branch.nid.nid == first { branch.nid } else { first.into() };
+                    kept.insert(first, SubnodeBranch { nid, ..branch });
+                }
+            }
+        }
+        Ok(kept.into_values().collect())
+    }
+
+    /// A leaf of a subnode tree that has branches: its first id; `None` where nothing is left of it.
+    fn subnode_leaf(&mut self, bid: Bid, owner: Bid) -> Result<Option<Nid>> {
+        if !bid.is_internal() || self.open.contains(&bid.key()) {
+            return Ok(None);
+        }
+        let Some(old) = self.inner(bid)? else { return Ok(None) };
+        let Some(SubnodeBlock::Leaf(entries)) = inner::subnode_tree(self.ndb.format(), &old) else { return Ok(None) };
+        let entries = self.subnode_entries(entries, owner)?;
+        let first = entries.first().map(|entry| entry.nid.nid);
+        self.put_subnodes(bid, &old, &SubnodeBlock::Leaf(entries));
+        Ok(first)
+    }
+
+    fn put_subnodes(&mut self, bid: Bid, old: &[u8], mended: &SubnodeBlock) {
+        let format = self.ndb.format();
+        // Bytes between head and entries are nobody's: what is stored decides, not how it would be written.
+        let same = SubnodeBlock::decode(format, old).as_ref() == Ok(mended) && mended.encode(format).len() == old.len();
+        if !same && !inner::is_empty(mended) {
+            self.put_inner(bid, old, mended.encode(format));
+        }
+    }
+
+    /// The entries of a leaf, sorted, each mended; of several of one id the one that has data.
+    fn subnode_entries(&mut self, entries: Vec<SubnodeEntry>, owner: Bid) -> Result<Vec<SubnodeEntry>> {
+        let mut chosen: BTreeMap<Nid, SubnodeEntry> = BTreeMap::new();
+        for entry in entries {
+            let is_there = |entry: &SubnodeEntry| self.blocks.find(entry.data).is_some();
+            let is_better = chosen.get(&entry.nid.nid).is_none_or(|known| !is_there(known) && is_there(&entry));
+            if is_better {
+                chosen.insert(entry.nid.nid, entry);
+            }
+        }
+        let mut kept = Vec::new();
+        for (nid, entry) in chosen {
+            self.nids.cover(nid);
+            let data = self.data(entry.data, Some(Owner { data: owner, nid }))?;
+            let subnodes = self.subnodes(entry.subnodes, entry.data)?;
+            // A large value that is lost is not an empty one: whoever names it is to find nothing.
+            if nid.kind() == NodeType::LTP && (data, subnodes) == (Bid::NONE, Bid::NONE) && !entry.data.is_none() {
+                continue;
+            }
+            kept.push(SubnodeEntry { data, subnodes, ..entry });
+        }
+        Ok(kept)
+    }
+}
