@@ -9,7 +9,8 @@
 //!
 //! The way of a salvage: `detect` format and cipher, `survey` the file, `live` tells what is in use, `history` what pages
 //! said; then `loose` blocks become `object`s, which `pair` with their subnode trees, and `rebuild` gives them the ids that
-//! the `rows` of folder tables have of them.
+//! the `rows` of folder tables have of them. `names` looks for an earlier map of named properties where the present one is
+//! damaged.
 
 mod carve;
 mod detect;
