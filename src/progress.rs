@@ -1,21 +1,33 @@
 //! How far a long task has come, and the wish to end it.
 //!
 //! Whoever does the work calls [`Progress::add`] at least every few megabytes: that both counts and asks whether the user
-//! has had enough. Whoever shows it reads [`Progress::state`]. Both may happen on any number of threads.
+//! has had enough. Whoever shows it reads [`Progress::state`]. Both may happen on any number of threads. Of a task that
+//! may never begin, [`Progress::next_task`] tells when it does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::damage::{Error, Result};
 
-/// The progress of one task.
+/// The progress of one task; a clone is of the same task.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Inner>);
+
 #[derive(Debug, Default)]
-pub struct Progress {
-    phase: Mutex<Option<(&'static str, Instant)>>,
+struct Inner {
+    now: Mutex<Now>,
+    changed: Condvar,
     done: AtomicU64,
     total: AtomicU64,
     cancelled: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    phase: Option<(&'static str, Instant)>,
+    tasks: u64,
+    closed: bool,
 }
 
 /// What a progress bar needs.
@@ -32,37 +44,72 @@ pub struct State {
 impl Progress {
     /// Begins a phase of `total` bytes.
     pub fn begin(&self, phase: &'static str, total: u64) -> Result<()> {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some((phase, Instant::now()));
-        self.done.store(0, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+        let mut now = self.lock();
+        if now.phase.replace((phase, Instant::now())).is_none() {
+            now.tasks = now.tasks.saturating_add(1);
+        }
+        drop(now);
+        self.0.done.store(0, Ordering::Relaxed);
+        self.0.total.store(total, Ordering::Relaxed);
+        self.0.changed.notify_all();
         self.check()
+    }
+
+    /// Ends the task: nothing is under way until the next phase begins.
+    pub fn end(&self) {
+        self.lock().phase = None;
+        self.0.changed.notify_all();
+    }
+
+    /// How many tasks have begun, once these are more than `seen`; `None` where nobody needs to know any more.
+    pub fn next_task(&self, seen: u64) -> Option<u64> {
+        let same = |now: &mut Now| now.tasks <= seen && !now.closed;
+        let now = self.0.changed.wait_while(self.lock(), same).unwrap_or_else(PoisonError::into_inner);
+        (now.tasks > seen).then_some(now.tasks)
+    }
+
+    /// Whether the task lasts longer than this; known as soon as it ends, or nobody needs to know any more.
+    pub fn lasts(&self, time: Duration) -> bool {
+        let lasts = |now: &mut Now| now.phase.is_some() && !now.closed;
+        let (mut now, _) = self.0.changed.wait_timeout_while(self.lock(), time, lasts).unwrap_or_else(PoisonError::into_inner);
+        lasts(&mut now)
+    }
+
+    /// Lets go who waits.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.0.changed.notify_all();
     }
 
     /// Counts bytes as done; [`Error::Cancelled`] where the user asked to stop.
     pub fn add(&self, bytes: u64) -> Result<()> {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
+        self.0.done.fetch_add(bytes, Ordering::Relaxed);
         self.check()
     }
 
     /// [`Error::Cancelled`] where the user asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.0.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the task to stop, within a second.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// How long the present phase takes already.
     pub fn elapsed(&self) -> Duration {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
+        self.lock().phase.map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
     }
 
     /// How far it has come.
     pub fn state(&self) -> State {
-        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner).map_or("", |(phase, _)| phase);
-        State { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }
+        let phase = self.lock().phase.map_or("", |(phase, _)| phase);
+        State { phase, done: self.0.done.load(Ordering::Relaxed), total: self.0.total.load(Ordering::Relaxed) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,6 +124,22 @@ mod tests {
         progress.add(7).unwrap();
         progress.begin("Validating BBT", 20).unwrap();
         assert_eq!(progress.state(), State { phase: "Validating BBT", done: 0, total: 20 });
+    }
+
+    #[test]
+    fn who_waits_learns_of_each_task_also_of_one_that_has_ended() {
+        let progress = Progress::default();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| progress.next_task(0));
+            progress.begin("Searching", 1).unwrap();
+            progress.begin("Putting together", 1).unwrap();
+            assert!(progress.lasts(Duration::ZERO));
+            progress.end();
+            assert_eq!((waiting.join().unwrap(), progress.lasts(Duration::MAX)), (Some(1), false));
+            let waiting = scope.spawn(|| progress.next_task(1));
+            progress.close();
+            assert_eq!(waiting.join().unwrap(), None);
+        });
     }
 
     #[test]

@@ -218,7 +218,11 @@ fn while_a_scan_runs_its_state_can_be_read_and_no_other_job_starts() {
     while mounted.runs() {
         let status = mounted.status();
         let Some(phase) = status.get("phase").filter(|phase| !phase.is_empty()) else { continue };
-        assert_eq!((status["job"].as_str(), status["verb"].as_str()), ("1", "scan"));
+        // The first has ended between two questions, and what was asked for below runs.
+        if status["job"] != "1" {
+            break;
+        }
+        assert_eq!(status["verb"], "scan");
         assert!(!status.contains_key("exit") && !status.contains_key("verdict"), "{status:?}");
         let number = |key: &str| status[key].parse::<u64>().unwrap();
         assert!(number("findings") < 10, "{status:?}");
@@ -339,8 +343,11 @@ fn the_mount_can_be_used_as_ever_while_scans_run() {
         thread::spawn(move || {
             let mut scans = 0;
             while !over.load(Ordering::Relaxed) {
-                fs::write(&control, "scan").unwrap();
-                scans += 1;
+                match fs::write(&control, "scan") {
+                    Ok(()) => scans += 1,
+                    // The one before takes longer than a write waits for it.
+                    Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EBUSY)),
+                }
             }
             scans
         })

@@ -25,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("progress", &["damage"]),
     ("disk", &["damage"]),
     ("format", &["damage"]),
-    ("ndb", &["format", "disk"]),
+    // It has searches made for it, and hands on how far these are.
+    ("ndb", &["format", "disk", "progress"]),
     ("ltp", &["ndb"]),
     ("store", &["ltp"]),
     ("convert", &["store"]),

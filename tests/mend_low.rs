@@ -138,7 +138,7 @@ fn faults(bytes: &[u8], whole: &[u8]) -> Vec<String> {
     let (before, intended, after) = (documents(bytes), documents(whole), documents(&after));
     for (path, document) in &before {
         // One that was damaged, and says so or not, may come out better.
-        let is_damaged = document.windows(8).any(|word| word == b"X-Pstfs-");
+        let is_damaged = document.windows(8).any(|word| word.eq_ignore_ascii_case(b"X-Pstfs-"));
         let was_wrong = intended.get(path).is_some_and(|intended| intended != document && intended.len() > document.len());
         let same = after.get(path) == Some(document) || intended.contains_key(path) && after.get(path) == intended.get(path);
         if !(same || is_damaged || was_wrong && after.contains_key(path)) {

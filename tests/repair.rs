@@ -151,6 +151,21 @@ fn too_little_space_is_told_with_its_numbers_and_leaves_the_store_alone() {
 }
 
 #[test]
+fn a_backup_and_what_the_repair_itself_takes_must_fit_together() {
+    let place = Place::new("folder-miscounts");
+    let (bytes, needed) = (place.old.len(), usize::try_from(place.prepared().0.needed_bytes()).unwrap());
+    let Some(small) = Small::new(bytes + needed + bytes / 2) else { return };
+    let path = small.0.path();
+    fs::write(path.join("a.pst"), &place.old).unwrap();
+    let output = run(&["repair", "-q", "a.pst"], path);
+    let words = format!("a.pst: a full backup needs {bytes} bytes, the repair itself {needed}, and ");
+    assert!(code(&output) == 8 && err(&output).contains(&words), "{}", err(&output));
+    assert!(fs::read(path.join("a.pst")).unwrap() == place.old && fs::read_dir(path).unwrap().count() == 1);
+    let output = run(&["repair", "-q", "--backup", "undo", "a.pst"], path);
+    assert_eq!(code(&output), 1, "what the refusal names works: {}", err(&output));
+}
+
+#[test]
 fn a_store_that_cannot_be_written_is_refused() {
     let old = forge::damaged("folder-miscounts");
     let Some(small) = Small::new(16 << 20) else { return };

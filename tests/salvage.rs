@@ -27,12 +27,13 @@ use pstfs::format::checksum;
 use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::Field;
 use pstfs::format::id::{Bid, Ib, Nid, NodeType};
+use pstfs::ltp::Table;
 use pstfs::ndb::write::Transaction;
 use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
-use pstfs::store::Store;
+use pstfs::store::{Store, Which};
 use pstfs::tree::{Ino, Kind, Tree, View};
 use support::forge;
 use support::forge::Random;
@@ -316,6 +317,102 @@ fn a_damaged_block_is_read_from_its_copy() {
         bytes[trailer + 2..trailer + 4].copy_from_slice(&signature);
         bytes[at + 20] ^= 0x10;
     });
+}
+
+/// The index of a large table takes several blocks: of what stood in a lost one the rows themselves tell.
+#[test]
+fn rows_are_listed_whose_part_of_the_index_is_lost() {
+    let recipe = "store \"Rows\" seed=5\nfolder Inbox class=IPF.Note role=inbox\n  repeat 1500\n    note subject=\"Letter {n}\" \
+                  from=\"A <a@example.com>\" to=\"B <b@example.com>\" body=\"letter number {n}\"\n";
+    for (format, cipher) in VARIANTS {
+        let whole = forge::store(format, cipher, &forge::Recipe::parse(recipe));
+        let store = Store::open(Arc::new(whole.clone()), 4 << 20).unwrap();
+        let inbox =
+            store.subfolders(store.ipm_subtree()).unwrap().into_iter().find(|nid| store.folder(*nid).unwrap().name == "Inbox").unwrap();
+        let rows = store.row_ids(inbox, Which::Normal).unwrap();
+        assert_eq!(rows.len(), 1500);
+        let node = store.ndb().required_node(inbox.with_kind(NodeType::CONTENTS_TABLE)).unwrap();
+        let data = store.ndb().data(node.data).unwrap();
+        let mut index_hit = 0;
+        for leaf in data.leaves().iter().skip(1) {
+            let entry = store.ndb().block_entry(leaf.bid).unwrap();
+            let mut bytes = whole.clone();
+            zero(&mut bytes, entry.block.ib.0, entry.stored_bytes(format) as usize);
+            let damaged = open_source(Arc::new(bytes), 4 << 20).unwrap();
+            let mut left = damaged.row_ids(inbox, Which::Normal).unwrap();
+            let table = Table::open(damaged.ndb(), node.nid.nid, node.data, node.subnodes).unwrap();
+            index_hit += usize::from(!table.known_rows().unwrap().1);
+            left.sort_unstable();
+            assert!(left == rows, "{format:?}: {} rows without block {}", left.len(), leaf.bid);
+        }
+        assert!(index_hit > 0, "{format:?}: {} blocks", data.leaves().len());
+    }
+}
+
+/// What a damaged page says of a node may have a bit flipped: the tree of subnodes that nobody else names is the node's.
+#[test]
+fn a_node_whose_link_has_a_bit_flipped_finds_its_subnodes() {
+    each_shows_all("bit flipped in a link", |ndb, bytes| {
+        let node = first_node(ndb, NodeType::MESSAGE);
+        let word = if ndb.format() == Format::Ansi { 4 } else { 8 };
+        let link = &node.subnodes.0.to_le_bytes()[..word];
+        let page = ndb.format().layout().page_bytes;
+        for at in pages(ndb, bytes, BTree::Nodes) {
+            let page = &mut bytes[at as usize..][..page];
+            let found = (0..page.len() - word)
+                .step_by(4)
+                .find(|from| &page[*from..from + word] == link && page[from - word..*from] == node.data.0.to_le_bytes()[..word]);
+            if let Some(from) = found {
+                page[from + 2] ^= 0x02;
+            }
+        }
+    });
+}
+
+/// A store with the blocks of a node's data zeroed.
+fn without_data(bytes: &[u8], nid: Nid) -> Vec<u8> {
+    let ndb = Ndb::open(Arc::new(bytes.to_vec()), 1 << 20).unwrap();
+    let mut bytes = bytes.to_vec();
+    for leaf in ndb.data(ndb.required_node(nid).unwrap().data).unwrap().leaves() {
+        let entry = ndb.block_entry(leaf.bid).unwrap();
+        zero(&mut bytes, entry.block.ib.0, entry.stored_bytes(ndb.format()) as usize);
+    }
+    bytes
+}
+
+/// Without the map of names nobody knows what the named properties of an item are: what is shown of it lacks them.
+#[test]
+fn items_say_that_names_of_their_properties_are_lost() {
+    for (format, cipher) in VARIANTS {
+        let (documents, _) = salvaged(without_data(&forged(format, cipher), Nid::NAME_MAP));
+        let told = documents.values().filter(|document| {
+            let text = String::from_utf8_lossy(document).to_lowercase().replace("\r\n ", "");
+            text.contains("x-pstfs-incomplete:") && text.contains("left out:")
+        });
+        assert!(told.count() > 0, "{format:?}");
+    }
+}
+
+/// Every new name makes Outlook write the map anew: the old one still stands, and tells the names of all that is older.
+#[test]
+fn names_are_read_from_an_earlier_map() {
+    for (format, cipher) in VARIANTS {
+        let whole = forged(format, cipher);
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let node = ndb.required_node(Nid::NAME_MAP).unwrap();
+        let map = ndb.data(node.data).unwrap().read_all(&ndb).unwrap();
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let data = change.put_data(&map).unwrap();
+        change.replace_data(Nid::NAME_MAP, data).unwrap();
+        let preview = change.preview().unwrap();
+        let mut bytes = vec![0; preview.len().unwrap() as usize];
+        preview.read_exact_at(&mut bytes, 0).unwrap();
+        let expected = documents(Arc::new(Store::open(Arc::new(whole), 4 << 20).unwrap()));
+        let (documents, _) = salvaged(without_data(&bytes, Nid::NAME_MAP));
+        for (path, document) in &expected {
+            assert!(documents.get(path) == Some(document), "{format:?}: {path}");
+        }
+    }
 }
 
 /// Copies of a message have one block: the count of its users tells how many there were when their nodes are gone. Each

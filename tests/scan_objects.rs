@@ -37,27 +37,36 @@ fn counted(findings: &[Finding]) -> String {
     counts.into_iter().map(|((mark, id), count)| format!(" {mark}{id} x{count}")).collect()
 }
 
-/// Healthy stores have no error; those of which damage is known have some.
+/// Errors and warnings in the real stores that are not healthy.
+const KNOWN: [(&str, &str); 5] = [
+    ("asposenet_AddingBulk", " !!H15 x1 !!P02 x1 !!P07 x1 !!P12 x2 ??B17 x32 ??H13 x1 ??H23 x1"),
+    ("asposejava_Personal_folders_part1", " !!T01 x3"),
+    ("hughbe_Outlook98Backup", " ??H11 x1 ??H13 x1 ??P15 x1"),
+    ("pst-exp_header", " !!H08 x1 !!H14 x2"),
+    ("pstreader_truncated-in-header", " !!H08 x1"),
+];
+
+/// Healthy stores have neither errors nor warnings; those of which damage is known have exactly that.
 #[test]
 fn real_stores_have_the_errors_they_are_known_for() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let Ok(manifest) = std::fs::read_to_string(corpus.join("MANIFEST.tsv")) else {
         return println!("left out: there are no real stores beside this folder");
     };
+    let mut wrong = Vec::new();
     for line in manifest.lines().skip(1) {
         let mut columns = line.split('\t');
         let (Some(name), Some(health)) = (columns.next(), columns.next()) else { continue };
         let Ok(bytes) = std::fs::read(corpus.join(name)) else { continue };
         let (findings, outcome) = scan(bytes);
         println!("{name}: {}{}", outcome.verdict.text(), counted(&findings));
-        let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
-        match health.split(' ').next() {
-            Some("healthy") => assert!(errors.is_empty() && outcome.error.is_none(), "{name}: {errors:?}"),
-            // A store that was not closed cleanly has only maps that are wrong.
-            Some("dirty") => assert_eq!(outcome.verdict, Verdict::Minor, "{name}"),
-            _ => assert!(!errors.is_empty(), "{name}: {health}"),
+        let serious: Vec<Finding> = findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+        let known = KNOWN.iter().find(|(start, _)| name.starts_with(start)).map_or("", |(_, known)| known);
+        if counted(&serious) != known || (health == "healthy") != known.is_empty() || outcome.error.is_some() {
+            wrong.push(format!("{name} ({health}):{} and not{known}", counted(&serious)));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The victims that a damaged fixture's findings of one code name.

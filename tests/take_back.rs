@@ -241,3 +241,38 @@ fn who_cancels_a_backup_has_neither_backup_nor_repair() {
     assert_eq!(place.names(), ["a b.pst"]);
     assert!(place.bytes() == place.old);
 }
+
+/// A repair with `--backup undo` that failed or was killed left `FILE.undo`, and the next one was refused because of it.
+#[test]
+fn what_a_repair_that_never_came_about_kept_for_an_undo_is_in_nobodys_way() {
+    let whole = |place: &Place| Journal::encode(place.prepared().0.journal().unwrap());
+    let left: [fn(&[u8]) -> Vec<u8>; 3] = [<[u8]>::to_vec, |whole| whole[..whole.len() / 2].to_vec(), |_| Vec::new()];
+    for left in left {
+        let place = Place::new(Format::Unicode);
+        fs::write(place.folder.path().join("a b.pst.undo"), left(&whole(&place))).unwrap();
+        place.apply(&Backup::Undo).unwrap();
+        place.undo(None, false).unwrap();
+        assert!(place.bytes() == place.old);
+    }
+    // What somebody else put there stays, and so does the way back from a repair that was made.
+    let place = Place::new(Format::Unicode);
+    fs::write(place.folder.path().join("a b.pst.undo"), "mine").unwrap();
+    assert!(words(place.apply(&Backup::Undo)).contains("exists"));
+    fs::remove_file(place.folder.path().join("a b.pst.undo")).unwrap();
+    place.apply(&Backup::Undo).unwrap();
+    assert!(words(place.apply(&Backup::Undo)).contains("exists"));
+    place.undo(None, false).unwrap();
+    assert!(place.bytes() == place.old);
+}
+
+/// It names letters and who wrote them.
+#[test]
+fn the_log_is_as_private_as_the_store() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let place = Place::new(Format::Unicode);
+    fs::set_permissions(&place.store, fs::Permissions::from_mode(0o600)).unwrap();
+    place.apply(&Backup::Full).unwrap();
+    for ending in ["bak", "repair.log"] {
+        assert_eq!(fs::metadata(place.folder.path().join(format!("a b.pst.{ending}"))).unwrap().mode() & 0o777, 0o600, "{ending}");
+    }
+}

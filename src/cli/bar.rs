@@ -49,6 +49,41 @@ impl Bar {
     }
 }
 
+/// Tells of the search that a damaged store makes necessary, when it begins and how far it is, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch(Arc<Progress>, Option<JoinHandle<()>>);
+
+impl Watch {
+    /// Says `line` when the search begins, and shows its progress where the user does not want it quiet.
+    pub(super) fn new(search: Arc<Progress>, line: String, quiet: bool) -> Self {
+        let (watched, mut meter) = (Arc::clone(&search), Meter::new(Unit::Bytes, quiet));
+        let look = move || {
+            let (mut line, mut tasks) = (Some(line), 0);
+            while let Some(begun) = watched.next_task(tasks) {
+                tasks = begun;
+                if let Some(line) = line.take() {
+                    out::tell(&line);
+                }
+                while watched.lasts(DRAW) {
+                    let State { phase, done, total } = watched.state();
+                    meter.show(phase, done, total);
+                }
+                meter.clear();
+            }
+        };
+        Self(search, thread::Builder::new().name("watch".into()).spawn(look).ok())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.close();
+        if let Some(thread) = self.1.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         if let Some((end, thread)) = self.0.take() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Exit;
+use super::interrupt::end_at_once;
 use super::json::{self, Counts};
 use super::ls::{nid_of, resolve};
 use super::out::{Failure, Output, Stop};
@@ -52,6 +53,7 @@ pub struct Cat {
 /// Prints it.
 pub fn run(args: &Cat) -> Result<Exit, Failure> {
     let view = source::view(&args.options)?;
+    end_at_once()?;
     Stop::settle(if args.properties { print_properties(args, view) } else { print(args, view) })
 }
 

@@ -166,9 +166,13 @@ fn perform(args: &Export, view: View, out: &mut Output) -> Result<Exit, Stop> {
 
 fn exported(args: &Export, view: View, out: &mut Output) -> Result<(Summary, Exit), Stop> {
     let progress = Arc::new(Progress::default());
-    let cancelled = Arc::clone(&progress);
-    on_interrupt(move || cancelled.cancel())?;
     let source = Source::find(&args.file)?;
+    let (cancelled, search) = (Arc::clone(&progress), Arc::clone(source.search()));
+    on_interrupt(move || {
+        // The export first: what it writes while a search is given up would lack what that would have found.
+        cancelled.cancel();
+        search.cancel();
+    })?;
     let tree = source.tree(view, &progress, args.quiet)?;
     let mut listed = Listed { args, out, within: String::new(), told: 0, gone: None };
     let bar = Bar::show(Arc::clone(&progress), Unit::Items, args.quiet);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::Exit;
+use super::interrupt::end_at_once;
 use super::json::{self, Counts, Found, Record};
 use super::out::{Failure, Output, Stop};
 use super::source::{Source, is_damage, shown};
@@ -46,6 +47,7 @@ pub struct Info {
 
 /// Shows each file; one that cannot be read does not stop the others.
 pub fn run(args: &Info) -> Result<Exit, Failure> {
+    end_at_once()?;
     let mut out = Output::new();
     let mut exit = Exit::Done;
     for file in &args.files {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::exit::Exit;
-use super::out::Failure;
+use super::out::{Failure, redraw, tell};
 use crate::disk::process::EndSignals;
 
 /// Does something whenever the user asks the program to stop; call it before any other thread is started.
@@ -18,6 +18,15 @@ pub(super) fn on_interrupt(act: impl Fn() + Send + 'static) -> Result<(), Failur
         }
     };
     thread::Builder::new().name("signals".into()).spawn(listen).map(drop).map_err(failed)
+}
+
+/// Ends the program where it stands whenever the user asks: for commands that write nothing but to standard output.
+pub(super) fn end_at_once() -> Result<(), Failure> {
+    on_interrupt(|| {
+        redraw("");
+        tell("cancelled");
+        std::process::exit(Exit::Cancelled.code().into())
+    })
 }
 
 /// Whether the user asked to stop since the last look.

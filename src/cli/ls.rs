@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Exit;
+use super::interrupt::end_at_once;
 use super::json::{self, Counts, Record};
 use super::out::{Failure, Output, Stop};
 use super::source::{self, Source};
@@ -63,6 +64,7 @@ pub struct Ls {
 /// Lists as the user asked.
 pub fn run(args: &Ls) -> Result<Exit, Failure> {
     let view = source::view(&args.options)?;
+    end_at_once()?;
     let mut out = Output::new();
     Stop::settle(list(args, view, &mut out))
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use clap::{Args, Parser};
 
+use super::bar::Watch;
 use super::daemon::{self, Ending, Ready};
 use super::exit::Exit;
 use super::log;
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
 use super::processes::holder;
-use super::source::{damage_line, searched};
+use super::source::{damage_line, searched, searched_line};
 use crate::control::{About, Control, Repairs};
 use crate::damage::Error;
 use crate::disk::{Lock, Locking, OwnWrites};
@@ -148,10 +149,12 @@ impl Job {
             .map_err(|error| self.failed(&format!("the file of log= cannot be written: {}", in_words(&error))))?;
         // One half for pages and blocks, the other for listings and documents.
         let half = self.cache_bytes >> 1;
-        let access = recover::Options { mmap: !self.options.no_mmap, cache_bytes: half };
+        let access = recover::Options { mmap: !self.options.no_mmap, cache_bytes: half, search: Arc::default() };
+        let line = searched_line(&self.file, self.metadata.len());
+        let mut watch = Some(Watch::new(Arc::clone(&access.search), line, false));
         let lock = looking(&self.file).map_err(|what| self.failed(&what))?;
         let own = Arc::new(OwnWrites::default());
-        let store = recover::bytes(&self.file, access.mmap, Some(&own)).and_then(|bytes| recover::open_bytes(bytes, access.cache_bytes));
+        let store = recover::bytes(&self.file, access.mmap, Some(&own)).and_then(|bytes| recover::open_bytes(bytes, &access));
         let store = store.map_err(|error| self.not_opened(&error))?;
         let control = Arc::new(Control::new(Arc::clone(&store), &self.about(&store)));
         let tree = Arc::new(Tree::new(store, self.options.view, half));
@@ -173,6 +176,9 @@ impl Job {
         if ready.is_foreground() {
             let dir = self.dir.display();
             tell(&format!("{}: mounted at {dir}; Ctrl-C or 'pstfs umount {dir}' ends it", self.file.display()));
+        } else {
+            // In the background nobody hears it any more; `.scanlog` tells what is met from now on.
+            watch.take();
         }
         if let Err(error) = ready.say() {
             // Whoever asked for the mount has gone, and would not know of it.

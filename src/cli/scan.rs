@@ -100,7 +100,7 @@ fn look(args: &Scan, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> 
     let One { file, number, prefix, progress } = one;
     let source = Source::find(file)?;
     let raw = source.raw()?;
-    let store = source.opened();
+    let store = source.opened(args.quiet);
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());
     let about = About { file: file.to_path_buf(), size_bytes: source.bytes(), format };
     let (scribe, head) = Scribe::begin(*number, "scan", &about);

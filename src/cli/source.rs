@@ -2,16 +2,15 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use super::bar::{Bar, Unit};
+use super::bar::{Bar, Unit, Watch};
 use super::exit::Exit;
-use super::interrupt::on_interrupt;
 use super::mount::{looking, store_file};
 use super::options::Options;
 use super::out::{Failure, in_words, tell};
 use super::processes::holder;
+use super::text;
 use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
 use crate::disk::{Lock, ReadAt};
 use crate::format::Format;
@@ -33,6 +32,9 @@ pub(super) struct Source {
     given: PathBuf,
     real: PathBuf,
     bytes: u64,
+    /// The search that damage makes necessary, and who tells of it.
+    search: Arc<Progress>,
+    watch: OnceLock<Watch>,
     /// Nobody repairs it meanwhile.
     _lock: Option<Lock>,
 }
@@ -48,7 +50,7 @@ impl Source {
     /// The file, for one who takes its lock by himself.
     pub(super) fn to_write(given: &Path) -> Result<Self, Failure> {
         let (real, metadata) = store_file(given).map_err(|what| failed(given, what))?;
-        Ok(Self { given: given.to_owned(), real, bytes: metadata.len(), _lock: None })
+        Ok(Self { given: given.to_owned(), real, bytes: metadata.len(), search: Arc::default(), watch: OnceLock::new(), _lock: None })
     }
 
     /// Its name as the user wrote it, fit for a line.
@@ -71,46 +73,30 @@ impl Source {
         Ok(recover::bytes(&self.real, true, None).map_err(|error| self.broken(&error))?.source)
     }
 
-    /// The store in it, or why it cannot be opened.
-    pub(super) fn opened(&self) -> Result<Arc<Store>, Error> {
-        recover::open(&self.real, recover::Options::default())
+    /// The search that damage makes necessary, when the store is opened or at any time later.
+    pub(super) const fn search(&self) -> &Arc<Progress> {
+        &self.search
     }
 
-    /// The store in it.
-    pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
-        self.opened().map_err(|error| self.not_opened(&error))
+    /// The store in it, or why it cannot be opened. A search of the whole file is told, its progress too unless `quiet`.
+    pub(super) fn opened(&self, quiet: bool) -> Result<Arc<Store>, Error> {
+        self.watch.get_or_init(|| Watch::new(Arc::clone(&self.search), searched_line(&self.given, self.bytes), quiet));
+        recover::open(&self.real, &recover::Options { search: Arc::clone(&self.search), ..recover::Options::default() })
     }
 
     /// The store's tree as the user wants to see it; a search that this takes shows its progress, and can be stopped.
     pub(super) fn tree(&self, view: View, progress: &Arc<Progress>, quiet: bool) -> Result<Tree, Failure> {
-        let tree = Tree::new(self.store()?, view, TREE_CACHE_BYTES);
+        let store = self.opened(quiet).map_err(|error| self.not_opened(&error))?;
+        let tree = Tree::new(store, view, TREE_CACHE_BYTES);
         if view.recovered == Recovered::All {
-            searched(&tree, progress, quiet).map_err(|error| match error {
-                Error::Cancelled => Failure::new(Exit::Cancelled, format!("{}: cancelled", self.name())),
-                error => self.broken(&error),
-            })?;
+            searched(&tree, progress, quiet).map_err(|error| self.broken(&error))?;
         }
         Ok(tree)
     }
 
-    /// The same for a command that has nothing else to stop: Ctrl-C ends it where it stands.
+    /// The same for a command that writes nothing but to standard output.
     pub(super) fn tree_alone(&self, view: View) -> Result<Tree, Failure> {
-        let progress = Arc::new(Progress::default());
-        if view.recovered != Recovered::All {
-            return self.tree(view, &progress, true);
-        }
-        let (cancelled, done) = (Arc::clone(&progress), Arc::new(AtomicBool::new(false)));
-        let is_done = Arc::clone(&done);
-        on_interrupt(move || {
-            cancelled.cancel();
-            // What is printed may be cut anywhere, and nothing else is written.
-            if is_done.load(Ordering::Relaxed) {
-                std::process::exit(Exit::Cancelled.code().into());
-            }
-        })?;
-        let tree = self.tree(view, &progress, false);
-        done.store(true, Ordering::Relaxed);
-        tree
+        self.tree(view, &Arc::default(), false)
     }
 
     /// A failure that names the file.
@@ -136,7 +122,8 @@ impl Source {
     pub(super) fn broken(&self, error: &Error) -> Failure {
         self.failed(match error {
             Error::Io(error) => in_words(error),
-            Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled | Error::Damaged(..) => error.to_string(),
+            Error::Cancelled => return Failure::new(Exit::Cancelled, format!("{}: cancelled", self.name())),
+            Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => error.to_string(),
         })
     }
 
@@ -174,6 +161,11 @@ pub(super) fn searched(tree: &Tree, progress: &Arc<Progress>, quiet: bool) -> Re
     let result = tree.search(progress);
     drop(bar);
     result
+}
+
+/// What is told when a damaged store is searched.
+pub(super) fn searched_line(file: &Path, bytes: u64) -> String {
+    format!("{}: it is damaged: all of it, {}, is searched for what is left", shown(file), text::bytes(bytes))
 }
 
 /// How many findings are damage, and the first; `None` where there are only oddities that healthy files have too.

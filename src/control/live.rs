@@ -131,7 +131,7 @@ impl Live {
     fn show(&self, instead: Option<Instead>) {
         let (Some((repairs, _)), Some(instead)) = (self.repairs.get(), instead) else { return };
         let opened = recover::bytes(&self.path, repairs.options.mmap, Some(&repairs.own))
-            .and_then(|bytes| recover::open_bytes(bytes, repairs.options.cache_bytes));
+            .and_then(|bytes| recover::open_bytes(bytes, &repairs.options));
         match opened {
             Ok(store) => {
                 *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&store);

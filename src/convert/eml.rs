@@ -16,9 +16,8 @@ use super::part::{self, Cited, Part, Step};
 use super::report::Report;
 use super::{pgp, smime};
 use crate::damage::Result;
-use crate::store::Store;
 use crate::store::item::{Attachment, Content, Item, NodeRef};
-use crate::store::tags;
+use crate::store::{Store, search_key, tags};
 
 /// How deep messages may be embedded in messages; a store that refers to itself would have no end.
 pub const DEPTH_MAX: usize = 100;
@@ -243,7 +242,7 @@ fn incomplete(item: &Item, bodies: &Bodies) -> Vec<String> {
 /// What names the item's content: the same in a repaired or converted store.
 fn digest(item: &Item, bodies: &Bodies) -> String {
     let mut digest = Digest::default();
-    let key = item.props.bytes(tags::SEARCH_KEY).unwrap_or_default();
+    let key = search_key::own(&item.props);
     digest.add(&key);
     digest.add(item.class().as_bytes());
     digest.add(item.subject().unwrap_or_default().as_bytes());

@@ -95,7 +95,7 @@ codes! {
     H17 HeaderNextPage Error "the next page id is not above those in use" => "raises it";
     H18 HeaderNids Error "the highest node index of a type is below one in use" => "raises it";
     H19 HeaderUnique Note "the header's counter is below a row's version" => "raises it with the next change of the header";
-    H20 HeaderFreeMaps Note "the header's deprecated free maps are in use" => "fills them with the value that says nothing";
+    H20 HeaderFreeMaps Note "the header's deprecated free maps are in use" => "fills them with the value that says nothing, when it rebuilds the allocation maps";
     H21 FileChanged Error "the file was changed by another program while it was open" => "stops before it writes anything";
     H22 FileUnreadable Error "the file cannot be read" => "stops; copy what the disk still gives, and repair the copy";
     H23 MapsRebuilt Warning "the maps of blocks and nodes were rebuilt from what stands in the file" => "writes both trees anew";
@@ -145,25 +145,25 @@ codes! {
     B21 BlockPadding Note "there are data between a block's end and its trailer" => "leaves them";
     N01 NodeEntry Error "a node's id is double, of an unknown type or too large" => "keeps the entry that is whole; unknown types stay as they are";
     N02 NodeBlocks Error "a node's data or subnodes cannot be read" => "looks for the blocks in free space; else the node stays with what is left of it";
-    N03 NodeParent Error "a node's parent folder does not exist" => "puts it into Lost and Found";
+    N03 NodeParent Error "a node's parent folder does not exist" => "puts it into the folder that lists it, else into Lost and Found";
     N04 NodeParentSet Note "a table or a node of the store's own has a parent" => "leaves it";
-    N05 FolderLoop Error "a folder is not below the root folder" => "puts it into Lost and Found";
+    N05 FolderLoop Error "a folder is not below the root folder" => "puts it into the folder that lists it, else into Lost and Found";
     N06 NodeSpecial Error "a node that every store has is missing" => "makes it anew";
     N07 FolderTable Error "a folder's table is missing or cannot be read" => "rebuilds it from the items that name the folder";
-    N08 TableWithoutFolder Error "a folder's table has no folder" => "makes the folder anew in Lost and Found";
-    N09 NodeEmpty Error "a node that must have data has none" => "makes it anew, empty";
+    N08 TableWithoutFolder Error "a folder's table has no folder" => "makes the folder anew where another one lists it, else in Lost and Found";
+    N09 NodeEmpty Error "a node that must have data has none" => "makes it anew from what others tell of it";
     N10 SearchQueue Warning "a list of the search machinery is damaged" => "takes out what does not exist";
     L01 HeapHeader Error "a heap has no heap signature" => "looks for an older copy of the block; else the item stays with what is left of it";
     L02 HeapMap Error "a heap block's page map cannot be read" => "builds the heap anew from the items whose bounds make sense";
     L03 HeapItems Error "a heap block's items do not lie one after the other" => "builds the heap anew from the items whose bounds make sense";
-    L04 HeapFreed Note "a heap block's count of freed items is wrong" => "corrects it when the heap is written";
+    L04 HeapFreed Note "a heap block's count of freed items is wrong" => "corrects it when the heap is written; with --thorough everywhere";
     L05 HeapItemSize Warning "a heap item is larger than the format allows" => "moves the value out of the heap when the heap is written";
-    L06 HeapFillLevel Note "a heap's fill levels are out of date" => "corrects them when the heap is written";
+    L06 HeapFillLevel Note "a heap's fill levels are out of date" => "corrects them when the heap is written; with --thorough everywhere";
     L07 HeapId Error "a heap id names no item of the heap" => "drops the value and keeps the others";
     L08 HeapBlockShort Warning "a heap block before the last is not full" => "packs the heap anew";
     L09 TreeHeader Error "a B-tree on a heap has a wrong header or entry size" => "builds it anew from the records that can be read";
     L10 TreeOrder Error "a B-tree on a heap is out of order or goes round in a circle" => "sorts its records and builds it anew";
-    L11 HeapLeak Note "a heap holds items that nothing names" => "leaves them; they may be older values";
+    L11 HeapLeak Note "a heap holds items that nothing names" => "leaves them, for they may be older values; with --thorough writes the heap without them";
     L12 HeapIdTwice Warning "two values share one heap item" => "gives each its own when the heap is written";
     T01 PropertyRecord Error "a property record has no known type" => "gives it the type that the property has everywhere, else keeps its bytes";
     T02 PropertySize Warning "a property's value has the wrong size" => "drops the value and keeps the others";
@@ -176,22 +176,22 @@ codes! {
     T09 RowMatrix Error "a table's rows are cut short" => "builds the missing rows from the items";
     T10 CellValue Warning "a table cell's value cannot be read" => "copies it from the item";
     T11 TableTemplate Error "a table's template has rows or lacks a column" => "writes the template anew";
-    T12 PropertyOrder Note "an object's properties are not ascending, or one stands twice" => "sorts them when the object is written";
-    T13 ColumnOrder Note "a table's columns are not ascending" => "sorts them when the table is written";
+    T12 PropertyOrder Note "an object's properties are not ascending, or one stands twice" => "sorts them when the object is written; with --thorough everywhere";
+    T13 ColumnOrder Note "a table's columns are not ascending" => "sorts them when the table is written; with --thorough everywhere";
     M01 StoreProperties Error "the store's properties lack something or point nowhere" => "points them to folders that exist, new ones where there are none";
     M02 FolderRow Error "a folder's table and the folders below it disagree" => "adds the missing row, or takes out the row of a folder that is nowhere";
     M03 MessageRow Error "a row of a folder's table has no message" => "looks for the message in free space; without one, what the row tells goes to Lost and Found";
     M04 RowCell Warning "a table's row tells something else than its object" => "copies it from the object";
     M05 FolderCounts Warning "a folder's counts differ from what it holds" => "counts anew";
-    M06 FolderName Note "a folder has no name" => "leaves it";
+    M06 FolderName Note "a folder has no name, or that of one beside it" => "leaves it";
     M07 MessageClass Error "a message has no class" => "sets IPM.Note";
     M08 MessageFlags Warning "a message's flags contradict what it is" => "corrects those that follow from the rest";
     M09 SubmitFlags Warning "a message's submit flags are set where none can be" => "clears them outside the outbox";
     M10 SubmitTime Warning "a sent message does not tell when" => "sets it from the delivery time or the headers";
-    M11 SearchKey Note "a message has no search key" => "sets one made from the message, when it writes the message; with --thorough everywhere";
+    M11 SearchKey Note "a message has no search key" => "sets one that says it was made by a repair, when it writes the message; with --thorough everywhere";
     M12 CreationTime Note "a message does not tell when it was made" => "sets it from its other times, when it writes the message; with --thorough everywhere";
     M13 ModificationTime Note "a message does not tell when it was last changed" => "sets it from its other times, when it writes the message; with --thorough everywhere";
-    M14 MessageSize Note "a message's size is far from what it holds" => "computes it anew when it writes the message";
+    M14 MessageSize Note "a message's size is far from what it holds" => "computes it anew when it writes the message; with --thorough everywhere";
     M15 TimeRange Note "a time lies outside the years 1601 to 2100" => "leaves it";
     M16 Recipients Warning "a message's recipient table cannot be read" => "builds the rows anew from the headers and display names";
     M17 AttachmentTable Error "a message's attachment table and its attachments disagree" => "adds the missing rows, and takes out those of attachments that are nowhere";
@@ -204,11 +204,11 @@ codes! {
     M24 NamedProperties Warning "the map of named properties is damaged" => "builds its index anew; no property gets another id";
     M25 PropertyUnnamed Note "a named property has no name in the map" => "leaves it";
     M26 ReceiveFolder Warning "the table of receive folders lacks a class or names no folder" => "points it to the inbox";
-    M27 SearchFolder Note "a search folder is not complete" => "empties it; Outlook searches again";
+    M27 SearchFolder Note "a search folder lists what does not exist" => "leaves it; with --thorough empties it, and Outlook searches again";
     M28 ItemTwice Error "an item is listed twice" => "keeps it in the folder that the item names";
-    M29 NameIndex Note "the index of named properties has an entry in the wrong place" => "builds the index anew";
-    M30 DisplayNames Note "a message's display names differ from its recipients" => "makes them those of the recipients, when it writes the message";
-    M31 AttachmentProperties Note "an attachment lacks a property or has a wrong size" => "sets it when it writes the message";
+    M29 NameIndex Note "the index of named properties has an entry in the wrong place" => "builds the index anew when it writes the map; with --thorough in any case";
+    M30 DisplayNames Note "a message's display names differ from its recipients" => "sets them from the recipients when it writes the message; with --thorough everywhere";
+    M31 AttachmentProperties Note "an attachment lacks a property or has a wrong size" => "sets it when it writes the message; with --thorough everywhere";
 }
 
 #[cfg(test)]
@@ -221,5 +221,14 @@ mod tests {
     fn ids_are_unique_and_in_order() {
         let ids: HashSet<_> = Code::ALL.iter().map(|code| code.id()).collect();
         assert_eq!(ids.len(), Code::ALL.len());
+    }
+
+    /// A plain repair writes nothing for a note alone.
+    #[test]
+    fn what_is_only_noted_of_objects_says_when_it_is_mended() {
+        for code in Code::ALL.iter().filter(|code| code.is_of_objects() && code.severity() == Severity::Note) {
+            let is_told = code.repair().contains("--thorough") || code.repair() == "leaves it";
+            assert!(is_told, "{}: {}", code.id(), code.repair());
+        }
     }
 }

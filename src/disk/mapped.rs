@@ -53,10 +53,10 @@ impl MappedFile {
     }
 
     /// Fills `buffer` from the mapping; `false` where the mapping is too short or cannot be trusted (any more).
-    fn copy(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+    fn copy(&self, buffer: &mut [u8], offset: u64) -> bool {
         let end = usize::try_from(offset).ok().and_then(|start| start.checked_add(buffer.len()));
         let (Ok(start), Some(true), true) = (usize::try_from(offset), end.map(|end| end <= self.map.len()), self.is_mapped()) else {
-            return Ok(false);
+            return false;
         };
         // SAFETY: start + len lies in the mapping, which lives as long as self. The source is never seen as a reference,
         // only copied; a page that has gone is replaced by zeros in the signal handler, since the range is registered.
@@ -64,11 +64,7 @@ impl MappedFile {
         unsafe { std::ptr::copy_nonoverlapping(self.map.as_ptr().add(start), buffer.as_mut_ptr(), buffer.len()) };
         // The handler counts before it maps zeros: whoever copied such zeros sees the count.
         fence(Ordering::SeqCst);
-        // Past a new end the last page shows zeros and no signal comes: only the length tells.
-        if self.is_mapped() && self.is_shorter()? {
-            self.region.distrust();
-        }
-        Ok(self.is_mapped())
+        self.is_mapped()
     }
 
     fn is_shorter(&self) -> io::Result<bool> {
@@ -82,8 +78,17 @@ impl ReadAt for MappedFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let copied = self.copy(buffer, offset);
+        // Past a new end the last page shows zeros and no signal comes: only the length tells.
+        if copied && self.is_shorter()? {
+            self.region.distrust();
+        }
         // Even after a hit `pread` is asked: it knows whether this range is gone, failing, or as good as ever.
-        if self.copy(buffer, offset)? { Ok(()) } else { self.file.read_exact_at(buffer, offset) }
+        if copied && self.is_mapped() { Ok(()) } else { self.file.read_exact_at(buffer, offset) }
+    }
+
+    fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.copy(buffer, offset) { Ok(()) } else { self.file.read_exact_at(buffer, offset) }
     }
 }
 

@@ -13,6 +13,7 @@ mod lock;
 mod mapped;
 mod open;
 mod sigbus;
+mod spill;
 mod sync;
 
 pub use copy::{copy_bytes, free_bytes, share_storage};
@@ -20,6 +21,7 @@ pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
 pub use open::{Access, Change, Opened, OwnWrites, open};
+pub use spill::Spill;
 pub use sync::sync_file_system;
 
 pub mod process;
@@ -47,6 +49,12 @@ pub trait ReadAt: Debug + Send + Sync {
 
     /// Fills `buffer` with the bytes from `offset` on; `UnexpectedEof` where the file ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// The same for who reads many times and asks later whether the file was changed: where it was cut off meanwhile, what
+    /// stood behind its new end may come as zeros.
+    fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buffer, offset)
+    }
 
     /// Whether another program wrote to the bytes since they were opened, or put others in their place.
     fn was_changed(&self) -> io::Result<bool> {

@@ -210,6 +210,13 @@ impl ReadAt for Opened {
         }
     }
 
+    fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match &self.source {
+            Source::Mapped(mapped) => mapped.read_trusting_at(buffer, offset),
+            Source::Pread(file) => file.read_trusting_at(buffer, offset),
+        }
+    }
+
     fn was_changed(&self) -> io::Result<bool> {
         // A file whose name is gone is whole and will stay so; one that another file took the place of is out of date.
         Ok(self.changed()?.is_some_and(|change| change != Change::Removed))

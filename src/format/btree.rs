@@ -193,12 +193,12 @@ impl<'a> BTreePage<'a> {
     }
 
     /// The entries in use, as far as they lie in the page.
-    pub fn entries<T: Field>(&self) -> impl Iterator<Item = T> + 'a {
+    pub fn entries<T: Field>(&self) -> impl Iterator<Item = T> + use<'a, T> {
         codec::entries(self.format, self.area, usize::from(self.info.entry_bytes)).take(usize::from(self.info.count))
     }
 
     /// What stands in the slots behind the entries in use: older entries that nobody cleared.
-    pub fn slack<T: Field>(&self) -> impl Iterator<Item = T> + 'a {
+    pub fn slack<T: Field>(&self) -> impl Iterator<Item = T> + use<'a, T> {
         codec::entries(self.format, self.area, usize::from(self.info.entry_bytes)).skip(usize::from(self.info.count))
     }
 }

@@ -4,6 +4,8 @@
 //! anything that knows how it stands in each [`Format`]; [`record!`](crate::record) declares a structure once and
 //! gives its size, decoding, encoding and what `pstfs inspect` prints. All integers are little-endian.
 
+use std::marker::PhantomData;
+
 use byteorder::{ByteOrder, LittleEndian};
 
 use super::Format;
@@ -150,16 +152,35 @@ pub fn overwrite(bytes: &mut [u8], at: usize, new: &[u8]) {
 /// The structures that stand one after the other in `bytes`, each `stride` bytes apart.
 ///
 /// Yields nothing where the stride is smaller than the structure, and leaves out a last one that is cut short.
-pub fn entries<T: Field>(format: Format, bytes: &[u8], stride: usize) -> impl Iterator<Item = T> + '_ {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        if stride < T::size(format) || stride == 0 {
+pub fn entries<T: Field>(format: Format, bytes: &[u8], stride: usize) -> impl Iterator<Item = T> {
+    let stride = if stride < T::size(format) { 0 } else { stride };
+    Entries { format, rest: bytes, stride, entry: PhantomData }
+}
+
+/// What [`entries`] gives. It knows how many are left, so that a list of them is made in one piece.
+struct Entries<'a, T> {
+    format: Format,
+    rest: &'a [u8],
+    stride: usize,
+    entry: PhantomData<T>,
+}
+
+impl<T: Field> Iterator for Entries<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.stride == 0 {
             return None;
         }
-        let (head, tail) = rest.split_at_checked(stride)?;
-        rest = tail;
-        decode(format, head).ok()
-    })
+        let (head, tail) = self.rest.split_at_checked(self.stride)?;
+        self.rest = tail;
+        decode(self.format, head).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.rest.len().checked_div(self.stride).unwrap_or(0);
+        (left, Some(left))
+    }
 }
 
 macro_rules! integer_field {

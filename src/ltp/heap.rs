@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::value::{Stream, Value};
 use crate::damage::{Code, Error, Place, Result};
@@ -13,7 +13,7 @@ use crate::format::property::PropType;
 use crate::ndb::{Block, Data, Ndb};
 
 /// A heap, and the subnodes beside it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Heap<'a> {
     pub(super) ndb: &'a Ndb,
     pub(super) nid: Nid,
@@ -22,6 +22,32 @@ pub struct Heap<'a> {
     pub(super) header: HeapHeader,
     /// Blocks that were put right in memory, by their number.
     pub(super) righted: BTreeMap<usize, Arc<Block>>,
+    pub(super) held: Held,
+}
+
+/// The two blocks of a heap that were asked for last, by their number: its items are asked for one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<[Option<(usize, Arc<Block>)>; 2]>);
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+}
+
+impl Held {
+    fn get(&self, index: usize) -> Option<Arc<Block>> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.iter().flatten().find(|(at, _)| *at == index).map(|(_, block)| Arc::clone(block))
+    }
+
+    fn keep(&self, index: usize, block: &Arc<Block>) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.swap(0, 1);
+        if let Some(first) = held.first_mut() {
+            *first = Some((index, Arc::clone(block)));
+        }
+    }
 }
 
 /// An item of a heap.
@@ -81,7 +107,9 @@ impl<'a> Heap<'a> {
         if header.signature != HEAP_SIGNATURE {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
-        Ok(Self { ndb, nid, data, subnodes, header, righted: BTreeMap::new() })
+        let held = Held::default();
+        held.keep(0, &first);
+        Ok(Self { ndb, nid, data, subnodes, header, righted: BTreeMap::new(), held })
     }
 
     /// The database that the heap lies in.
@@ -114,6 +142,29 @@ impl<'a> Heap<'a> {
         self.header.root
     }
 
+    /// How many blocks it has.
+    pub fn blocks(&self) -> usize {
+        self.data.leaves().len()
+    }
+
+    /// The id of a block.
+    pub fn bid(&self, index: usize) -> Option<Bid> {
+        self.data.leaves().get(index).map(|leaf| leaf.bid)
+    }
+
+    /// A block.
+    pub fn block(&self, index: usize) -> Result<Arc<Block>> {
+        if let Some(block) = self.righted.get(&index) {
+            return Ok(Arc::clone(block));
+        }
+        if let Some(block) = self.held.get(index) {
+            return Ok(block);
+        }
+        let block = self.data.block(self.ndb, index)?;
+        self.held.keep(index, &block);
+        Ok(block)
+    }
+
     /// The item with this id.
     pub fn item(&self, hid: Hid) -> Result<HeapItem> {
         let layout = self.ndb.format().layout();
@@ -122,10 +173,7 @@ impl<'a> Heap<'a> {
         if index >= self.data.leaves().len() {
             return Err(missing);
         }
-        let block = match self.righted.get(&index) {
-            Some(block) => Arc::clone(block),
-            None => self.data.block(self.ndb, index)?,
-        };
+        let block = self.block(index)?;
         let range = heap::item_range(self.ndb.format(), &block.data, hid.index(layout)).filter(|range| range.end <= block.data.len());
         Ok(HeapItem { range: range.ok_or(missing)?, block })
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::heap::Heap;
+use super::heap::{Heap, Held};
 use crate::damage::Result;
 use crate::format::Format;
 use crate::format::codec;
@@ -37,7 +37,7 @@ impl<'a> Heap<'a> {
         let Some(first) = righted.get_mut(&0) else { return Ok(None) };
         let Some(header) = right_head(format, &mut first.data) else { return Ok(None) };
         let righted = righted.into_iter().map(|(index, block)| (index, Arc::new(block))).collect();
-        Ok(Some(Self { ndb, nid, data, subnodes, header, righted }))
+        Ok(Some(Self { ndb, nid, data, subnodes, header, righted, held: Held::default() }))
     }
 }
 

@@ -58,12 +58,21 @@ type RowNumbers = Vec<(u32, u32)>;
 impl<'a> Table<'a> {
     /// Reads a table's header; the rows stay where they are.
     pub fn open(ndb: &'a Ndb, nid: Nid, data: Bid, subnodes: Bid) -> Result<Self> {
-        let heap = Heap::open(ndb, nid, data, subnodes)?;
-        let place = Place::node(nid.0);
+        Self::of_heap(Heap::open(ndb, nid, data, subnodes)?)
+    }
+
+    /// The table on a heap that is open.
+    pub fn of_heap(heap: Heap<'a>) -> Result<Self> {
+        let (ndb, place) = (heap.ndb(), Place::node(heap.nid().0));
         if heap.client() != HeapClient::TABLE {
             return Err(Error::Damaged(Code::TableHeader, place));
         }
         let info = TableInfo::decode(ndb.format(), &heap.item(heap.root())?).map_err(|cut| cut.at(Code::TableHeader, place))?;
+        Self::on(heap, info)
+    }
+
+    /// The table on a heap, whose header was read.
+    pub fn on(heap: Heap<'a>, info: TableInfo) -> Result<Self> {
         let rows = Self::rows_of(&heap, &info)?;
         let column_heaps = Self::column_heaps_of(&heap)?;
         Ok(Self { heap, info, rows, column_heaps })
@@ -145,6 +154,14 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The same, row by row; in the order of the index.
+    pub fn visit_numbers(&self, visit: &mut dyn FnMut(u32, u32)) -> Result<()> {
+        if self.visit_index(visit)?.is_none() {
+            self.numbers_from_rows()?.iter().for_each(|(id, number)| visit(*id, *number));
+        }
+        Ok(())
+    }
+
     /// The ids and numbers of all rows that index or rows still tell, and whether the index is whole: else some may be lost.
     pub fn known_rows(&self) -> Result<(Vec<(u32, u32)>, bool)> {
         let indexed = match self.indexed_rows()? {
@@ -160,18 +177,24 @@ impl<'a> Table<'a> {
     /// The ids and numbers of the rows by the row index, and whether all of it is there; `None`, and noted, where it cannot
     /// be read.
     fn indexed_rows(&self) -> Result<Option<(RowNumbers, bool)>> {
+        let mut numbers = Vec::new();
+        let is_whole = self.visit_index(&mut |id, number| numbers.push((id, number)))?;
+        Ok(is_whole.map(|is_whole| (numbers, is_whole)))
+    }
+
+    /// Shows the ids and numbers of the rows by the row index; whether all of it is there, `None` where it cannot be read.
+    fn visit_index(&self, visit: &mut dyn FnMut(u32, u32)) -> Result<Option<bool>> {
         let format = self.heap.ndb().format();
         let place = Place::node(self.heap.nid().0);
-        let mut numbers = Vec::new();
         let read = tree::visit_records(&self.heap, self.info.row_index, &mut |key, data| {
             // The row's number takes 2 bytes in most ANSI tables and 4 in the others: the tree's header tells.
             let number = codec::decode::<u32>(format, data).or_else(|_| codec::decode::<u16>(format, data).map(u32::from));
             if let (Ok(id), Ok(number)) = (codec::decode::<u32>(format, key), number) {
-                numbers.push((id, number));
+                visit(id, number);
             }
         });
         match read {
-            Ok((_, is_whole)) => Ok(Some((numbers, is_whole))),
+            Ok((_, is_whole)) => Ok(Some(is_whole)),
             Err(error) if error.is_io() => Err(error),
             Err(error) => {
                 self.heap.ndb().notes().survived(&error, Code::RowIndex, place);
@@ -251,11 +274,14 @@ impl<'a> Table<'a> {
 
     /// The value of a row in the column of a property; `None` where the row has none. What cannot be read is noted.
     pub fn cell(&self, row: &Row, id: u16) -> Result<Option<Value>> {
-        let Some(column) = self.info.column(id) else { return Ok(None) };
+        self.info.column(id).map_or(Ok(None), |column| self.value_of(row, column))
+    }
+
+    fn value_of(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
         match self.read_cell(row, column) {
             Err(error) if error.is_io() => Err(error),
             Err(error) => {
-                let place = Place::node(self.heap.nid().0).property(id).row(row.id);
+                let place = Place::node(self.heap.nid().0).property(column.id).row(row.id);
                 self.heap.ndb().notes().add(Code::CellValue, place, error.to_string());
                 Ok(None)
             }
@@ -266,8 +292,13 @@ impl<'a> Table<'a> {
     /// All cells of a row by property id, the row's id left out.
     pub fn cells(&self, row: &Row) -> Result<Vec<(u16, Value)>> {
         let mut cells = Vec::new();
+        cells.reserve_exact(self.info.columns.len());
+        let mut before = None;
         for column in self.info.columns.iter().filter(|column| column.id != ROW_ID) {
-            cells.extend(self.cell(row, column.id)?.map(|value| (column.id, value)));
+            // Columns ascend; of several of one id the first counts.
+            let first = if before.is_none_or(|before| before < column.id) { Some(column) } else { self.info.column(column.id) };
+            cells.extend(first.map(|first| self.value_of(row, first)).transpose()?.flatten().map(|value| (column.id, value)));
+            before = before.max(Some(column.id));
         }
         Ok(cells)
     }

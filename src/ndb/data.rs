@@ -50,7 +50,8 @@ impl Ndb {
 
     fn grow(&self, data: &mut Data, root: Bid) -> Result<()> {
         if !root.is_internal() {
-            return self.push_leaf(data, root, &mut HashSet::new());
+            let len = self.leaf_bytes(root)?;
+            return Ok(data.push(root, len));
         }
         let mut seen = HashSet::new();
         let block = self.inner_block(root)?;
@@ -97,17 +98,21 @@ impl Ndb {
         if !seen.insert(bid.key()) {
             return Err(Error::Damaged(Code::BlockCycle, Place::block(bid.0)));
         }
-        let len = match self.block_entry(bid) {
-            Ok(entry) => u64::from(entry.inflated),
-            Err(error) if error.is_io() => return Err(error),
+        let len = self.leaf_bytes(bid)?;
+        data.push(bid, len);
+        Ok(())
+    }
+
+    /// How many bytes a leaf has.
+    fn leaf_bytes(&self, bid: Bid) -> Result<u64> {
+        match self.block_entry(bid) {
+            Ok(entry) => Ok(u64::from(entry.inflated)),
+            Err(error) if error.is_io() => Err(error),
             Err(error) => {
                 self.notes().survived(&error, Code::BlockMissing, Place::block(bid.0));
-                u64::try_from(self.format.layout().data_max_bytes).unwrap_or(0)
+                Ok(u64::try_from(self.format.layout().data_max_bytes).unwrap_or(0))
             }
-        };
-        data.leaves.push(Leaf { bid, start: data.len });
-        data.len = data.len.saturating_add(len);
-        Ok(())
+        }
     }
 
     fn inner_block(&self, bid: Bid) -> Result<DataTreeBlock> {
@@ -117,6 +122,11 @@ impl Ndb {
 }
 
 impl Data {
+    fn push(&mut self, bid: Bid, len: u64) {
+        self.leaves.push(Leaf { bid, start: self.len });
+        self.len = self.len.saturating_add(len);
+    }
+
     /// How many bytes there are.
     pub const fn len(&self) -> u64 {
         self.len

@@ -1,5 +1,6 @@
 //! Maps in place of the B-trees: where each block stands and what each node has, found without them.
 
+use crate::disk::Spill;
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, BlockRef, Ib, Nid};
 
@@ -23,28 +24,42 @@ impl From<BlockPlace> for BlockEntry {
     }
 }
 
-/// What stands in place of both trees: 24 bytes a block and 32 a node.
+/// What stands in place of both trees: 24 bytes a block and 32 a node, in memory as far as there are few.
 #[derive(Debug, Default)]
 pub struct Maps {
-    blocks: Vec<BlockPlace>,
-    nodes: Vec<NodeEntry>,
+    blocks: Spill<BlockPlace>,
+    nodes: Spill<NodeEntry>,
+    names: Option<NodeEntry>,
 }
 
 impl Maps {
     /// Maps of these blocks and nodes; of several of one id the first counts.
-    pub fn new(mut blocks: Vec<BlockPlace>, mut nodes: Vec<NodeEntry>) -> Self {
+    pub fn new(blocks: impl IntoIterator<Item = BlockPlace>, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
+        let (mut blocks, mut nodes): (Spill<_>, Spill<_>) = (blocks.into_iter().collect(), nodes.into_iter().collect());
+        // They come sorted but for a few: sorting so takes little room.
         blocks.sort_by_key(|place| place.bid.key());
-        blocks.dedup_by_key(|place| place.bid.key());
+        blocks.retain(|last, place| last.map(|last| last.bid.key()) != Some(place.bid.key()));
         nodes.sort_by_key(|node| node.nid.nid);
-        nodes.dedup_by_key(|node| node.nid.nid);
-        Self { blocks, nodes }
+        nodes.retain(|last, node| last.map(|last| last.nid.nid) != Some(node.nid.nid));
+        Self { blocks, nodes, names: None }
     }
 
     /// The same blocks, and these nodes; of several of one id the first counts.
     #[must_use]
-    pub fn with_nodes(self, nodes: Vec<NodeEntry>) -> Self {
-        let Self { nodes, .. } = Self::new(Vec::new(), nodes);
-        Self { blocks: self.blocks, nodes }
+    pub fn with_nodes(self, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
+        let Self { nodes, .. } = Self::new([], nodes);
+        Self { nodes, ..self }
+    }
+
+    /// The same maps, and an earlier state of the map of named properties.
+    #[must_use]
+    pub fn with_names(self, names: Option<NodeEntry>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// An earlier state of the map of named properties, where the present one is damaged.
+    pub const fn names(&self) -> Option<&NodeEntry> {
+        self.names.as_ref()
     }
 
     /// The blocks, ascending by id.

@@ -15,13 +15,14 @@ mod doubt;
 mod maps;
 mod open;
 mod page;
+mod recent;
 mod rescue;
 mod subnode;
 pub mod write;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
@@ -29,8 +30,11 @@ use crate::format::Format;
 use crate::format::cipher::Cipher;
 use crate::format::header::Header;
 use crate::format::id::{Bid, BlockRef, Ib};
+use crate::progress::Progress;
 
 use cache::Cache;
+use recent::Recent;
+use rescue::Rescued;
 
 pub use block::{Block, inflate};
 pub use data::{Data, Leaf};
@@ -50,12 +54,11 @@ pub struct Ndb {
     pages: Cache<Ib, page::TreePage>,
     blocks: Cache<Bid, Block>,
     trees: Cache<Bid, Data>,
-    notes: Notes,
+    recent: Recent,
+    notes: Arc<Notes>,
     io_failures: AtomicU64,
-    /// What answers in place of the trees, once they turned out damaged.
-    maps: OnceLock<Maps>,
-    rescue: Option<Rescue>,
-    rescuing: Mutex<()>,
+    rescue: Option<(Rescue, Arc<Progress>)>,
+    rescued: Arc<Rescued>,
 }
 
 impl Ndb {
@@ -80,7 +83,7 @@ impl Ndb {
     }
 
     /// What was found damaged so far.
-    pub const fn notes(&self) -> &Notes {
+    pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
@@ -116,7 +119,10 @@ impl Ndb {
             return Err(Error::Io(io::Error::other("the file was changed by another program while it was open")));
         }
         read.map_err(|error| {
-            self.notes.add(Code::FileUnreadable, Place::offset(ib.0), error.to_string());
+            // Whoever asks to stop finds nothing wrong with the file.
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.notes.add(Code::FileUnreadable, Place::offset(ib.0), error.to_string());
+            }
             Error::Io(error)
         })
     }

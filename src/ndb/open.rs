@@ -1,11 +1,12 @@
 //! Opening: from the first bytes of a file to a database that answers.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock};
 
 use super::Ndb;
 use super::cache::Cache;
 use super::maps::Maps;
+use super::recent::Recent;
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
@@ -54,7 +55,7 @@ impl Ndb {
             method => Cipher::of_method(method).unwrap_or(Cipher::Permute),
         };
         let mut ndb = Self::assemble(source, file_bytes, Parts { format, header, cipher }, cache_bytes);
-        ndb.notes = notes;
+        ndb.notes = Arc::new(notes);
         ndb.settle_cipher();
         Ok(ndb)
     }
@@ -63,8 +64,17 @@ impl Ndb {
     pub fn from_maps(source: Arc<dyn ReadAt>, parts: Parts, maps: Maps, cache_bytes: usize) -> Result<Self> {
         let file_bytes = source.len()?;
         let ndb = Self::assemble(source, file_bytes, parts, cache_bytes);
-        ndb.maps.get_or_init(|| maps);
+        ndb.rescued.set(maps);
         Ok(ndb)
+    }
+
+    /// A second database of the same store, which reads it through another source of the same bytes and has caches of its
+    /// own. What one of them finds damaged the other knows.
+    #[must_use]
+    pub fn beside(&self, source: Arc<dyn ReadAt>, cache_bytes: usize) -> Self {
+        let parts = Parts { format: self.format, header: self.header.clone(), cipher: self.cipher };
+        let (notes, rescued) = (Arc::clone(&self.notes), Arc::clone(&self.rescued));
+        Self { notes, rescued, rescue: self.rescue.clone(), ..Self::assemble(source, self.file_bytes, parts, cache_bytes) }
     }
 
     fn assemble(source: Arc<dyn ReadAt>, file_bytes: u64, parts: Parts, cache_bytes: usize) -> Self {
@@ -78,11 +88,11 @@ impl Ndb {
             blocks: Cache::new(cache_bytes >> 1),
             // The index of a tree of gigabytes is large, and each read of it asks for it again.
             trees: Cache::keeping_newest(cache_bytes >> 2),
-            notes: Notes::default(),
+            recent: Recent::default(),
+            notes: Arc::default(),
             io_failures: AtomicU64::new(0),
-            maps: OnceLock::new(),
             rescue: None,
-            rescuing: Mutex::default(),
+            rescued: Arc::default(),
         }
     }
 

@@ -195,11 +195,20 @@ impl Ndb {
 
     /// The leaf that holds `key`, if any does.
     fn leaf_page(&self, tree: BTree, key: u64) -> Result<Option<Arc<TreePage>>> {
+        if let Some(page) = self.recent.find(tree, key) {
+            return Ok(Some(page));
+        }
         let mut page = self.tree_page(tree, self.root(tree), None)?;
+        // The keys that lead to the page.
+        let mut keys = (0, u64::MAX);
         loop {
-            let Entries::Branch(entries) = &page.entries else { return Ok(Some(page)) };
+            let Entries::Branch(entries) = &page.entries else {
+                self.recent.keep(tree, keys, &page);
+                return Ok(Some(page));
+            };
             let after = entries.partition_point(|entry| entry.key.0 <= key);
             let Some(entry) = after.checked_sub(1).and_then(|last| entries.get(last)) else { return Ok(None) };
+            keys = (entry.key.0.max(keys.0), entries.get(after).map_or(keys.1, |next| next.key.0.min(keys.1)));
             // The level falls by one with every step, so this ends.
             page = self.tree_page(tree, entry.child, page.level.checked_sub(1))?;
         }

@@ -1,6 +1,6 @@
 //! What happens when a tree turns out damaged: the whole file is searched once, and from then on maps answer.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::maps::Maps;
 use super::{BTree, Ndb};
@@ -9,9 +9,25 @@ use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec;
 use crate::format::heap::{HEAP_SIGNATURE, HeapHeader};
 use crate::format::id::{BlockRef, Nid};
+use crate::progress::Progress;
 
 /// Who finds what the damaged trees of a database named: given by the layer that searches files.
-pub type Rescue = fn(&Ndb) -> Result<Maps>;
+pub type Rescue = fn(&Ndb, &Progress) -> Result<Maps>;
+
+/// What answers in place of the trees, once they turned out damaged.
+#[derive(Debug, Default)]
+pub(super) struct Rescued {
+    maps: OnceLock<Maps>,
+    /// Held while the maps are made.
+    making: Mutex<()>,
+}
+
+impl Rescued {
+    /// Lets these maps answer.
+    pub(super) fn set(&self, maps: Maps) {
+        self.maps.get_or_init(|| maps);
+    }
+}
 
 /// What a walk over a tree as it stands comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +41,9 @@ pub enum Part<'a> {
 }
 
 impl Ndb {
-    /// Lets this function find what damaged trees named, as soon as damage is met.
-    pub fn rescue_with(&mut self, rescue: Rescue) {
-        self.rescue = Some(rescue);
+    /// Lets this function find what damaged trees named, as soon as damage is met; `progress` tells when that is.
+    pub fn rescue_with(&mut self, rescue: Rescue, progress: Arc<Progress>) {
+        self.rescue = Some((rescue, progress));
     }
 
     /// Whether one can begin by the header: both roots are what it names, and the root folder is where they say.
@@ -45,12 +61,12 @@ impl Ndb {
 
     /// The maps that answer in place of the trees, once damage was met.
     pub fn maps(&self) -> Option<&Maps> {
-        self.maps.get()
+        self.rescued.maps.get()
     }
 
     /// The maps that it was opened from; none where it was opened by its header and met no damage.
     pub fn into_maps(self) -> Maps {
-        self.maps.into_inner().unwrap_or_default()
+        Arc::into_inner(self.rescued).and_then(|rescued| rescued.maps.into_inner()).unwrap_or_default()
     }
 
     /// The maps, made now where they are not yet: once, while others wait. The error given where nobody can make them.
@@ -66,13 +82,13 @@ impl Ndb {
         if !matches!(error, Error::Damaged(..)) {
             return Ok(None);
         }
-        let Some(rescue) = self.rescue else { return Ok(self.maps.get()) };
-        let _rescuing = self.rescuing.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.maps.get() {
+        let Some((rescue, progress)) = &self.rescue else { return Ok(self.maps()) };
+        let _making = self.rescued.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.maps() {
             Some(maps) => Ok(Some(maps)),
             None => {
-                let maps = rescue(self)?;
-                Ok(Some(self.maps.get_or_init(|| maps)))
+                let maps = rescue(self, progress)?;
+                Ok(Some(self.rescued.maps.get_or_init(|| maps)))
             }
         }
     }

@@ -125,7 +125,7 @@ fn told_bytes(image: &dyn ReadAt, start: u64, rest: u64) -> Option<u64> {
 }
 
 fn opened(window: Window, cache_bytes: usize, progress: &Progress) -> Result<Option<Arc<Store>>> {
-    match open_telling(Arc::new(window), cache_bytes, progress) {
+    match open_telling(Arc::new(window), cache_bytes, progress, &Arc::default()) {
         Ok(store) => Ok(Some(store)),
         Err(error @ Error::Cancelled) => Err(error),
         // A bad sector in one store does not hide the next one.

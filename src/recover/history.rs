@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::btree::{BTreePage, NodeEntry};
 use crate::format::id::{Bid, BlockRef, Nid, NodeType};
 use crate::format::page::{Page, PageKind};
@@ -18,11 +19,11 @@ use super::survey::Survey;
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// What the tree says.
-    pub(super) nodes: Vec<NodeEntry>,
+    pub(super) nodes: Spill<NodeEntry>,
     /// Node ids of which it says nothing any more.
     pub(super) lost: Ranges,
     /// What other pages said of nodes of these ids; by id, the newest first.
-    pub(super) told: Vec<Told>,
+    pub(super) told: Spill<Told>,
 }
 
 /// An entry that is not in the live tree.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::amap;
 use crate::format::btree::BlockEntry;
 use crate::format::id::{Bid, BlockRef, Ib};
@@ -19,7 +20,7 @@ use super::survey::{FoundBlock, Survey};
 #[derive(Debug)]
 pub(super) struct Live {
     /// What the block B-tree lists, ascending by id.
-    listed: Vec<BlockPlace>,
+    listed: Spill<BlockPlace>,
     /// How many entries name each block that more than one does.
     shared: HashMap<Bid, u16>,
     /// Ids of which it lists nothing any more.
@@ -35,7 +36,7 @@ impl Live {
     /// Reads what stands of the block B-tree and of the allocation maps.
     pub(super) fn read(ndb: &Ndb, root: BlockRef) -> Result<Self> {
         let mut live =
-            Self { listed: Vec::new(), shared: HashMap::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
+            Self { listed: Spill::new(), shared: HashMap::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
         ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
             Part::Lost(_, from, to) => live.lost.push(from, to),
             Part::Blocks(entries) => live.take(entries),
@@ -115,8 +116,8 @@ fn allocation_map(ndb: &Ndb, map: Ib) -> Option<Vec<u8>> {
 }
 
 /// Where to read each block: of several copies one that verifies, in use rather than not; else where the tree has it.
-pub(super) fn block_map(survey: &Survey, live: &Live) -> Vec<BlockPlace> {
-    let mut places: Vec<BlockPlace> = Vec::new();
+pub(super) fn block_map(survey: &Survey, live: &Live) -> Spill<BlockPlace> {
+    let mut places: Spill<BlockPlace> = Spill::new();
     for copies in survey.blocks.chunk_by(|a, b| a.bid.key() == b.bid.key()) {
         let sound = || copies.iter().filter(|copy| copy.crc_ok);
         let listed = copies.first().and_then(|copy| live.place(copy.bid));

@@ -10,6 +10,7 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::tags;
 
 use super::object::{Object, cell, digest};
@@ -64,41 +65,46 @@ impl Loose {
         survey: &Survey,
         known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
+        progress: &Progress,
     ) -> Result<Self> {
-        let mut roots = Roots::default();
         let places = reader.maps().map(crate::ndb::Maps::blocks).unwrap_or_default();
+        progress.begin("Putting together what was found", places.iter().map(|place| u64::from(place.size)).sum())?;
+        let mut roots = Roots::default();
         for place in places.iter().filter(|place| place.bid.is_internal() && is_live(place.bid)) {
+            progress.add(place.size.into())?;
             roots.take(reader, place.bid)?;
         }
         roots.settle();
         let data = known.clone().map(|node| node.data.key());
         let mut loose = Self { named_inside: data.filter(|bid| !roots.free(*bid)).collect(), ..Self::default() };
-        let mut claimed = Vec::new();
-        for node in known {
-            roots.named.extend([node.data.key(), node.subnodes.key()]);
-            claimed.extend((!node.subnodes.is_none()).then_some(node.subnodes.key()));
-        }
+        roots.named.extend(known.clone().flat_map(|node| [node.data.key(), node.subnodes.key()]));
         roots.settle();
-        for root in std::mem::take(&mut roots.data_trees) {
-            let data = if roots.free(root) { survived(reader.data(root))? } else { None };
-            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
-                loose.take(reader, survey, root, first)?;
-            }
-        }
+        loose.take_data_trees(reader, survey, &roots)?;
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
+            progress.add(place.size.into())?;
             if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
                 loose.take(reader, survey, place.bid, place.bid)?;
             }
         }
-        for root in &roots.subnode_trees {
-            if roots.free(*root) {
-                loose.subnodes.extend(Subnodes::read(reader, *root)?);
-            }
+        for root in roots.subnode_trees.iter().filter(|root| roots.free(**root)) {
+            loose.subnodes.extend(Subnodes::read(reader, *root)?);
         }
+        let mut claimed: Vec<Bid> = known.map(|node| node.subnodes.key()).filter(|bid| !bid.is_none()).collect();
         claimed.sort_unstable();
         claimed.dedup();
         loose.take_claimed(reader, &claimed)?;
         Ok(loose)
+    }
+
+    /// Takes objects whose data fill more than a block.
+    fn take_data_trees(&mut self, reader: &Ndb, survey: &Survey, roots: &Roots) -> Result<()> {
+        for root in roots.data_trees.iter().filter(|root| roots.free(**root)) {
+            let data = survived(reader.data(*root))?;
+            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
+                self.take(reader, survey, *root, first)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes in trees of known nodes that hold what an object names and no other tree has.

@@ -17,6 +17,7 @@ mod findings;
 mod history;
 mod live;
 mod loose;
+mod names;
 mod object;
 mod open;
 mod orphan;

@@ -14,17 +14,20 @@ use crate::store::Store;
 use super::salvage;
 
 /// How to open a store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Map the file into memory where that is safe; `pread` otherwise.
     pub mmap: bool,
     /// Bytes for the caches of pages, blocks and trees.
     pub cache_bytes: usize,
+    /// Tells when damage makes a search of the whole file necessary, while the store is opened or at any time later; and can
+    /// end it.
+    pub search: Arc<Progress>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mmap: true, cache_bytes: 32 << 20 }
+        Self { mmap: true, cache_bytes: 32 << 20, search: Arc::default() }
     }
 }
 
@@ -32,8 +35,8 @@ impl Default for Options {
 ///
 /// Where header or trees are damaged, the whole file is searched for what they named. An error where the file cannot be
 /// read, is no store and holds no part of one, or is of an unknown kind.
-pub fn open(path: &Path, options: Options) -> Result<Arc<Store>> {
-    open_bytes(bytes(path, options.mmap, None)?, options.cache_bytes)
+pub fn open(path: &Path, options: &Options) -> Result<Arc<Store>> {
+    open_bytes(bytes(path, options.mmap, None)?, options)
 }
 
 /// The bytes of a store's file as readers are to see them.
@@ -69,8 +72,8 @@ pub fn bytes(path: &Path, mmap: bool, own: Option<&Arc<OwnWrites>>) -> Result<By
 }
 
 /// Opens the store in these bytes, and notes where they are those of a repair that was cut off.
-pub fn open_bytes(bytes: Bytes, cache_bytes: usize) -> Result<Arc<Store>> {
-    let store = open_source(bytes.source, cache_bytes)?;
+pub fn open_bytes(bytes: Bytes, options: &Options) -> Result<Arc<Store>> {
+    let store = open_telling(bytes.source, options.cache_bytes, &options.search, &options.search)?;
     if let Some(shown) = bytes.cut_off {
         store.ndb().notes().add(Code::RepairCutOff, Place::FILE, shown);
     }
@@ -79,14 +82,14 @@ pub fn open_bytes(bytes: Bytes, cache_bytes: usize) -> Result<Arc<Store>> {
 
 /// Opens the store in these bytes, as [`open`] does.
 pub fn open_source(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Arc<Store>> {
-    open_telling(source, cache_bytes, &Progress::default())
+    open_telling(source, cache_bytes, &Progress::default(), &Arc::default())
 }
 
-/// The same, with the progress of the search for what is lost, where there is one.
-pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Arc<Store>> {
+/// The same, with the progress of a search for what is lost: of one that is made now, and of one that is made later.
+pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, now: &Progress, later: &Arc<Progress>) -> Result<Arc<Store>> {
     let error = match Ndb::open(Arc::clone(&source), cache_bytes) {
         Ok(mut ndb) => {
-            ndb.rescue_with(salvage::rescue);
+            ndb.rescue_with(salvage::rescue, Arc::clone(later));
             match ndb.check_beginning() {
                 Ok(()) => return store(ndb),
                 // The search for what is missing has been made, and format and cipher fit what it found.
@@ -101,7 +104,7 @@ pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, progress
     if !is_damage(&*source, &error)? {
         return Err(error);
     }
-    match salvage::open(&source, cache_bytes, progress)? {
+    match salvage::open(&source, cache_bytes, now)? {
         Some(ndb) => store(ndb),
         None => Err(error),
     }

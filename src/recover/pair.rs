@@ -5,9 +5,11 @@
 //! ids that follow each other. Each tree belongs to one object.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::format::btree::NodeEntry;
 use crate::format::id::{Bid, Nid};
+use crate::ndb::Ndb;
 
 use super::loose::{Loose, Subnodes};
 use super::object::{Kind, Object};
@@ -15,16 +17,19 @@ use super::object::{Kind, Object};
 /// How many trees on each side of an object's id are tried.
 const NEIGHBOURS: usize = 24;
 /// The farthest that an id may be where nothing but nearness speaks for a pair: 64 blocks.
-const NEAR: u64 = 256;
+const NEAR: u32 = 256;
+
+/// How many trees are remembered of those that fit an object: in a store of 600,000 letters each has dozens of neighbours.
+const BEST: usize = 8;
 
 /// How well a tree fits an object; the lower the better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
     /// Large values that the tree lacks make it none at all; so fewer of them that the object does not name are better.
-    unnamed: usize,
+    unnamed: u32,
     recipients: Agreement,
     size: Reverse<bool>,
-    distance: u64,
+    distance: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,73 +39,130 @@ enum Agreement {
     No,
 }
 
+/// A tree that fits an object, each by its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    cost: Cost,
+    object: u32,
+    tree: u32,
+}
+
 /// Gives each object that fits one its subnode tree.
 pub(super) fn pair(loose: &mut Loose) {
-    let mut trees: Vec<&Subnodes> = loose.subnodes.iter().collect();
-    trees.sort_unstable_by_key(|tree| tree.root.key());
-    let by_value = by_value(&trees);
-    let plain: Vec<usize> = (0..).zip(&trees).filter(|(_, tree)| tree.values.is_empty()).map(|(index, _)| index).collect();
-    let mut by_recipients: HashMap<u32, Vec<usize>> = HashMap::new();
-    for index in &plain {
-        if let Some(digest) = trees.get(*index).and_then(|tree| tree.display_to) {
-            by_recipients.entry(digest).or_default().push(*index);
-        }
-    }
-    let mut pairs: Vec<(Cost, usize, usize)> = Vec::new();
-    for (number, object) in loose.objects.iter().enumerate() {
-        let mut tried: Vec<usize> = match object.needs.iter().find_map(|nid| by_value.get(nid)) {
-            Some(holders) => holders.iter().copied().take(NEIGHBOURS).collect(),
-            None if object.needs.is_empty() => neighbours(&plain, &trees, object.data).collect(),
-            // Its tree is lost: none that is left holds what it names.
-            None => Vec::new(),
-        };
-        if let (true, Some(named)) = (object.needs.is_empty(), object.display_to.and_then(|to| by_recipients.get(&to))) {
-            tried.extend(neighbours(named, &trees, object.data));
-            tried.sort_unstable();
-            tried.dedup();
-        }
-        pairs.extend(tried.into_iter().filter_map(|tree| Some((cost(object, trees.get(tree)?)?, number, tree))));
+    let trees = Trees::new(&loose.subnodes);
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (number, object) in (0..).zip(&loose.objects) {
+        pairs.extend(trees.best(object).into_iter().map(|(cost, tree)| Pair { cost, object: number, tree }));
     }
     pairs.sort_unstable();
-    let mut given: HashMap<usize, usize> = HashMap::new();
-    let mut taken: Vec<bool> = trees.iter().map(|tree| tree.is_claimed).collect();
-    for (_, number, tree) in &pairs {
-        if let Some(taken) = taken.get_mut(*tree)
-            && !*taken
-            && !given.contains_key(number)
-        {
-            *taken = true;
-            given.insert(*number, *tree);
-        }
-    }
-    // States of one message share its tree: where more than nearness speaks for it, it may be given again.
-    for (cost, number, tree) in &pairs {
-        let needs = loose.objects.get(*number).is_some_and(|object| !object.needs.is_empty());
-        if needs || cost.recipients == Agreement::Yes {
-            given.entry(*number).or_insert(*tree);
-        }
-    }
-    let roots: HashMap<usize, Bid> = given.into_iter().filter_map(|(number, tree)| Some((number, trees.get(tree)?.root))).collect();
-    for (number, object) in loose.objects.iter_mut().enumerate() {
+    let given = trees.deal(&pairs, &loose.objects);
+    let roots: HashMap<u32, Bid> = given.into_iter().filter_map(|(object, tree)| Some((object, trees.get(tree)?.root))).collect();
+    for (number, object) in (0..).zip(&mut loose.objects) {
         object.subnodes = roots.get(&number).copied().unwrap_or(Bid::NONE);
     }
 }
 
-fn by_value(trees: &[&Subnodes]) -> HashMap<Nid, Vec<usize>> {
-    let mut by_value: HashMap<Nid, Vec<usize>> = HashMap::new();
-    for (index, tree) in trees.iter().enumerate() {
-        for value in &tree.values {
-            by_value.entry(*value).or_default().push(index);
-        }
-    }
-    by_value
+/// All trees, and what finds those that may fit.
+struct Trees<'a> {
+    /// By the ids of their roots.
+    list: Vec<&'a Subnodes>,
+    /// Which trees hold a large value.
+    by_value: HashMap<Nid, Vec<u32>>,
+    /// Those that hold none, ascending.
+    plain: Vec<u32>,
+    /// The same by their recipients.
+    by_recipients: HashMap<u32, Vec<u32>>,
 }
 
-/// The trees of a list whose ids are nearest to this one.
-fn neighbours<'a>(list: &'a [usize], trees: &'a [&Subnodes], bid: Bid) -> impl Iterator<Item = usize> + 'a {
-    let at = list.partition_point(|index| trees.get(*index).is_some_and(|tree| tree.root.key() < bid.key()));
-    let nearest = at.saturating_sub(NEIGHBOURS)..at.saturating_add(NEIGHBOURS).min(list.len());
-    list.get(nearest).unwrap_or_default().iter().copied()
+impl<'a> Trees<'a> {
+    fn new(subnodes: &'a [Subnodes]) -> Self {
+        let mut list: Vec<&Subnodes> = subnodes.iter().collect();
+        list.sort_unstable_by_key(|tree| tree.root.key());
+        let mut by_value: HashMap<Nid, Vec<u32>> = HashMap::new();
+        let mut by_recipients: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut plain = Vec::new();
+        for (number, tree) in (0..).zip(&list) {
+            tree.values.iter().for_each(|value| by_value.entry(*value).or_default().push(number));
+            if tree.values.is_empty() {
+                plain.push(number);
+                if let Some(digest) = tree.display_to {
+                    by_recipients.entry(digest).or_default().push(number);
+                }
+            }
+        }
+        Self { list, by_value, plain, by_recipients }
+    }
+
+    fn get(&self, number: u32) -> Option<&Subnodes> {
+        usize::try_from(number).ok().and_then(|index| self.list.get(index)).copied()
+    }
+
+    /// The trees that fit an object best.
+    fn best(&self, object: &Object) -> Vec<(Cost, u32)> {
+        let fitting = self.tried(object).into_iter().filter_map(|tree| Some((cost(object, self.get(tree)?)?, tree)));
+        let mut best: Vec<(Cost, u32)> = fitting.collect();
+        best.sort_unstable();
+        best.dedup();
+        best.truncate(BEST);
+        best
+    }
+
+    /// The trees that may fit an object.
+    fn tried(&self, object: &Object) -> Vec<u32> {
+        if let Some(holders) = object.needs.iter().find_map(|nid| self.by_value.get(nid)) {
+            return holders.iter().copied().take(NEIGHBOURS).collect();
+        }
+        if !object.needs.is_empty() {
+            // Its tree is lost: none that is left holds what it names.
+            return Vec::new();
+        }
+        let alike = object.display_to.and_then(|to| self.by_recipients.get(&to)).map(Vec::as_slice).unwrap_or_default();
+        self.neighbours(&self.plain, object.data).chain(self.neighbours(alike, object.data)).collect()
+    }
+
+    /// The trees of a list whose ids are nearest to this one.
+    fn neighbours<'l>(&self, list: &'l [u32], bid: Bid) -> impl Iterator<Item = u32> + use<'l> {
+        let at = list.partition_point(|number| self.get(*number).is_some_and(|tree| tree.root.key() < bid.key()));
+        let nearest = at.saturating_sub(NEIGHBOURS)..at.saturating_add(NEIGHBOURS).min(list.len());
+        list.get(nearest).unwrap_or_default().iter().copied()
+    }
+
+    /// Which tree each object gets: the cheapest pairs first, each tree once.
+    fn deal(&self, pairs: &[Pair], objects: &[Object]) -> HashMap<u32, u32> {
+        let mut given: HashMap<u32, u32> = HashMap::new();
+        let mut taken: HashSet<u32> = HashSet::new();
+        let is_claimed = |tree: u32| self.get(tree).is_some_and(|tree| tree.is_claimed);
+        for pair in pairs.iter().filter(|pair| !is_claimed(pair.tree)) {
+            if !given.contains_key(&pair.object) && taken.insert(pair.tree) {
+                given.insert(pair.object, pair.tree);
+            }
+        }
+        // States of one message share its tree: where more than nearness speaks for it, it may be given again.
+        let needs =
+            |number: u32| usize::try_from(number).ok().and_then(|index| objects.get(index)).is_some_and(|object| !object.needs.is_empty());
+        for pair in pairs.iter().filter(|pair| pair.cost.recipients == Agreement::Yes || needs(pair.object)) {
+            given.entry(pair.object).or_insert(pair.tree);
+        }
+        given
+    }
+}
+
+/// Gives nodes whose subnode tree is nowhere the one that nobody names and whose id is theirs but for a bit: what a damaged
+/// page says may have a bit flipped.
+pub(super) fn right_links<'n>(reader: &Ndb, nodes: impl Iterator<Item = &'n mut NodeEntry>, trees: &mut [Subnodes]) {
+    let is_lost = |bid: Bid| !bid.is_none() && reader.maps().is_some_and(|maps| maps.block(bid).is_none());
+    let mut free: HashMap<Bid, &mut Subnodes> =
+        trees.iter_mut().filter(|tree| !tree.is_claimed).map(|tree| (tree.root.key(), tree)).collect();
+    for node in nodes.filter(|node| is_lost(node.subnodes)) {
+        let bits = (0..u64::BITS).filter_map(|bit| 1_u64.checked_shl(bit));
+        let mut near = bits.map(|bit| Bid(node.subnodes.key().0 ^ bit)).filter(|bid| free.contains_key(bid));
+        if let (Some(root), None) = (near.next(), near.next())
+            && let Some(tree) = free.remove(&root)
+        {
+            tree.is_claimed = true;
+            node.subnodes = tree.root;
+        }
+    }
 }
 
 /// What speaks for a pair; `None` where the tree cannot be the object's.
@@ -116,7 +178,7 @@ fn cost(object: &Object, tree: &Subnodes) -> Option<Cost> {
     if !is_message && object.needs.is_empty() && !tree.is_tables {
         return None;
     }
-    let distance = object.data.key().0.abs_diff(tree.root.key().0);
+    let distance = u32::try_from(object.data.key().0.abs_diff(tree.root.key().0)).unwrap_or(u32::MAX);
     let recipients = match (object.display_to, tree.display_to) {
         (Some(object), Some(tree)) if object == tree => Agreement::Yes,
         (Some(_), Some(_)) => Agreement::No,
@@ -128,5 +190,6 @@ fn cost(object: &Object, tree: &Subnodes) -> Option<Cost> {
         return None;
     }
     let unnamed = tree.values.iter().filter(|nid| !object.needs.contains(nid)).count();
+    let unnamed = u32::try_from(unnamed).unwrap_or(u32::MAX);
     Some(Cost { unnamed, recipients, size: Reverse(exact), distance })
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
 use crate::format::codec;
 use crate::format::heap::HeapClient;
@@ -13,12 +14,13 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
+use crate::progress::Progress;
 use crate::store::tags;
 
 use super::live::Live;
 use super::loose::{Loose, survived};
 use super::object::{Kind, Object, Print};
-use super::pair::pair;
+use super::pair::{pair, right_links};
 use super::rows::{Line, Listing, copies, kind_of, matches};
 use super::survey::Survey;
 
@@ -50,19 +52,20 @@ struct Rebuild<'a> {
 /// What is known of nodes before blocks are looked at.
 pub(super) struct Known {
     /// What the tree says.
-    pub(super) nodes: Vec<NodeEntry>,
+    pub(super) nodes: Spill<NodeEntry>,
     /// What other pages said of nodes in its holes.
     pub(super) filled: Vec<NodeEntry>,
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
-pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live) -> Result<Vec<NodeEntry>> {
-    let all = || known.filled.iter().chain(&known.nodes);
-    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)))?;
+pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Vec<NodeEntry>> {
+    let all = || known.filled.iter().chain(known.nodes.iter());
+    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
+    let mut nodes: BTreeMap<Nid, NodeEntry> = all().map(|node| (node.nid.nid, *node)).collect();
+    right_links(reader, nodes.values_mut(), &mut loose.subnodes);
     pair(&mut loose);
     let mut objects = std::mem::take(&mut loose.objects);
     objects.sort_by_key(|object| object.data.key());
-    let nodes = all().map(|node| (node.nid.nid, *node)).collect();
     let mut rebuild = Rebuild { reader, nodes, objects, taken: HashSet::new(), listings: Vec::new() };
     rebuild.read_listings()?;
     rebuild.drop_copies(&known.filled);

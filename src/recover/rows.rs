@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::damage::Result;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -87,19 +88,7 @@ pub(super) fn kind_of(kind: NodeType) -> Option<Kind> {
 /// Which object each row stands for: pairs of positions, each row and each object once, those that agree most first.
 pub(super) fn matches(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
     let mut given = Given::default();
-    // Many items may be the same to the letter; any of them does for any of their rows, so they are dealt out in order.
-    let mut same: HashMap<Vec<(usize, u32)>, Vec<usize>> = HashMap::new();
-    for (index, object) in objects.iter().enumerate().rev() {
-        same.entry(object.keys().collect()).or_default().push(index);
-    }
-    for (number, row) in rows.iter().enumerate() {
-        let keys: Vec<_> = row.print.keys().collect();
-        if keys.len() > 1
-            && let Some(object) = same.get_mut(&keys).and_then(Vec::pop)
-        {
-            given.give(number, object);
-        }
-    }
+    deal_equal(rows, objects, &mut given);
     let mut alike: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
     for (index, object) in objects.iter().enumerate().filter(|(index, _)| !given.objects.contains(index)) {
         for key in object.keys() {
@@ -118,6 +107,28 @@ pub(super) fn matches(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
         given.give(number, object);
     }
     given.pairs
+}
+
+/// Gives rows the objects that tell the same in all that tells objects apart.
+///
+/// Many items may be the same to the letter; any of them does for any of their rows, so they are dealt out in order.
+fn deal_equal(rows: &[Line], objects: &[Print], given: &mut Given) {
+    let mut same: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (index, object) in objects.iter().enumerate().rev() {
+        same.entry(digest(object)).or_default().push(index);
+    }
+    for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.print.keys().count() > 1) {
+        if let Some(object) = same.get_mut(&digest(&row.print)).and_then(Vec::pop) {
+            given.give(number, object);
+        }
+    }
+}
+
+/// A digest of what tells objects apart.
+fn digest(print: &Print) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    print.keys().for_each(|key| key.hash(&mut hasher));
+    hasher.finish()
 }
 
 /// Of which object each row tells a copy: copies of an item share its blocks.

@@ -12,7 +12,7 @@ use crate::format::btree::BTreePage;
 use crate::format::cipher::Cipher;
 use crate::format::codec::{self, Word};
 use crate::format::header::{Client, Header, MAGIC, Root};
-use crate::format::id::{Bid, BlockRef, Ib};
+use crate::format::id::{Bid, BlockRef, Ib, Nid};
 use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
 use crate::progress::Progress;
@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
+use super::names;
 use super::rebuild::{Known, rebuild};
 use super::survey::{FoundPage, Survey, survey};
 
@@ -27,12 +28,12 @@ use super::survey::{FoundPage, Survey, survey};
 const CACHE_BYTES: usize = 8 << 20;
 
 /// The maps of a store whose header is right and whose trees are damaged.
-pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
-    announce(ndb.file_bytes());
-    let survey = survey(&**ndb.source(), ndb.format(), &Progress::default())?;
+pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
+    let _under_way = UnderWay(progress);
+    let survey = survey(&**ndb.source(), ndb.format(), progress)?;
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
     let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;
-    let maps = salvage(reader, survey)?;
+    let maps = salvage(reader, survey, progress)?;
     tell(ndb, &maps);
     Ok(maps)
 }
@@ -40,12 +41,12 @@ pub(super) fn rescue(ndb: &Ndb) -> Result<Maps> {
 /// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
 pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Option<Ndb>> {
     let Some(format) = detect::format(&**source)? else { return Ok(None) };
-    announce(source.len()?);
+    let _under_way = UnderWay(progress);
     let survey = survey(&**source, format, progress)?;
     let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
     let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
     let reader = Ndb::from_maps(Arc::clone(source), parts.clone(), Maps::default(), CACHE_BYTES)?;
-    let maps = salvage(reader, survey)?;
+    let maps = salvage(reader, survey, progress)?;
     let ndb = Ndb::from_maps(Arc::clone(source), parts, maps, cache_bytes)?;
     if let Some(maps) = ndb.maps() {
         tell(&ndb, maps);
@@ -53,9 +54,13 @@ pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Prog
     Ok(Some(ndb))
 }
 
-/// Says that a search begins: who asked for a file waits for its end.
-fn announce(file_bytes: u64) {
-    tracing::warn!("the store is damaged: all its {file_bytes} bytes are searched once for what is left; requests wait for that");
+/// A search under way: who waits for its end sees how far it has come.
+struct UnderWay<'a>(&'a Progress);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 fn tell(ndb: &Ndb, maps: &Maps) {
@@ -64,19 +69,24 @@ fn tell(ndb: &Ndb, maps: &Maps) {
 }
 
 /// The maps of a store by all that stands in its file; `reader` knows its format, cipher and header.
-fn salvage(reader: Ndb, survey: Survey) -> Result<Maps> {
+fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
+    progress.begin("Putting together what was found", 0)?;
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
     let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
-    let maps = Maps::new(block_map(&survey, &live), known.nodes.iter().chain(&known.filled).copied().collect());
-    if history.lost.is_empty() {
-        return Ok(maps);
-    }
+    let maps = Maps::new(block_map(&survey, &live).iter().copied(), known.nodes.iter().chain(&known.filled).copied());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
-    let nodes = rebuild(&reader, &survey, &known, &live)?;
-    Ok(reader.into_maps().with_nodes(nodes))
+    let rebuilt = if history.lost.is_empty() { None } else { Some(rebuild(&reader, &survey, &known, &live, progress)?) };
+    let nodes = rebuilt.as_deref().or(reader.maps().map(Maps::nodes)).unwrap_or_default();
+    let names = names::earlier(&reader, &survey, nodes.iter().find(|node| node.nid.nid == Nid::NAME_MAP))?;
+    let maps = reader.into_maps();
+    Ok(match rebuilt {
+        Some(nodes) => maps.with_nodes(nodes),
+        None => maps,
+    }
+    .with_names(names))
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.
@@ -118,10 +128,12 @@ fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header>
     source.read_exact_at(&mut bytes, 0)?;
     let stored = codec::decode::<Header>(format, &bytes).ok();
     let known = [Client::PST, Client::OST, Client::PAB];
-    let stored = stored.filter(|header| header.magic == MAGIC && known.contains(&header.client));
+    // The magic number is in no checksum: one that matches is as good a proof.
+    let is_header = |header: &Header| header.magic == MAGIC || header.faults(format, &bytes).crc_partial.is_none();
+    let stored = stored.filter(|header| is_header(header) && known.contains(&header.client));
     let mut header = match stored {
         Some(header) => header,
-        None => made_up(source.len()?),
+        None => made_up(format, source.len()?),
     };
     header.version = match Format::of_version(header.version) {
         Some(of) if of == format => header.version,
@@ -136,8 +148,10 @@ fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header>
 }
 
 /// A header that names nothing.
-fn made_up(file_bytes: u64) -> Header {
+fn made_up(format: Format, file_bytes: u64) -> Header {
     let nowhere = BlockRef::default();
+    // Nothing but an OST has pages of 4 KiB.
+    let client = if format == Format::Unicode4k { Client::OST } else { Client::PST };
     let root = Root {
         reserved: 0,
         file_eof: Ib(file_bytes),
@@ -154,7 +168,7 @@ fn made_up(file_bytes: u64) -> Header {
     Header {
         magic: MAGIC,
         crc_partial: 0,
-        client: Client::PST,
+        client,
         version: 0,
         version_client: 0,
         platform_create: 0,

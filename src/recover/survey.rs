@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::damage::{Error, Result};
-use crate::disk::ReadAt;
+use crate::disk::{ReadAt, Spill};
 use crate::format::block::BlockTrailer;
-use crate::format::btree::BTreePage;
+use crate::format::btree::{BTreePage, NodeEntry};
 use crate::format::checksum;
 use crate::format::cipher::Cipher;
-use crate::format::codec;
+use crate::format::codec::{self, Field};
 use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
 use crate::format::id::{Bid, Ib};
 use crate::format::page::{Page, PageKind};
@@ -71,9 +71,9 @@ pub struct Survey {
     /// The variant of the format that the file was searched for.
     pub format: Format,
     /// By id without its reserved bit; of one id those whose CRC matches first, then by place.
-    pub blocks: Vec<FoundBlock>,
+    pub blocks: Spill<FoundBlock>,
     /// By id, the newest last.
-    pub pages: Vec<FoundPage>,
+    pub pages: Spill<FoundPage>,
     /// Whether there was more than memory is given for.
     pub is_cut: bool,
 }
@@ -96,8 +96,9 @@ const HEAPS: [HeapClient; 9] = [
 const CHUNK_BYTES: u64 = 1 << 20;
 /// What is read piece by piece where a chunk cannot be read: a sector of today's disks.
 const SECTOR_BYTES: usize = 4096;
-/// The most blocks and pages that are kept: 24 bytes each, and more than a store of 50 GB has.
-const FOUND_MAX: usize = 12_000_000;
+/// The most blocks and pages that are kept, of 24 bytes each: as many as a store of 50 GB has, or one of 25 GB of short
+/// letters.
+const FOUND_MAX: usize = 40_000_000;
 
 impl Survey {
     /// The copies of a block, the best first.
@@ -161,8 +162,8 @@ struct Search<'a> {
 
 #[derive(Default)]
 struct Found {
-    blocks: Vec<FoundBlock>,
-    pages: Vec<FoundPage>,
+    blocks: Spill<FoundBlock>,
+    pages: Spill<FoundPage>,
 }
 
 impl Search<'_> {
@@ -190,8 +191,8 @@ impl Search<'_> {
         window.ends(start, end, page).for_each(|at| found.pages.extend(window.page(at)));
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let (blocks, pages) = (FOUND_MAX.saturating_sub(all.blocks.len()), FOUND_MAX.saturating_sub(all.pages.len()));
-        all.blocks.extend(found.blocks.into_iter().take(blocks));
-        all.pages.extend(found.pages.into_iter().take(pages));
+        all.blocks.extend(found.blocks.iter().copied().take(blocks));
+        all.pages.extend(found.pages.iter().copied().take(pages));
     }
 
     fn finish(self) -> Survey {
@@ -199,7 +200,7 @@ impl Search<'_> {
         let is_cut = blocks.len() >= FOUND_MAX || pages.len() >= FOUND_MAX;
         // Blocks' ids are given out one after the other: what has a higher one than all that verifies is chance.
         let last = blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key()).max().unwrap_or_default();
-        blocks.retain(|block| block.crc_ok || block.bid.key() <= last);
+        blocks.retain(|_, block| block.crc_ok || block.bid.key() <= last);
         blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.crc_ok, block.ib));
         pages.sort_unstable_by_key(|page| (page.bid, page.ib));
         Survey { format: self.format, blocks, pages, is_cut }
@@ -282,7 +283,10 @@ impl Window<'_> {
         let faults = page.faults(ib);
         let (crc_ok, signature_ok) = (faults.crc.is_none(), faults.signature.is_none());
         let body = BTreePage::decode(self.format, page.body).ok()?;
-        (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level: body.info.level, crc_ok, signature_ok })
+        // Entries of nodes are longer than those of inner pages: they stand in leaves, whatever the page says of its level.
+        let is_leaf = kind == PageKind::NODES && usize::from(body.info.entry_bytes) == NodeEntry::size(self.format);
+        let level = if is_leaf { 0 } else { body.info.level };
+        (crc_ok || signature_ok).then_some(FoundPage { bid: page.trailer.bid, ib, kind, level, crc_ok, signature_ok })
     }
 }
 

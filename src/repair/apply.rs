@@ -35,9 +35,9 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
     // Known before anything is written, the digests hold wherever the repair is cut off.
     let (before, after) = State::of_both(&*source, &prepared.preview(Arc::clone(&source))?, progress)?;
     let kept = match keep {
-        Backup::Full => backup::copy(store, None, progress)?,
+        Backup::Full => backup::copy(store, None, prepared.needed_bytes(), progress)?,
         // The way back must be found from any folder.
-        Backup::At(path) => backup::copy(store, Some(&std::path::absolute(path)?), progress)?,
+        Backup::At(path) => backup::copy(store, Some(&std::path::absolute(path)?), prepared.needed_bytes(), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
@@ -81,6 +81,7 @@ fn refuse_leftovers(store: &Path, journal: &Path, keep: &Backup) -> Result<()> {
         return Err(Error::Unsupported(words.into()));
     }
     let kept = match keep {
+        Backup::Undo if is_spent(store)? => return Ok(fs::remove_file(beside(store, UNDO))?),
         Backup::Undo => beside(store, UNDO),
         Backup::At(path) => path.clone(),
         // The one finds a free name by itself, the other needs none.
@@ -91,6 +92,26 @@ fn refuse_leftovers(store: &Path, journal: &Path, keep: &Backup) -> Result<()> {
         return Err(Error::Io(io::Error::new(ErrorKind::AlreadyExists, words)));
     }
     Ok(())
+}
+
+/// Whether what was kept for an undo belongs to a repair that never came about: the store is what it would give back, or
+/// the power failed while it was written.
+pub(super) fn is_spent(store: &Path) -> Result<bool> {
+    let path = beside(store, UNDO);
+    if !path.try_exists()? {
+        return Ok(false);
+    }
+    let (file, undo) = (WritableFile::open(store)?, WritableFile::open(&path)?);
+    if undo.is_empty()? {
+        return Ok(true);
+    }
+    match Journal::read_if_one(&undo) {
+        Ok(Some(journal)) => journal.is_undone(&file),
+        // Of a file that is no journal nobody knows what it is.
+        Ok(None) => Ok(false),
+        Err(Error::Unsupported(_)) => Ok(Record::last(store)?.and_then(|record| record.kept(store)) != Some(path)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses where the store cannot grow and its journal cannot be written.

@@ -40,8 +40,9 @@ pub struct Kept {
     pub shared: bool,
 }
 
-/// Makes a copy of the whole store, at `to` or beside it, never over a file that exists.
-pub(super) fn copy(store: &Path, to: Option<&Path>, progress: &Progress) -> Result<Kept> {
+/// Makes a copy of the whole store, at `to` or beside it, never over a file that exists. Beside the store so many bytes
+/// must stay free.
+pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, progress: &Progress) -> Result<Kept> {
     let from = File::open(store)?;
     let metadata = from.metadata()?;
     progress.begin("Copying the store", metadata.len().saturating_mul(2))?;
@@ -49,7 +50,7 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, progress: &Progress) -> Resu
         Some(path) => (path.to_owned(), create(path, &metadata)?),
         None => numbered(store, &metadata)?,
     };
-    let copied = fill(&from, &copy, metadata.len(), progress);
+    let copied = fill(&from, &copy, leave_bytes, progress);
     match copied {
         Ok(shared) => {
             sync_folder(&path)?;
@@ -64,14 +65,15 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, progress: &Progress) -> Resu
 }
 
 /// Makes `copy` the same as `from`; whether the two share storage.
-fn fill(from: &File, copy: &File, bytes: u64, progress: &Progress) -> Result<bool> {
+fn fill(from: &File, copy: &File, leave_bytes: u64, progress: &Progress) -> Result<bool> {
     if disk::share_storage(from, copy)? {
         copy.sync_all()?;
         return Ok(true);
     }
-    let free = disk::free_bytes(copy)?;
-    if free < bytes {
-        return Err(no_room(bytes, free));
+    let (metadata, free) = (from.metadata()?, disk::free_bytes(copy)?);
+    let leave_bytes = if metadata.dev() == copy.metadata()?.dev() { leave_bytes } else { 0 };
+    if free < metadata.len().saturating_add(leave_bytes) {
+        return Err(no_room(metadata.len(), leave_bytes, free));
     }
     let step = &mut |bytes| progress.add(bytes).map_err(|_| io::Error::from(ErrorKind::Interrupted));
     disk::copy_bytes(from, copy, step).map_err(|error| progress.check().err().unwrap_or(error.into()))?;
@@ -82,12 +84,13 @@ fn fill(from: &File, copy: &File, bytes: u64, progress: &Progress) -> Result<boo
 pub(super) fn require_room(store: &Path, place: &Path) -> Result<()> {
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (bytes, free) = (fs::metadata(store)?.len(), disk::free_bytes(&File::open(folder)?)?);
-    if free < bytes { Err(no_room(bytes, free)) } else { Ok(()) }
+    if free < bytes { Err(no_room(bytes, 0, free)) } else { Ok(()) }
 }
 
-fn no_room(bytes: u64, free: u64) -> Error {
+fn no_room(bytes: u64, leave_bytes: u64, free: u64) -> Error {
+    let more = if leave_bytes == 0 { String::new() } else { format!(", the repair itself {leave_bytes},") };
     let words = format!(
-        "a full backup needs {bytes} bytes and {free} are free; '--backup undo' keeps only what changes, '--backup PATH' puts it elsewhere"
+        "a full backup needs {bytes} bytes{more} and {free} are free; '--backup undo' keeps only what changes, '--backup PATH' puts it elsewhere"
     );
     Error::Io(io::Error::new(ErrorKind::StorageFull, words))
 }

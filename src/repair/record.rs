@@ -4,7 +4,7 @@
 //! counts.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::backup::sync_folder;
+use super::backup::{create, sync_folder};
 use super::beside;
 use crate::damage::Result;
 use crate::disk::ReadAt;
@@ -104,6 +104,15 @@ impl Record {
         Ok(text.lines().rev().find_map(|line| Self::parse(line.strip_prefix(MARK)?)))
     }
 
+    /// Where what was kept of the store lies.
+    pub(super) fn kept(&self, store: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Repaired { kept, .. } | Self::Undoing(kept) if kept.is_absolute() => Some(kept.clone()),
+            Self::Repaired { kept: ending, .. } | Self::Undoing(ending) => Some(beside(store, ending)),
+            Self::Undone => None,
+        }
+    }
+
     /// Appends it to a store's log.
     pub(super) fn append(&self, store: &Path) -> Result<()> {
         append(store, &format!("{MARK}{}\n", self.line()))
@@ -167,7 +176,11 @@ fn unescaped(line: &str) -> Option<PathBuf> {
 /// Appends to a store's log, and syncs it.
 pub(super) fn append(store: &Path, text: &str) -> Result<()> {
     let path = beside(store, LOG);
-    let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+    let mut file = match OpenOptions::new().append(true).open(&path) {
+        // It names letters: nobody may read it who may not read the store.
+        Err(error) if error.kind() == ErrorKind::NotFound => create(&path, &fs::metadata(store)?)?,
+        file => file?,
+    };
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(sync_folder(&path)?)

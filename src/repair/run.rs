@@ -9,7 +9,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{apply, end_interrupted};
+use super::apply::{apply, end_interrupted, is_spent};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::plan::{Options, Plan, plan, prepare};
 use super::record::{self, Record};
@@ -134,7 +134,7 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
         Backup::Full => backup::require_room(path, path),
         Backup::At(copy) if copy.try_exists()? => Err(exists(copy)),
         Backup::At(copy) => backup::require_room(path, copy),
-        Backup::Undo if beside(path, UNDO).try_exists()? => Err(exists(&beside(path, UNDO))),
+        Backup::Undo if beside(path, UNDO).try_exists()? && !is_spent(path)? => Err(exists(&beside(path, UNDO))),
         Backup::Undo | Backup::Original(_) => Ok(()),
     }
 }
@@ -172,7 +172,7 @@ impl Open {
     fn new(path: &Path) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, recover::Options::default().cache_bytes)?;
+        let store = recover::open_bytes(bytes, &recover::Options::default())?;
         Ok(Self { source, store })
     }
 }
@@ -312,11 +312,7 @@ impl Repair<'_> {
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
             let applied = apply(prepared, Arc::clone(&open.source), &path, keep, &log, self.progress);
-            if applied.is_err() {
-                // Where the disk does not let us the journal stays, and every reader sees through it.
-                let _ = give_up(&path, before.as_ref());
-            }
-            applied
+            applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
         })?;
         self.say(Told::Kept(&applied.kept));
         self.say(Told::Written(&applied.committed));
@@ -377,12 +373,28 @@ fn ended(path: &Path) -> Result<Recovered> {
 }
 
 /// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
-fn give_up(path: &Path, before: Option<&Record>) -> Result<()> {
+fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
     let ended = end_interrupted(path)?;
     if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
         Record::Undone.append(path)?;
     }
-    Ok(())
+    Ok(ended)
+}
+
+/// What the system said when a repair failed, and what became of the store.
+fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
+    match error {
+        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
+            error.kind(),
+            match given_up {
+                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
+                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
+            },
+        )),
+        error => error,
+    }
 }
 
 /// Does what writes to the file, and tells those who have it open that it was this program.
@@ -410,7 +422,7 @@ fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
         Locking::Held(lock) => Some(lock),
         Locking::Unknown => None,
     };
-    let copied = backup::copy(path, Some(new), progress);
+    let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
         error => error,

@@ -48,7 +48,7 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
         Some(what) => return Err(Error::Unsupported(what)),
     };
     Record::Undoing(kept.clone()).append(store)?;
-    put_back(store, &kept, progress)?;
+    put_back(store, &kept, progress).map_err(cut_off)?;
     Record::Undone.append(store)?;
     if kept == beside(store, UNDO) {
         // It fits no other bytes than those that were just replaced.
@@ -58,16 +58,19 @@ pub fn undo(store: &Path, from: Option<&Path>, force: bool, progress: &Progress)
     Ok(Undone { from: Some(kept), before })
 }
 
+/// What the system said when an undo failed, and what to do.
+fn cut_off(error: Error) -> Error {
+    match error {
+        Error::Io(error) => Error::Io(io::Error::new(error.kind(), format!("{error}; it is cut off: 'pstfs undo' goes on with it"))),
+        error => error,
+    }
+}
+
 /// Where the old bytes are kept.
 fn kept_by(record: Option<&Record>, store: &Path, from: Option<&Path>) -> Result<PathBuf> {
-    let recorded = match record {
-        Some(Record::Repaired { kept, .. } | Record::Undoing(kept)) => Some(kept),
-        Some(Record::Undone) | None => None,
-    };
-    let kept = match (from, recorded) {
+    let kept = match (from, record.and_then(|record| record.kept(store))) {
         (Some(from), _) => from.to_owned(),
-        (None, Some(kept)) if kept.is_absolute() => kept.clone(),
-        (None, Some(ending)) => beside(store, ending),
+        (None, Some(kept)) => kept,
         (None, None) => {
             return Err(Error::Unsupported(
                 "there is no repair to take back: the log beside the store names none; '--from BAK' names what was kept".into(),

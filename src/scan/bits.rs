@@ -1,13 +1,18 @@
-//! A set of numbers as bits: as large as its largest number, however many there are.
+//! A set of numbers as bits, kept only for ranges of which a number is in the set.
 
 /// A set of numbers below 2^27, the most that a node id counts.
 ///
-/// Takes at most 16 MiB, of a store of any size and damage.
+/// Takes at most 16 MiB, of a store of any size and damage, and half a kilobyte for a few numbers.
 #[derive(Debug, Default)]
 pub(super) struct BitSet {
-    words: Vec<u64>,
+    ranges: Vec<Option<Box<Range>>>,
 }
 
+/// The bits of [`RANGE`] numbers.
+type Range = [u64; 64];
+
+/// How many numbers a range has.
+const RANGE: u32 = 64 * 64;
 /// Node ids count up to here.
 const NUMBER_MAX: u32 = (1 << 27) - 1;
 
@@ -17,11 +22,12 @@ impl BitSet {
         if number > NUMBER_MAX {
             return true;
         }
-        let (index, bit) = place(number);
-        if self.words.len() <= index {
-            self.words.resize(index.saturating_add(1), 0);
+        let (range, word, bit) = place(number);
+        if self.ranges.len() <= range {
+            self.ranges.resize_with(range.saturating_add(1), || None);
         }
-        let Some(word) = self.words.get_mut(index) else { return true };
+        let Some(range) = self.ranges.get_mut(range) else { return true };
+        let Some(word) = range.get_or_insert_with(|| Box::new([0; 64])).get_mut(word) else { return true };
         let fresh = *word & bit == 0;
         *word |= bit;
         fresh
@@ -29,19 +35,31 @@ impl BitSet {
 
     /// Whether a number is there.
     pub(super) fn contains(&self, number: u32) -> bool {
-        let (index, bit) = place(number);
-        self.words.get(index).is_some_and(|word| word & bit != 0)
+        let (range, word, bit) = place(number);
+        self.ranges.get(range).and_then(Option::as_deref).and_then(|range| range.get(word)).is_some_and(|word| word & bit != 0)
     }
 
     /// All numbers, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        let words = self.words.iter().zip((0_u32..).map(|index| index.saturating_mul(64))).filter(|(word, _)| **word != 0);
+        let firsts = (0_u32..).map(|index| index.saturating_mul(RANGE));
+        let ranges = self.ranges.iter().zip(firsts).filter_map(|(range, first)| Some((range.as_deref()?, first)));
+        let words = ranges
+            .flat_map(|(range, first)| range.iter().zip((0..64).map(move |word: u32| word.saturating_mul(64).saturating_add(first))))
+            .filter(|(word, _)| **word != 0);
         words.flat_map(|(word, first)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| first.saturating_add(bit)))
+    }
+
+    /// How many bytes it takes.
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.ranges.iter().flatten().count() * size_of::<Range>() + self.ranges.capacity() * size_of::<usize>()
     }
 }
 
-fn place(number: u32) -> (usize, u64) {
-    (usize::try_from(number >> 6).unwrap_or(usize::MAX), 1_u64.checked_shl(number & 63).unwrap_or(0))
+/// The range of a number, the word in it, the bit in that.
+fn place(number: u32) -> (usize, usize, u64) {
+    let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    (index(number >> 12), index(number >> 6 & 63), 1_u64.checked_shl(number & 63).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -51,9 +69,18 @@ mod tests {
     #[test]
     fn a_number_is_new_once() {
         let mut set = BitSet::default();
-        assert!([0, 63, 64, NUMBER_MAX].into_iter().all(|number| set.insert(number)));
+        assert!([0, 63, 64, 4095, 4096, NUMBER_MAX].into_iter().all(|number| set.insert(number)));
         assert!(!set.insert(63) && set.contains(64) && !set.contains(65));
-        assert!(set.iter().eq([0, 63, 64, NUMBER_MAX]));
+        assert!(set.iter().eq([0, 63, 64, 4095, 4096, NUMBER_MAX]));
         assert!(set.insert(u32::MAX) && !set.contains(u32::MAX));
+    }
+
+    #[test]
+    fn a_set_takes_a_bit_a_number_and_little_for_few() {
+        let mut set = BitSet::default();
+        set.insert(NUMBER_MAX);
+        assert!(set.memory_bytes() <= 1 << 19);
+        (0..1 << 22).for_each(|number| assert!(set.insert(number)));
+        assert!(set.memory_bytes() <= (1 << 19) + (1 << 19) + 512);
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Report;
+use super::pool::Weight;
 use super::victim::Victims;
 use crate::damage::{Code, Finding, Place, Severity};
 use crate::format::id::Nid;
@@ -27,6 +28,12 @@ pub(super) struct Case {
     counts: BTreeMap<(Code, Severity), u64>,
     /// The highest version of a row in its tables.
     row_version: u32,
+}
+
+impl Weight for Case {
+    fn weight(&self) -> usize {
+        self.found.len()
+    }
 }
 
 #[derive(Debug)]
@@ -127,6 +134,16 @@ impl Case {
         self.below.len()
     }
 
+    /// Whether nothing at all was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The highest version of a row in its tables.
+    pub(super) const fn row_version(&self) -> u32 {
+        self.row_version
+    }
+
     /// Whether nothing that is an error was found.
     pub(super) fn is_healthy(&self) -> bool {
         self.counts.keys().all(|(_, severity)| *severity < Severity::Error)
@@ -181,7 +198,9 @@ impl<'f, 'a> Fold<'f, 'a> {
     }
 
     fn tell(&self, nid: Nid, name: Option<&str>, found: Found) {
-        let victim = name.map_or_else(|| self.victims.name_below(nid, &found.below), str::to_owned);
+        let is_named = self.report.names(found.finding.code, found.finding.severity);
+        let look_up = || if is_named { self.victims.name_below(nid, &found.below) } else { String::new() };
+        let victim = name.map_or_else(look_up, str::to_owned);
         self.report.finding(Finding { victim, ..found.finding });
     }
 

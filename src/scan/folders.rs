@@ -10,22 +10,27 @@
 mod listing;
 mod units;
 
+use std::collections::HashSet;
+
 use super::bits::BitSet;
 use super::case::{Case, Fold};
 use super::object::look_up;
 use super::victim::Victims;
 use super::{Context, pool};
 use crate::damage::{Code, Result};
+use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::Table;
 use crate::store::Which;
 
 use listing::{Listed, Listing};
-use units::{Done, Unit, Worker};
+use units::{Counts, Done, Unit, Worker};
 
 /// How many rows are looked at by one worker before the next takes over.
 const ROWS_A_UNIT: usize = 32;
+/// How many names in one folder are compared.
+const NAMES_MAX: usize = 100_000;
 
 /// Runs the pass.
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
@@ -34,7 +39,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     context.progress.begin("Validating folders and messages", bytes)?;
     let victims = Victims::of(context.store);
     let worker = Worker { store: context.store, progress: context.progress, victims: &victims };
-    let mut told = Told { fold: Fold::new(context.report, &victims), context, unread: 0 };
+    let fold = Fold::new(context.report, &victims);
+    let mut told = Told { fold, context, told: Counts::default(), healthy: true, unread: 0, names: HashSet::new() };
     pool::in_order(
         |send| Feed { context, send, listed: Listed::default() }.all(&folders),
         |unit| worker.work(unit),
@@ -79,37 +85,38 @@ impl Feed<'_, '_, '_> {
 
     fn folder(&mut self, folder: Nid) -> Result<()> {
         (self.send)(Unit::Folder(folder))?;
-        for (kind, listing) in [
-            (NodeType::HIERARCHY_TABLE, Listing::Folders),
-            (NodeType::CONTENTS_TABLE, Listing::Messages(Which::Normal)),
-            (NodeType::ASSOCIATED_TABLE, Listing::Messages(Which::Associated)),
-        ] {
-            self.table(folder, folder.with_kind(kind), listing)?;
-        }
-        (self.send)(Unit::End(folder))
+        let mut table = |kind, listing| self.table(folder, folder.with_kind(kind), listing);
+        let folders = table(NodeType::HIERARCHY_TABLE, Listing::Folders)?;
+        let messages = table(NodeType::CONTENTS_TABLE, Listing::Messages(Which::Normal))?;
+        table(NodeType::ASSOCIATED_TABLE, Listing::Messages(Which::Associated))?;
+        (self.send)(Unit::End(folder, Counts { folders: folders.map(|folders| folders.min(1)), messages, unread: messages.map(|_| 0) }))
     }
 
-    /// Hands out a table, then its rows in portions.
-    fn table(&mut self, folder: Nid, table: Nid, listing: Listing) -> Result<()> {
+    /// Hands out a table, then its rows in portions; how many there are, where that is known.
+    fn table(&mut self, folder: Nid, table: Nid, listing: Listing) -> Result<Option<u64>> {
         let Some(node) = look_up(self.context.store.ndb(), table)?.found() else {
             self.listed.cannot_tell(folder, listing);
-            return Ok(());
+            return Ok(None);
         };
         (self.send)(Unit::Table(folder, node))?;
-        let rows = match Table::open(self.context.store.ndb(), table, node.data, node.subnodes).and_then(|table| table.row_numbers()) {
-            Ok(mut rows) => {
-                rows.sort_unstable();
-                rows
-            }
+        let mut rows = Spill::new();
+        let mut read = |table: Table<'_>| table.visit_numbers(&mut |id, number| rows.push((id, number)));
+        match Table::open(self.context.store.ndb(), table, node.data, node.subnodes).and_then(&mut read) {
+            Ok(()) => rows.sort_unstable(),
             Err(error) if error.is_io() => return Err(error),
             // Who lies in the folder is not known: nobody in it is an orphan for that.
             Err(_) => {
                 self.listed.cannot_tell(folder, listing);
-                return Ok(());
+                return Ok(None);
             }
-        };
+        }
+        self.rows(folder, node, listing, &rows)?;
+        Ok(u64::try_from(rows.len()).ok())
+    }
+
+    fn rows(&mut self, folder: Nid, node: NodeEntry, listing: Listing, rows: &[(u32, u32)]) -> Result<()> {
         let mut portion = Vec::new();
-        for (id, number) in rows {
+        for (id, number) in rows.iter().copied() {
             let twice = !self.listed.list(Nid(id));
             portion.push(units::RowRef { id: Nid(id), number, twice });
             if portion.len() >= ROWS_A_UNIT {
@@ -148,36 +155,58 @@ struct Unlisted {
 struct Told<'f, 'a> {
     fold: Fold<'f, 'a>,
     context: &'f Context<'a>,
+    /// What the folder says of its tables.
+    told: Counts,
+    /// Whether the folder itself has no error.
+    healthy: bool,
     /// Unread messages in the folder so far.
     unread: u64,
+    /// Names of the folders in it so far, as numbers.
+    names: HashSet<u64>,
 }
 
 impl Told<'_, '_> {
     fn take(&mut self, done: Done) {
-        let Done { folder, cases, items, folder_case, unread, counts } = done;
+        let Done { folder, cases, items, sound, row_version, folder_case, unread, names, ended } = done;
+        let report = self.context.report;
         self.unread = self.unread.saturating_add(unread);
+        report.saw_row_version(row_version);
+        sound.into_iter().for_each(|nid| report.saw_item(nid, true));
         for case in items {
-            self.context.report.saw_item(case.nid(), case.is_healthy());
+            report.saw_item(case.nid(), case.is_healthy());
             self.fold.take(folder, case);
         }
-        if let Some(case) = folder_case {
-            self.context.report.saw_folder(case.nid(), case.is_healthy());
+        if let Some((case, told)) = folder_case {
+            (self.told, self.healthy) = (told, case.is_healthy());
             self.fold.take(folder, case);
         }
         cases.into_iter().for_each(|case| self.fold.take(folder, case));
-        if let Some(counts) = counts {
-            self.end(folder, counts);
+        names.into_iter().for_each(|(nid, name)| self.name(folder, nid, name));
+        if let Some(counted) = ended {
+            self.end(folder, counted);
+        }
+    }
+
+    /// A folder in this one has a name: Outlook gives none that another has.
+    fn name(&mut self, folder: Nid, nid: Nid, name: u64) {
+        if self.names.len() < NAMES_MAX && !self.names.insert(name) {
+            let mut case = Case::of(nid);
+            case.add_at(Code::FolderName, case.place().property(0x3001), "a folder beside it has the same");
+            self.fold.take(folder, case);
         }
     }
 
     /// A folder ends: what it says of its tables against what they hold.
-    fn end(&mut self, folder: Nid, counts: units::Counts) {
-        let unread = std::mem::take(&mut self.unread);
+    fn end(&mut self, folder: Nid, counted: Counts) {
+        let (told, unread) = (std::mem::take(&mut self.told), std::mem::take(&mut self.unread));
+        self.names.clear();
+        let tables = [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE].map(|kind| folder.with_kind(kind));
+        self.context.report.saw_folder(folder, &tables, self.healthy);
         let mut case = Case::of(folder);
         for (told, counted, id, what) in [
-            (counts.told_messages, counts.messages, 0x3602, "messages"),
-            (counts.told_unread, counts.messages.map(|_| unread), 0x3603, "unread messages"),
-            (counts.told_subfolders, counts.subfolders, 0x360a, "folders"),
+            (told.messages, counted.messages, 0x3602, "messages"),
+            (told.unread, counted.unread.map(|_| unread), 0x3603, "unread messages"),
+            (told.folders, counted.folders, 0x360a, "folders"),
         ] {
             if let (Some(told), Some(counted)) = (told, counted)
                 && told != counted

@@ -15,6 +15,7 @@ mod owner;
 mod pool;
 mod report;
 mod special;
+mod steady;
 mod victim;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +25,11 @@ use crate::disk::ReadAt;
 use crate::format::id::Nid;
 use crate::progress::Progress;
 use crate::store::Store;
+use steady::Steady;
 use victim::Victims;
 
 pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
-pub use victim::named;
+pub use victim::{OWN, named};
 
 /// What every pass over the store's objects has at hand.
 #[derive(Clone, Copy, Debug)]
@@ -63,23 +65,35 @@ pub struct Outcome {
 pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, listener: impl FnMut(Event<'_>) + Send) -> Outcome {
     let listener = Mutex::new(listener);
     let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    let own = store.map(|store| own(store, progress));
+    let store = own.as_ref().map_err(|error| *error);
     let victims = store.ok().map(Victims::of);
     let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
     let report = Report::new(&tell).naming(&namer);
     let result = passes(file, store, progress, &report);
-    Outcome::of(&report, result)
+    Outcome::of(&report, result.map_err(|error| if error.is_io() && progress.check().is_err() { Error::Cancelled } else { error }))
+}
+
+/// Bytes for the caches of pages and blocks that a scan has.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// The store as a scan reads it: with caches of its own, so that those of a mount keep what its users ask for.
+fn own(store: &Store, progress: &Progress) -> Store {
+    let source = Steady::new(store.ndb().source(), progress);
+    store.over(Arc::new(store.ndb().beside(Arc::new(source), CACHE_BYTES)))
 }
 
 fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
-    low::run(&**file, progress, report)?;
-    if let Ok(store) = store {
-        let notes = store.ndb().notes().findings();
-        notes.iter().filter(|note| note.code == Code::RepairCutOff).for_each(|note| report.add(note.code, note.place, &note.detail));
-    }
+    let whole = low::run(&Steady::new(file, progress), progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };
+            opened(&context, Code::RepairCutOff);
             for pass in OBJECT_PASSES {
+                // For a single block readers make maps too: there the block is told, and the trees are right.
+                if !whole {
+                    opened(&context, Code::MapsRebuilt);
+                }
                 survive(pass(&context), report)?;
             }
             row_versions(&context);
@@ -90,6 +104,14 @@ fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Prog
         report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
     }
     Ok(())
+}
+
+/// Tells how the store was opened whose folders and items were looked at, where that was not as every other store.
+fn opened(context: &Context<'_>, code: Code) {
+    let notes = context.store.ndb().notes().findings();
+    if let Some(note) = notes.iter().find(|note| note.code == code).filter(|_| !context.report.has(code)) {
+        context.report.add(code, note.place, &note.detail);
+    }
 }
 
 /// What a pass stumbled over is told; only a failing disk and the user end the scan.

@@ -7,7 +7,7 @@
 
 use super::Context;
 use super::case::{Case, Fold};
-use super::object::{PropertyCheck, check_table, foreign_heap, look_up};
+use super::object::{PropertyCheck, check_table, foreign_heap, look_up, own_bytes};
 use super::pool;
 use super::victim::Victims;
 use crate::damage::{Code, Result};
@@ -19,7 +19,14 @@ use crate::store::item::NodeRef;
 /// Runs the pass.
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
     context.report.phase("Validating other nodes");
-    context.progress.begin("Validating other nodes", 0)?;
+    let mut total = 0_u64;
+    context.store.ndb().visit_nodes(&mut |node| {
+        if is_other(node.nid.nid) {
+            total = total.saturating_add(own_bytes(context.store.ndb(), node));
+        }
+        context.progress.check().is_ok()
+    })?;
+    context.progress.begin("Validating other nodes", total)?;
     let victims = Victims::of(context.store);
     let mut fold = Fold::new(context.report, &victims);
     pool::in_order(
@@ -68,7 +75,7 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
     let mut case = Case::of(nid);
     let ndb = context.store.ndb();
     let at = NodeRef { nid, data: node.data, subnodes: node.subnodes };
-    context.progress.check()?;
+    context.progress.add(own_bytes(ndb, node))?;
     match nid.kind() {
         NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE if nid.index() >= OWN_INDEX_MAX => {
             // Those of folders that are there are looked at with their folders.
@@ -96,7 +103,7 @@ fn search_contents(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Res
     let ndb = context.store.ndb();
     let Some(table) = check_table(case, ndb, node, context.progress)? else { return Ok(()) };
     let mut gone = 0_u64;
-    for (id, _) in &table.rows {
+    for (id, _) in table.rows.iter() {
         // In OSTs the rows have ids of their own.
         if ndb.header().client != Client::OST && Nid(*id).kind() == NodeType::MESSAGE && look_up(ndb, Nid(*id))?.is_missing() {
             gone = gone.saturating_add(1);

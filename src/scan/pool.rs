@@ -7,22 +7,33 @@ use std::thread;
 
 use crate::damage::{Error, Result};
 
-/// How many parts may wait for a worker, and how many results for those before them. Each is small.
-const AHEAD: usize = 64;
+/// How many parts may wait for a worker. Each is small.
+const PARTS_MAX: usize = 64;
+/// How many results may wait for those before them: one part may be a table of a folder, those behind it its messages.
+const AHEAD: usize = 1 << 14;
+/// How much they may weigh together.
+const WEIGHT_MAX: usize = 1 << 16;
+
+/// What waits until it is its turn.
+pub(super) trait Weight {
+    /// About how many findings it holds; nothing where it is small.
+    fn weight(&self) -> usize;
+}
 /// More threads than this would wait for the disk or for each other.
 const WORKERS_MAX: usize = 8;
 
 /// Does `work` on every part that `feed` hands out, on all cores, and gives the results to `done` one by one, in order.
 ///
 /// The first error of any of the three ends it.
-pub(super) fn in_order<U: Send, R: Send>(
+pub(super) fn in_order<U: Send, R: Send + Weight>(
     feed: impl FnOnce(&mut dyn FnMut(U) -> Result<()>) -> Result<()>,
     work: impl Fn(U) -> Result<R> + Sync,
     done: impl FnMut(R) -> Result<()> + Send,
 ) -> Result<()> {
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let (sender, receiver) = mpsc::sync_channel(AHEAD);
-    let output = Output { state: Mutex::new(State { next: 0, waiting: BTreeMap::new(), done, error: None }), turned: Condvar::new() };
+    let (sender, receiver) = mpsc::sync_channel(PARTS_MAX);
+    let output =
+        Output { state: Mutex::new(State { next: 0, waiting: BTreeMap::new(), weight: 0, done, error: None }), turned: Condvar::new() };
     let fed = thread::scope(|scope| {
         let receiver = Arc::new(Mutex::new(receiver));
         for _ in 0..workers {
@@ -55,11 +66,21 @@ struct State<R, D> {
     /// The number of the result that comes next.
     next: usize,
     waiting: BTreeMap<usize, R>,
+    /// What weigh those that wait.
+    weight: usize,
     done: D,
     error: Option<Error>,
 }
 
-impl<R: Send, D: FnMut(R) -> Result<()> + Send> Output<R, D> {
+impl<R, D> State<R, D> {
+    /// Whether this result may wait: the next one need not.
+    fn has_room(&self, number: usize, weight: usize) -> bool {
+        let ahead = number.saturating_sub(self.next);
+        ahead == 0 || self.error.is_some() || ahead <= AHEAD && self.weight.saturating_add(weight) <= WEIGHT_MAX
+    }
+}
+
+impl<R: Send + Weight, D: FnMut(R) -> Result<()> + Send> Output<R, D> {
     fn serve<U: Send>(&self, parts: &Mutex<Receiver<(usize, U)>>, work: &(impl Fn(U) -> Result<R> + Sync)) {
         // A worker that panics must not let the others wait for its result.
         let guard = Guard(|| self.fail(Error::Cancelled));
@@ -79,21 +100,28 @@ impl<R: Send, D: FnMut(R) -> Result<()> + Send> Output<R, D> {
     }
 
     fn put(&self, number: usize, result: R) {
+        let weight = result.weight();
         let mut state = self.lock();
-        while number > state.next.saturating_add(AHEAD) && state.error.is_none() {
+        while !state.has_room(number, weight) {
             state = self.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.weight = state.weight.saturating_add(weight);
         state.waiting.insert(number, result);
         let next = &mut *state;
+        let turned = number == next.next;
         while let Some(result) = next.waiting.remove(&next.next) {
             next.next = next.next.saturating_add(1);
+            next.weight = next.weight.saturating_sub(result.weight());
             if next.error.is_none()
                 && let Err(error) = (next.done)(result)
             {
                 next.error = Some(error);
             }
         }
-        self.turned.notify_all();
+        drop(state);
+        if turned {
+            self.turned.notify_all();
+        }
     }
 
     fn fail(&self, error: Error) {
@@ -127,6 +155,43 @@ impl<F: FnMut()> Drop for Guard<F> {
 mod tests {
     use super::*;
 
+    impl Weight for u64 {
+        fn weight(&self) -> usize {
+            0
+        }
+    }
+
+    /// A result as heavy as it says.
+    struct Heavy(usize);
+
+    impl Weight for Heavy {
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_number_and_weight() {
+        let state = |next, weight| State::<Heavy, ()> { next, waiting: BTreeMap::new(), weight, done: (), error: None };
+        assert!(state(5, 0).has_room(5 + AHEAD, 0) && !state(5, 0).has_room(6 + AHEAD, 0));
+        assert!(state(5, WEIGHT_MAX - 9).has_room(6, 9) && !state(5, WEIGHT_MAX - 9).has_room(6, 10));
+        assert!(state(5, WEIGHT_MAX).has_room(5, WEIGHT_MAX), "the next one never waits");
+    }
+
+    #[test]
+    fn heavy_results_come_all_the_same() {
+        let mut count = 0;
+        let ended = in_order(
+            |send| (0..200).try_for_each(send),
+            |number: u64| Ok(Heavy(if number % 3 == 0 { WEIGHT_MAX } else { 1 })),
+            |_| {
+                count += 1;
+                Ok(())
+            },
+        );
+        assert!(ended.is_ok() && count == 200);
+    }
+
     fn squares(count: u64, bad: Option<u64>) -> (Result<()>, Vec<u64>) {
         let mut results = Vec::new();
         let ended = in_order(
@@ -159,8 +224,11 @@ mod tests {
 
     #[test]
     fn who_hears_the_results_may_end_it() {
-        let ended =
-            in_order(|send| (0..100_000).try_for_each(send), Ok, |number: u32| if number == 7 { Err(Error::Cancelled) } else { Ok(()) });
+        let ended = in_order(
+            |send| (0..100_000_u64).try_for_each(send),
+            Ok,
+            |number: u64| if number == 7 { Err(Error::Cancelled) } else { Ok(()) },
+        );
         assert!(matches!(ended, Err(Error::Cancelled)));
     }
 

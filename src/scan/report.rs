@@ -6,9 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::damage::{Code, Finding, Place, Severity};
 use crate::format::id::Nid;
+use crate::store::tag_name;
 
 /// How many nodes with errors are remembered; where there are more, some of them count as healthy.
 const STRUCK_MAX: usize = 1 << 20;
+
+/// How many findings of one kind are given a victim that has to be looked up. No log lists as many.
+const NAMED_MAX: u64 = 20_000;
 
 /// What a listener of a scan gets to hear, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +121,10 @@ impl<'a> Report<'a> {
 
     /// Something is wrong, as bad as the finding says.
     pub fn finding(&self, mut finding: Finding) {
+        name_property(&mut finding);
         if finding.victim.is_empty()
             && let Some(nid) = finding.place.nid
+            && self.names(finding.code, finding.severity)
         {
             finding.victim = self.victim(nid);
         }
@@ -132,10 +138,15 @@ impl<'a> Report<'a> {
         (self.listener)(Event::Finding(&finding));
     }
 
-    /// A folder was looked at; one of whose blocks an error was told is not healthy, whatever else is right with it.
-    pub fn saw_folder(&self, nid: Nid, healthy: bool) {
+    /// Whether a further finding of this kind is worth a look at whom it hits.
+    pub fn names(&self, code: Code, severity: Severity) -> bool {
+        self.lock().counts.get(&(code, severity)).is_none_or(|count| *count < NAMED_MAX)
+    }
+
+    /// A folder was looked at; one of whose blocks, or those of its tables, an error was told is not healthy.
+    pub fn saw_folder(&self, nid: Nid, tables: &[Nid], healthy: bool) {
         let inner = &mut *self.lock();
-        let healthy = healthy && !inner.struck.contains(&nid.0);
+        let healthy = healthy && !inner.struck.contains(&nid.0) && !tables.iter().any(|table| inner.struck.contains(&table.0));
         let tally = &mut inner.tally;
         tally.folders = tally.folders.saturating_add(1);
         tally.folders_healthy = tally.folders_healthy.saturating_add(healthy.into());
@@ -192,6 +203,16 @@ impl<'a> Report<'a> {
     }
 }
 
+/// Says what a property is called. The map of names numbers its own properties as it likes.
+fn name_property(finding: &mut Finding) {
+    let Place { property: Some(id), nid, .. } = finding.place else { return };
+    let name = tag_name(id).filter(|_| nid != Some(Nid::NAME_MAP.0));
+    if let Some(name) = name {
+        let separator = if finding.detail.is_empty() { "" } else { "; " };
+        finding.detail = format!("{}{separator}{name}", finding.detail);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +244,19 @@ mod tests {
         report.add(Code::BlockCrc, Place::block(4), "");
         report.add_of(Code::BlockCrc, Place::node(36), "", "known");
         assert_eq!(*heard.lock().unwrap(), ["item 36", "", "known"]);
+    }
+
+    #[test]
+    fn no_victim_is_looked_up_of_what_is_only_counted() {
+        let asked = Mutex::new(0);
+        let listener = |_: Event<'_>| {};
+        let namer = |_| {
+            *asked.lock().unwrap() += 1;
+            String::new()
+        };
+        let report = Report::new(&listener).naming(&namer);
+        (0..NAMED_MAX * 2).for_each(|nid| report.add(Code::BlockCrc, Place::node(nid as u32), ""));
+        report.add(Code::BlockSize, Place::node(1), "");
+        assert_eq!(*asked.lock().unwrap(), NAMED_MAX + 1);
     }
 }

@@ -10,14 +10,13 @@ mod names;
 
 use super::Context;
 use super::case::{Case, Fold};
-use super::object::{PropertyCheck, check_table, look_up, survive};
+use super::object::{PropertyCheck, check_table, look_up, own_bytes, survive};
 use super::victim::Victims;
 use crate::damage::{Code, Result, Severity};
 use crate::format::Format;
 use crate::format::codec;
 use crate::format::header::Client;
 use crate::format::id::{Nid, NodeType};
-use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
@@ -26,10 +25,11 @@ use crate::store::tags;
 /// Runs the pass.
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
     context.report.phase("Validating the store's own nodes");
-    context.progress.begin("Validating the store's own nodes", 0)?;
+    let nids = OWN.iter().copied().chain(TEMPLATES.iter().map(|(nid, _)| *nid)).chain([Nid::RECEIVE_FOLDER_TABLE]);
+    context.progress.begin("Validating the store's own nodes", total(context, nids)?)?;
     let victims = Victims::of(context.store);
     let mut fold = Fold::new(context.report, &victims);
-    for nid in [Nid::MESSAGE_STORE, Nid::NAME_MAP] {
+    for nid in OWN {
         look(context, &mut fold, nid, own_properties)?;
     }
     for (nid, columns) in TEMPLATES {
@@ -38,6 +38,20 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     look(context, &mut fold, Nid::RECEIVE_FOLDER_TABLE, receive_folders)?;
     fold.flush();
     Ok(())
+}
+
+/// Nodes with properties of the store itself.
+const OWN: [Nid; 2] = [Nid::MESSAGE_STORE, Nid::NAME_MAP];
+
+/// How many bytes these nodes count for.
+fn total(context: &Context<'_>, nids: impl Iterator<Item = Nid>) -> Result<u64> {
+    let ndb = context.store.ndb();
+    let mut total = 0_u64;
+    for nid in nids {
+        let node = look_up(ndb, nid)?.found();
+        total = total.saturating_add(node.map_or(0, |node| own_bytes(ndb, &node)));
+    }
+    Ok(total)
 }
 
 fn is_pst(context: &Context<'_>) -> bool {
@@ -51,8 +65,8 @@ fn look(
     nid: Nid,
     look: impl FnOnce(&Context<'_>, &mut Case, NodeRef) -> Result<()>,
 ) -> Result<()> {
-    context.progress.check()?;
     let Some(node) = look_up(context.store.ndb(), nid)?.found() else { return Ok(()) };
+    context.progress.add(own_bytes(context.store.ndb(), &node))?;
     let mut case = Case::of(nid);
     look(context, &mut case, NodeRef { nid, data: node.data, subnodes: node.subnodes })?;
     fold.take(nid, case);
@@ -132,7 +146,7 @@ fn template(context: &Context<'_>, case: &mut Case, node: NodeRef, columns: &[u1
     if !table.rows.is_empty() {
         case.add(Code::TableTemplate, format!("{} rows", table.rows.len()));
     }
-    for id in columns.iter().filter(|id| table.columns.iter().all(|column| column.id != **id)) {
+    for id in columns.iter().filter(|id| table.table.info().columns.iter().all(|column| column.id != **id)) {
         case.add_at(Code::TableTemplate, case.place().property(*id), "no such column");
     }
     Ok(())
@@ -142,10 +156,10 @@ fn template(context: &Context<'_>, case: &mut Case, node: NodeRef, columns: &[u1
 fn receive_folders(context: &Context<'_>, case: &mut Case, node: NodeRef) -> Result<()> {
     let ndb = context.store.ndb();
     let Some(found) = check_table(case, ndb, node, context.progress)? else { return Ok(()) };
-    let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(()) };
+    let table = &found.table;
     let (Key::Id(class), Key::Id(folder)) = (tags::MESSAGE_CLASS, tags::RECEIVE_FOLDER) else { return Ok(()) };
     let mut has_default = false;
-    for (id, number) in found.rows {
+    for (id, number) in found.rows.iter().copied() {
         let Some(Some(row)) = survive(case, table.row_of(id, number))? else { continue };
         has_default |= match table.cell(&row, class)? {
             Some(Value::Unicode(name)) => name.is_empty(),

@@ -14,8 +14,8 @@ use crate::damage::Finding;
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::FileTime;
-use crate::ltp::Properties;
 use crate::ltp::value::Value;
+use crate::ltp::{Properties, Table};
 use crate::store::item::without_prefix_mark;
 use crate::store::props::{Key, Props};
 use crate::store::{Store, Summary, Which, tags};
@@ -26,6 +26,24 @@ const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 const DEPTH_MAX: usize = 64;
 /// The longest name that is told, in characters.
 const NAME_CHARS_MAX: usize = 80;
+
+/// What the name of a node that is no folder's begins with.
+pub const OWN: &str = "the store's own ";
+
+/// What nodes of the same id are in every store ([MS-PST] 2.4.1); templates are nobody's tables.
+const fn own(nid: Nid) -> Option<&'static str> {
+    Some(match nid.0 {
+        0x21 => "properties",
+        0x61 => "map of named properties",
+        0x1e1 | 0x201 | 0x261 => "list of searches",
+        0x60d..=0x610 => "template of folders' tables",
+        0x62b => "table of receive folders",
+        0x64c => "outgoing queue",
+        0x671 => "template of lists of attachments",
+        0x692 => "template of lists of recipients",
+        _ => return None,
+    })
+}
 
 /// The same findings with whom they hit, as a scan would tell them: the node of a block, and the name of a node.
 ///
@@ -67,6 +85,16 @@ impl<'a> Victims<'a> {
         name
     }
 
+    /// A node in words and its id: `Inbox (0x8022)`.
+    pub(super) fn with_id(&self, nid: Nid) -> String {
+        match self.name(nid) {
+            name if name.is_empty() => nid.to_string(),
+            // One that cannot tell its name is called by its id already.
+            name if name.ends_with(&nid.to_string()) => name,
+            name => format!("{name} ({nid})"),
+        }
+    }
+
     /// What lies below a node in words: `Inbox: "Hello" of 2011-07-01 09:00:00Z, attachment "a.doc"`.
     ///
     /// `below` are the ids on the way down from the node: an attachment, the message in it, an attachment of that.
@@ -75,20 +103,21 @@ impl<'a> Victims<'a> {
         let mut subnodes = self.store.ndb().node(nid).ok().flatten().map_or(Bid::NONE, |node| node.subnodes);
         for child in below {
             let entry = self.store.ndb().subnode(subnodes, *child).ok().flatten();
+            parts.push(self.part(*child, entry, subnodes));
             subnodes = entry.map_or(Bid::NONE, |entry| entry.subnodes);
-            parts.push(self.part(*child, entry));
         }
         parts.retain(|part| !part.is_empty());
         parts.join(", ")
     }
 
     fn find(&self, nid: Nid) -> String {
+        if let Some(what) = own(nid) {
+            return format!("{OWN}{what}");
+        }
         match nid.kind() {
             NodeType::FOLDER | NodeType::SEARCH_FOLDER => self.path(nid),
             NodeType::MESSAGE => self.item(nid, Which::Normal),
             NodeType::ASSOCIATED_MESSAGE => self.item(nid, Which::Associated),
-            // The templates are nobody's tables.
-            _ if nid.index() < 0x40 => String::new(),
             NodeType::HIERARCHY_TABLE | NodeType::CONTENTS_TABLE | NodeType::ASSOCIATED_TABLE => self.name(nid.with_kind(NodeType::FOLDER)),
             NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => {
                 self.name(nid.with_kind(NodeType::SEARCH_FOLDER))
@@ -124,9 +153,18 @@ impl<'a> Victims<'a> {
     fn item(&self, nid: Nid, which: Which) -> String {
         let folder = self.store.ndb().node(nid).ok().flatten().map(|node| node.parent);
         let own = self.store.node_props(nid).ok().map(|props| Summary::of(nid, &props));
-        let known = own.filter(|own| own.subject.is_some() || own.time().is_some());
+        let is_whole = own.as_ref().is_some_and(|own| own.subject.is_some() && own.time().is_some());
         // What the item does not tell the folder's table may.
-        let summary = known.or_else(|| self.store.row(folder?, which, nid).ok().flatten());
+        let row = if is_whole { None } else { folder.and_then(|folder| self.store.row(folder, which, nid).ok().flatten()) };
+        let summary = match (own, row) {
+            (Some(own), Some(row)) => Some(Summary {
+                subject: own.subject.or(row.subject),
+                delivered: own.delivered.or(row.delivered),
+                submitted: own.submitted.or(row.submitted),
+                ..row
+            }),
+            (own, row) => row.or_else(|| own.filter(|own| own.subject.is_some() || own.time().is_some())),
+        };
         let told = summary.map_or_else(|| format!("item {nid}"), |summary| told(&summary));
         match folder.map(|folder| self.name(folder)).filter(|folder| !folder.is_empty()) {
             Some(folder) => format!("{folder}: {told}"),
@@ -134,7 +172,8 @@ impl<'a> Victims<'a> {
         }
     }
 
-    fn part(&self, nid: Nid, entry: Option<SubnodeEntry>) -> String {
+    /// What lies below an item; `beside` is the tree that it lies in.
+    fn part(&self, nid: Nid, entry: Option<SubnodeEntry>, beside: Bid) -> String {
         let props = || {
             let entry = entry?;
             let values = Properties::open(self.store.ndb(), nid, entry.data, entry.subnodes).ok()?.values().ok()?;
@@ -146,10 +185,25 @@ impl<'a> Victims<'a> {
             (_, NodeType::ATTACHMENT) => {
                 let keys = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
                 let name = props().and_then(|props| keys.into_iter().find_map(|key| props.text_start(key)));
+                let name = name.or_else(|| self.row_of_attachment(nid, beside));
                 name.map_or_else(|| format!("attachment {nid}"), |name| format!("attachment \"{}\"", short(&name)))
             }
             (_, NodeType::MESSAGE) => props().map_or_else(|| format!("message {nid}"), |props| told(&Summary::of(nid, &props))),
             _ => String::new(),
+        }
+    }
+
+    /// The name that the list of attachments has of one that cannot tell it.
+    fn row_of_attachment(&self, nid: Nid, beside: Bid) -> Option<String> {
+        let ndb = self.store.ndb();
+        let entry = ndb.subnode(beside, Nid::ATTACHMENT_TABLE).ok().flatten()?;
+        let table = Table::open(ndb, Nid::ATTACHMENT_TABLE, entry.data, entry.subnodes).ok()?;
+        let (_, number) = table.row_numbers().ok()?.into_iter().find(|(id, _)| *id == nid.0)?;
+        let row = table.row_of(nid.0, number).ok().flatten()?;
+        match table.cell(&row, tags::ATTACH_FILENAME.id()?).ok().flatten()? {
+            Value::Unicode(name) => Some(name),
+            Value::String8(name) => Some(String::from_utf8_lossy(&name).into_owned()),
+            _ => None,
         }
     }
 
@@ -161,7 +215,9 @@ impl<'a> Victims<'a> {
 /// What a row of a folder's table tells of an object that is not there; `text` reads its strings.
 pub(super) fn row_name(nid: Nid, cells: &[(u16, Value)], text: impl Fn(&Value) -> Option<String>) -> String {
     let cell = |key: Key| cells.iter().find(|(id, _)| Key::Id(*id) == key).map(|(_, value)| value);
-    if let Some(name) = cell(tags::DISPLAY_NAME).and_then(&text).filter(|_| nid.kind() == NodeType::FOLDER) {
+    if let Some(name) =
+        cell(tags::DISPLAY_NAME).and_then(&text).filter(|_| [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind()))
+    {
         return short(&name);
     }
     let time = |key| match cell(key) {
@@ -183,7 +239,8 @@ fn told(item: &Summary) -> String {
     }
 }
 
-fn written(time: FileTime) -> Option<String> {
+/// A time as findings tell it.
+pub(super) fn written(time: FileTime) -> Option<String> {
     let (seconds, _) = time.unix()?;
     Timestamp::from_second(seconds).ok().map(|time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }

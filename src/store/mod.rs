@@ -11,6 +11,7 @@ pub mod item;
 pub mod names;
 pub mod props;
 mod read;
+pub mod search_key;
 mod special;
 mod tag_names;
 pub mod tags;
@@ -20,13 +21,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
+use crate::format::btree::NodeEntry;
 use crate::format::id::Nid;
 use crate::ltp::Properties;
 use crate::ltp::value::Value;
-use crate::ndb::Ndb;
+use crate::ndb::{Maps, Ndb};
 
 use addresses::Addresses;
-use names::{NameMap, Trust};
+use names::NameMap;
 use props::Props;
 
 pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
@@ -133,30 +135,38 @@ impl Store {
     }
 }
 
-/// The map of named properties; an empty one where it cannot be read, which is noted.
+/// The map of named properties; what is left of it where it is damaged, which is noted.
 fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
-    let nid = Nid::NAME_MAP;
-    let read = || -> Result<NameMap> {
-        let node = ndb.required_node(nid)?;
-        let damaged = ndb.damaged_node(node.data, node.subnodes)?;
-        let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
-        let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
-        let stream = |key| props.bytes(key).unwrap_or_default();
-        let (map, failed) = NameMap::read(&stream(tags::NAME_MAP_GUIDS), &stream(tags::NAME_MAP_ENTRIES), &stream(tags::NAME_MAP_STRINGS));
-        if failed > 0 {
-            ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
+    let read = ndb.required_node(Nid::NAME_MAP).and_then(|node| names_at(ndb, &node));
+    let map = match read {
+        Err(error) if error.is_io() => return Err(error),
+        Err(error) => {
+            ndb.notes().survived(&error, Code::NamedProperties, Place::node(Nid::NAME_MAP.0));
+            NameMap::default().lacking()
         }
-        Ok(map.trusted(match (damaged, failed) {
-            (0, 0) => Trust::Whole,
-            (0, _) => Trust::Lacks,
-            _ => Trust::Doubtful,
-        }))
+        Ok(map) => map,
     };
-    match read() {
-        Err(error) if !error.is_io() => {
-            ndb.notes().survived(&error, Code::NamedProperties, Place::node(nid.0));
-            Ok(NameMap::default().trusted(Trust::Lacks))
-        }
-        names => names,
+    let Some(earlier) = ndb.maps().and_then(Maps::names).filter(|_| !map.is_whole()) else { return Ok(map) };
+    match names_at(ndb, earlier) {
+        Err(error) if error.is_io() => Err(error),
+        Err(_) => Ok(map),
+        Ok(earlier) => Ok(map.on(earlier)),
     }
+}
+
+fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {
+    let nid = Nid::NAME_MAP;
+    let damaged = ndb.damaged_node(node.data, node.subnodes)?;
+    let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
+    let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
+    let stream = |key| props.bytes(key).unwrap_or_default();
+    let (map, failed) = NameMap::read(&stream(tags::NAME_MAP_GUIDS), &stream(tags::NAME_MAP_ENTRIES), &stream(tags::NAME_MAP_STRINGS));
+    if failed > 0 {
+        ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
+    }
+    Ok(match (damaged, failed) {
+        (0, 0) => map,
+        (0, _) => map.lacking(),
+        _ => map.doubtful(),
+    })
 }

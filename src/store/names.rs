@@ -1,6 +1,6 @@
 //! Named properties: which id a name has in this store ([MS-PST] 2.4.7).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::props::Key;
 use super::tags;
@@ -45,19 +45,10 @@ pub struct NameMap {
     /// String names compare without regard to case ([MS-OXPROPS] keeps them so; writers differ).
     texts: HashMap<(Guid, String), u16>,
     names: HashMap<u16, Name>,
-    trust: Trust,
-}
-
-/// How far a map can be relied on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// It is what was written.
-    #[default]
-    Whole,
-    /// Names are missing.
-    Lacks,
-    /// Names are missing, and what there is may have changed.
-    Doubtful,
+    /// Whether names are missing that were there once.
+    lacks: bool,
+    /// Ids whose names stood in damaged blocks.
+    doubtful: HashSet<u16>,
 }
 
 impl NameMap {
@@ -78,19 +69,48 @@ impl NameMap {
         (map, failed)
     }
 
-    /// The same map, to be relied on so far.
+    /// The same map, from which names are missing.
     #[must_use]
-    pub fn trusted(self, trust: Trust) -> Self {
-        Self { trust, ..self }
+    pub fn lacking(self) -> Self {
+        Self { lacks: true, ..self }
+    }
+
+    /// The same map, read from damaged blocks: names are missing, and what there is may be wrong.
+    #[must_use]
+    pub fn doubtful(self) -> Self {
+        let doubtful = self.names.keys().copied().collect();
+        Self { doubtful, ..self.lacking() }
+    }
+
+    /// Whether all of it is what was written.
+    pub fn is_whole(&self) -> bool {
+        !self.lacks && self.doubtful.is_empty()
+    }
+
+    /// An earlier state of the map, and what of this one it does not have: a name keeps its id for ever.
+    #[must_use]
+    pub fn on(self, mut earlier: Self) -> Self {
+        // Of two ids with one name the lower one has it, whatever the order of a hash map.
+        for (id, name) in BTreeMap::from_iter(self.names) {
+            if !earlier.names.contains_key(&id) {
+                earlier.doubtful.extend(self.doubtful.get(&id));
+                earlier.insert(id, name);
+            }
+        }
+        Self { lacks: self.lacks, ..earlier }
     }
 
     /// What a damaged map means for an object that has properties of these ids, in words for the user.
     pub fn doubt(&self, ids: impl Iterator<Item = u16>) -> Option<String> {
-        let (known, lost): (Vec<u16>, Vec<u16>) = ids.filter(|id| *id >= FIRST_ID).partition(|id| self.names.contains_key(id));
-        match (self.trust, lost.len()) {
-            (Trust::Lacks | Trust::Doubtful, 1..) => Some(format!("{} of its properties are left out: their names are lost", lost.len())),
-            (Trust::Doubtful, 0) if !known.is_empty() => Some("names of its properties may be wrong: the list of names is damaged".into()),
-            (Trust::Whole | Trust::Lacks | Trust::Doubtful, _) => None,
+        let (mut lost, mut doubtful) = (0_usize, false);
+        for id in ids.filter(|id| *id >= FIRST_ID) {
+            lost = lost.saturating_add(usize::from(self.lacks && !self.names.contains_key(&id)));
+            doubtful |= self.doubtful.contains(&id);
+        }
+        match lost {
+            0 => doubtful.then(|| "names of its properties may be wrong: the list of names is damaged".into()),
+            1 => Some("one of its properties is left out: its name is lost".into()),
+            lost => Some(format!("{lost} of its properties are left out: their names are lost")),
         }
     }
 
@@ -184,6 +204,21 @@ mod tests {
         for format in Format::ALL {
             holds_its_laws(format, &NameEntry { value: 0x8233, set: 6, index: 8 });
         }
+    }
+
+    #[test]
+    fn an_earlier_map_goes_before_a_damaged_one_and_what_is_lost_or_doubtful_is_told() {
+        let named = |names: &[(u16, u32)]| {
+            let mut map = NameMap::default();
+            names.iter().for_each(|(id, lid)| map.insert(*id, Name::Lid(tags::PSETID_COMMON, *lid)));
+            map
+        };
+        let map = named(&[(0x8000, 7), (0x8001, 2)]).doubtful().on(named(&[(0x8000, 1)]));
+        assert_eq!(map.name(0x8000), Some(&Name::Lid(tags::PSETID_COMMON, 1)));
+        assert_eq!(map.doubt([0x37, 0x8000].into_iter()), None, "its name stood in an earlier map");
+        assert_eq!(map.doubt([0x8000, 0x8001].into_iter()).unwrap(), "names of its properties may be wrong: the list of names is damaged");
+        assert_eq!(map.doubt([0x8002].into_iter()).unwrap(), "one of its properties is left out: its name is lost");
+        assert_eq!(named(&[]).doubt([0x8000].into_iter()), None, "a name that never was is none that is lost");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use pstfs::disk::ReadAt;
 use pstfs::ndb::write::Prepared;
-use pstfs::recover;
 use pstfs::repair::{Options, plan, prepare};
 
 use super::{forge, scan};
@@ -74,11 +73,9 @@ impl Place {
 
     /// The transaction that a repair would make.
     pub fn prepared(&self) -> (Prepared, Arc<dyn ReadAt>) {
-        let source: Arc<dyn ReadAt> = Arc::new(self.old.clone());
-        let store = recover::open_source(Arc::clone(&source), 32 << 20).unwrap();
-        let (findings, _) = scan::scan(self.old.clone());
+        let (store, findings) = scan::scanned(self.old.clone());
         let plan = plan(&store, &findings, Options::default()).unwrap();
-        (prepare(&store, &plan).unwrap(), source)
+        (prepare(&store, &plan).unwrap(), Arc::clone(store.ndb().source()))
     }
 }
 

@@ -7,17 +7,21 @@ use pstfs::damage::{Error, Finding, Severity, Verdict};
 use pstfs::disk::ReadAt;
 use pstfs::progress::Progress;
 use pstfs::recover;
+use pstfs::repair::{self, Options, Plan};
 use pstfs::scan::{self, Event, Outcome};
 use pstfs::store::Store;
 
 /// All findings of a scan and how it ended.
 pub fn scan(bytes: Vec<u8>) -> (Vec<Finding>, Outcome) {
-    let file: Arc<dyn ReadAt> = Arc::new(bytes);
-    let store = recover::open_source(Arc::clone(&file), 8 << 20);
-    scan_opened(&file, store.as_deref())
+    scan_file(&(Arc::new(bytes) as Arc<dyn ReadAt>))
 }
 
-/// The same of a store that is open.
+/// All findings of a file's scan and how it ended.
+pub fn scan_file(file: &Arc<dyn ReadAt>) -> (Vec<Finding>, Outcome) {
+    scan_opened(file, recover::open_source(Arc::clone(file), 8 << 20).as_deref())
+}
+
+/// All findings of the scan of a file that was opened as this store.
 pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Vec<Finding>, Outcome) {
     let found = Mutex::new(Vec::new());
     let outcome = scan::scan(file, store, &Progress::default(), |event| {
@@ -26,6 +30,14 @@ pub fn scan_opened(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>) -> (Ve
         }
     });
     (found.into_inner().unwrap(), outcome)
+}
+
+/// The store in these bytes, and all findings of a scan of it: what a repair plans with.
+pub fn scanned(bytes: Vec<u8>) -> (Arc<Store>, Vec<Finding>) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes);
+    let store = recover::open_source(Arc::clone(&file), 32 << 20).unwrap();
+    let (findings, _) = scan_opened(&file, Ok(&*store));
+    (store, findings)
 }
 
 /// Findings as a fixture has them: mark, code, node, property and row; equal ones in one line. Offsets and block ids are
@@ -70,10 +82,26 @@ const PLACES_MAX: usize = 20;
 /// What a fixture expects: the verdict, then the findings.
 pub fn expectation(bytes: Vec<u8>) -> String {
     let (findings, outcome) = scan(bytes);
+    told(&findings, &outcome)
+}
+
+/// The same of a scan that was made.
+pub fn told(findings: &[Finding], outcome: &Outcome) -> String {
     let verdict = match (&outcome.verdict, &outcome.error) {
         (Verdict::Failed, Some(error)) => format!("Failed: {error}"),
         (verdict, _) => verdict.text().to_owned(),
     };
-    let lines = lines(&findings).into_iter().map(|line| format!("  {line}\n"));
+    let lines = lines(findings).into_iter().map(|line| format!("  {line}\n"));
     format!("{verdict}\n{}", lines.collect::<String>())
+}
+
+/// The bytes of a store after a repair, and what was left as it is.
+pub fn repaired(bytes: &[u8], options: Options) -> (Vec<u8>, Plan) {
+    let file: Arc<dyn ReadAt> = Arc::new(bytes.to_vec());
+    let store = recover::open_source(Arc::clone(&file), 8 << 20).unwrap();
+    let plan = repair::plan(&store, &scan_file(&file).0, options).unwrap();
+    let overlay = repair::prepare(&store, &plan).unwrap().preview(file).unwrap();
+    let mut after = vec![0; usize::try_from(overlay.len().unwrap()).unwrap()];
+    overlay.read_exact_at(&mut after, 0).unwrap();
+    (after, plan)
 }

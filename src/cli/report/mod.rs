@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use crate::control::About;
 use crate::damage::{Code, Finding, Severity};
-use crate::scan::{Event, Outcome};
+use crate::scan::{Event, OWN, Outcome};
 use map::Map;
 
 /// How many findings of one code the page lists.
 const LISTED_OF_CODE_MAX: usize = 100;
 /// How many folders are counted one by one.
 const FOLDERS_MAX: usize = 5000;
+/// How many items are named, in all folders together.
+const ITEMS_MAX: usize = 2000;
 
 /// What a page will show.
 #[derive(Debug)]
@@ -23,14 +25,23 @@ pub(super) struct Page {
     about: About,
     map: Map,
     codes: BTreeMap<(Code, Severity), Vec<Finding>>,
-    folders: BTreeMap<String, [u64; 3]>,
+    folders: BTreeMap<String, Folder>,
+    items: usize,
+}
+
+/// What is wrong in a folder: errors, warnings and notes, and of which items.
+#[derive(Debug, Default)]
+struct Folder {
+    counts: [u64; 3],
+    /// By name and node id: many items have one name.
+    items: BTreeMap<(String, u32), [u64; 3]>,
 }
 
 impl Page {
     /// Of a store.
     pub(super) fn new(about: About) -> Self {
         let map = Map::new(about.size_bytes);
-        Self { about, map, codes: BTreeMap::new(), folders: BTreeMap::new() }
+        Self { about, map, codes: BTreeMap::new(), folders: BTreeMap::new(), items: 0 }
     }
 
     /// Remembers what is shown of an event.
@@ -52,16 +63,23 @@ impl Page {
         if listed.len() < LISTED_OF_CODE_MAX {
             listed.push(finding.clone());
         }
-        let folder = folder(&finding.victim).to_owned();
-        if self.folders.len() < FOLDERS_MAX || self.folders.contains_key(&folder) {
-            let [errors, warnings, notes] = self.folders.entry(folder).or_default();
-            let count = match finding.severity {
-                Severity::Fatal | Severity::Error => errors,
-                Severity::Warning => warnings,
-                Severity::Note => notes,
-            };
-            *count = count.saturating_add(1);
+        self.victim(finding);
+    }
+
+    fn victim(&mut self, finding: &Finding) {
+        let (name, item) = parted(&finding.victim);
+        if self.folders.len() >= FOLDERS_MAX && !self.folders.contains_key(name) {
+            return;
         }
+        let folder = self.folders.entry(name.to_owned()).or_default();
+        count(&mut folder.counts, finding.severity);
+        let item = (item.to_owned(), finding.place.nid.unwrap_or_default());
+        if item.0.is_empty() || self.items >= ITEMS_MAX && !folder.items.contains_key(&item) {
+            return;
+        }
+        let counts = folder.items.entry(item).or_default();
+        self.items = self.items.saturating_add(usize::from(*counts == [0; 3]));
+        count(counts, finding.severity);
     }
 
     /// The page's text.
@@ -70,9 +88,23 @@ impl Page {
     }
 }
 
-/// The folder of a victim: what stands before an item's subject.
-fn folder(victim: &str) -> &str {
-    victim.split_once(": \"").map_or(victim, |(folder, _)| folder)
+fn count([errors, warnings, notes]: &mut [u64; 3], severity: Severity) {
+    let count = match severity {
+        Severity::Fatal | Severity::Error => errors,
+        Severity::Warning => warnings,
+        Severity::Note => notes,
+    };
+    *count = count.saturating_add(1);
+}
+
+/// A victim's folder, and what stands behind it: an item.
+fn parted(victim: &str) -> (&str, &str) {
+    if victim.starts_with(OWN) {
+        return ("", victim);
+    }
+    let marks = [": \"", ": an item without a subject", ": item 0x"];
+    let at = marks.into_iter().filter_map(|mark| victim.find(mark)).min();
+    at.and_then(|at| Some((victim.get(..at)?, victim.get(at.saturating_add(2)..)?))).unwrap_or((victim, ""))
 }
 
 #[cfg(test)]
@@ -119,8 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_what_stands_before_the_subject() {
-        assert_eq!(folder("Inbox/Work: \"Hello: you\" of 2011-07-01"), "Inbox/Work");
-        assert_eq!(folder("Inbox"), "Inbox");
+    fn a_folder_is_what_stands_before_the_item() {
+        assert_eq!(parted("Inbox/Work: \"Hello: you\" of 2011-07-01"), ("Inbox/Work", "\"Hello: you\" of 2011-07-01"));
+        assert_eq!(parted("A: b: an item without a subject"), ("A: b", "an item without a subject"));
+        assert_eq!(parted("Inbox: item 0x24"), ("Inbox", "item 0x24"));
+        assert_eq!(parted("Inbox"), ("Inbox", ""));
+        assert_eq!(parted("the store's own properties"), ("", "the store's own properties"));
     }
 }

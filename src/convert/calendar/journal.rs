@@ -5,14 +5,14 @@ use super::when::{Clock, When};
 use crate::convert::Given;
 use crate::convert::lines::{Lines, unique_id, zulu};
 use crate::store::item::Item;
-use crate::store::tags;
+use crate::store::{search_key, tags};
 
 /// Writes an entry. VJOURNAL has a start but no end, kind or priority: those go into properties of our own.
 pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     let props = &item.props;
     let start = time(props, tags::LID_LOG_START);
     lines.raw("BEGIN", "VJOURNAL");
-    lines.text("UID", &unique_id(item, &[&props.time(tags::CREATION_TIME), &start]));
+    lines.text("UID", &unique_id(item, &[&search_key::own_creation_time(props), &start]));
     write_stamps(lines, props);
     if let Some(start) = start {
         When::At(start, Clock::Utc).write(lines, "DTSTART");

@@ -12,7 +12,7 @@ use crate::format::Format;
 use crate::format::codec::Decoder;
 use crate::store::item::Item;
 use crate::store::props::{Key, Props};
-use crate::store::tags;
+use crate::store::{search_key, tags};
 
 /// Writes a task. Its dates are days: stored as midnight in UTC, whatever the zone ([MS-OXOTASK] 2.2.2.2.4, 2.2.2.2.5).
 pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
@@ -21,7 +21,7 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     let pattern = blob.as_ref().and_then(|blob| Pattern::decode(&mut Decoder::new(Format::Unicode, blob)));
     pattern.iter().for_each(|pattern| recurrence::write_calendar(lines, pattern));
     lines.raw("BEGIN", "VTODO");
-    lines.text("UID", &unique_id(item, &[&props.time(tags::CREATION_TIME), &props.time(tags::LID_TASK_DUE_DATE)]));
+    lines.text("UID", &unique_id(item, &[&search_key::own_creation_time(props), &props.time(tags::LID_TASK_DUE_DATE)]));
     write_stamps(lines, props);
     write_dates(lines, props, pattern.as_ref());
     if blob.is_some() && pattern.is_none() {

@@ -14,7 +14,7 @@ use super::file::without_place;
 use super::lines::{unique_id, utc, zulu};
 use crate::store::item::Item;
 use crate::store::props::Key;
-use crate::store::tags;
+use crate::store::{search_key, tags};
 use card::Card;
 pub use card::Version;
 
@@ -35,7 +35,7 @@ pub fn render_as(item: &Item, given: &Given<'_>, version: Version) -> Option<Str
         return None;
     };
     let mut card = Card::new(version);
-    card.lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &item.props.time(tags::CREATION_TIME)])));
+    card.lines.raw("UID", &format!("urn:uuid:{}", unique_id(item, &[&shown_name(item), &search_key::own_creation_time(&item.props)])));
     write(&mut card, item, given);
     write_marks(&mut card, item, given);
     Some(card.finish())

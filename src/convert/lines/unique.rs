@@ -4,16 +4,17 @@ use std::fmt::Debug;
 
 use crate::convert::digest::Digest;
 use crate::store::item::Item;
-use crate::store::tags;
+use crate::store::search_key;
 
 /// A UUID made from an item's content (RFC 9562 version 8): its search key, else its class, subject and these `parts`.
 ///
 /// Never from node ids: a converted or repaired store gives the same item other ones.
 pub(in crate::convert) fn unique_id(item: &Item, parts: &[&dyn Debug]) -> String {
-    match item.props.bytes(tags::SEARCH_KEY).filter(|key| key.iter().any(|byte| *byte != 0)) {
-        Some(key) => uuid(&key),
-        None => uuid(format!("{:?} {:?} {parts:?}", item.class(), item.subject()).as_bytes()),
+    let key = search_key::own(&item.props);
+    if key.iter().any(|byte| *byte != 0) {
+        return uuid(&key);
     }
+    uuid(format!("{:?} {:?} {parts:?}", item.class(), item.subject()).as_bytes())
 }
 
 fn uuid(bytes: &[u8]) -> String {
@@ -34,6 +35,7 @@ mod tests {
     use super::*;
     use crate::ltp::value::Value;
     use crate::store::props::Props;
+    use crate::store::tags;
 
     #[test]
     fn a_uuid_has_its_version_and_variant() {

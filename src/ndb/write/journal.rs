@@ -158,6 +158,16 @@ impl Journal {
         })
     }
 
+    /// Whether the store is as it was before the transaction, as far as its header tells.
+    pub fn is_undone(&self, store: &dyn ReadAt) -> Result<bool> {
+        let mut now = vec![0; self.headers.old.len()];
+        if store.len()? != self.old_len {
+            return Ok(false);
+        }
+        store.read_exact_at(&mut now, 0)?;
+        Ok(now == self.headers.old)
+    }
+
     /// The store as it is at its end, seen through the journal: nothing is written.
     pub fn overlay(&self, store: Arc<dyn ReadAt>) -> Result<Overlay> {
         let (len, header, new) = match self.stage(&*store)? {

@@ -223,27 +223,14 @@ fn pair(owners: &[Owner], trees: &[(FoundBlock, Vec<Nid>)]) -> HashMap<usize, us
     let by_bid: BTreeMap<Bid, usize> = trees.iter().enumerate().map(|(index, (block, _))| (block.bid.key(), index)).collect();
     let mut choices = Vec::new();
     for (index, owner) in owners.iter().enumerate() {
-        let own = owner.block.bid.key().0;
-        let candidates: Vec<usize> = match owner.needs.iter().find(|nid| is_unique(**nid)) {
+        let candidates = match owner.needs.iter().find(|nid| is_unique(**nid)) {
             Some(nid) => holders.get(nid).cloned().unwrap_or_default(),
             // An attachment that needs nothing has nothing beside it.
             None if owner.kind == Kind::Attachment => Vec::new(),
-            None => {
-                let reach = if owner.needs.is_empty() { NEAR } else { NOT_FAR };
-                let range = Bid(own.saturating_sub(reach))..=Bid(own.saturating_add(reach));
-                let of_message = |tree: &&usize| trees.get(**tree).is_some_and(|(_, nids)| nids.contains(&Nid::RECIPIENT_TABLE));
-                by_bid.range(range).map(|(_, tree)| tree).filter(of_message).copied().collect()
-            }
+            None => neighbours(owner, trees, &by_bid),
         };
-        for tree in candidates {
-            let Some((block, nids)) = trees.get(tree) else { continue };
-            // Large values that the item does not name belong to another one.
-            let fits = owner.needs.iter().all(|nid| nids.contains(nid))
-                && nids.iter().all(|nid| nid.kind() != NodeType::LTP || owner.needs.contains(nid));
-            if fits {
-                choices.push((block.bid.key().0.abs_diff(own), index, tree));
-            }
-        }
+        let fitting = candidates.into_iter().filter_map(|tree| Some((tree, trees.get(tree).filter(|(_, nids)| owner.fits(nids))?)));
+        choices.extend(fitting.map(|(tree, (block, _))| (block.bid.key().0.abs_diff(owner.block.bid.key().0), index, tree)));
     }
     choices.sort_unstable();
     let (mut taken, mut used) = (HashMap::new(), HashSet::new());
@@ -253,6 +240,22 @@ fn pair(owners: &[Owner], trees: &[(FoundBlock, Vec<Nid>)]) -> HashMap<usize, us
         }
     }
     taken
+}
+
+/// The trees of messages whose blocks were written about when those of these properties were.
+fn neighbours(owner: &Owner, trees: &[(FoundBlock, Vec<Nid>)], by_bid: &BTreeMap<Bid, usize>) -> Vec<usize> {
+    let own = owner.block.bid.key().0;
+    let reach = if owner.needs.is_empty() { NEAR } else { NOT_FAR };
+    let range = Bid(own.saturating_sub(reach))..=Bid(own.saturating_add(reach));
+    let of_message = |tree: &&usize| trees.get(**tree).is_some_and(|(_, nids)| nids.contains(&Nid::RECIPIENT_TABLE));
+    by_bid.range(range).map(|(_, tree)| tree).filter(of_message).copied().collect()
+}
+
+impl Owner {
+    /// Whether a tree with these subnodes may be its own: it has all that they name, and no large value that they do not.
+    fn fits(&self, nids: &[Nid]) -> bool {
+        self.needs.iter().all(|nid| nids.contains(nid)) && nids.iter().all(|nid| nid.kind() != NodeType::LTP || self.needs.contains(nid))
+    }
 }
 
 /// Whether a subnode's id is given out once in a store: those of tables are the same in every message.

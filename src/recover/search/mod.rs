@@ -88,7 +88,7 @@ fn view(ndb: &Ndb, blocks: impl Iterator<Item = Bid>, survey: &Survey) -> Result
         inflated: copy.inflated,
     });
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
-    let maps = Maps::new(places.collect(), Vec::new());
+    let maps = Maps::new(places, []);
     Ok(Arc::new(Ndb::from_maps(Arc::clone(ndb.source()), parts, maps, CACHE_BYTES)?))
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::Mender;
 use super::attachment::Attached;
 use super::bag::{Bag, readable};
@@ -19,7 +17,7 @@ use crate::store::item::NodeRef;
 use crate::store::props::Key;
 use crate::store::write::rows;
 use crate::store::write::{Cells, id_of};
-use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Role, tags};
+use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Role, search_key, tags};
 
 /// PidTagMessageFlags: the message was submitted.
 const FLAG_SUBMITTED: i32 = 0x4;
@@ -172,9 +170,11 @@ impl Mender<'_, '_> {
             bag.put(tags::SUBMIT_FLAGS, &Value::I32(if outbox { flags & SUBMIT_FLAGS_KNOWN } else { 0 }));
         }
         let Some(folder) = standing.folder else { return Ok(()) };
+        let dated = bag.has(tags::CREATION_TIME);
         self.put_times(bag, folder)?;
-        if !bag.has(tags::SEARCH_KEY) && self.options.thorough {
-            bag.put(tags::SEARCH_KEY, &Value::Binary(self.search_key(standing.node.nid)));
+        if !bag.has(tags::SEARCH_KEY) {
+            let store = self.store.props().bytes(tags::RECORD_KEY).unwrap_or_default();
+            bag.put(tags::SEARCH_KEY, &Value::Binary(search_key::made(&store, standing.node.nid, dated)));
         }
         Ok(())
     }
@@ -209,13 +209,6 @@ impl Mender<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// A key that is the same at every repair: from the store's id and the message's.
-    fn search_key(&self, nid: Nid) -> Vec<u8> {
-        let store = self.store.props().bytes(tags::RECORD_KEY).unwrap_or_default();
-        let digest = Sha256::new().chain_update(store).chain_update(nid.0.to_le_bytes()).finalize();
-        digest.iter().take(16).copied().collect()
     }
 
     /// Says in the message what was lost of it, where no body is left that would be in the way.

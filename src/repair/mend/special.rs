@@ -29,7 +29,9 @@ const QUEUE_ENTRY_BYTES: usize = 20;
 const LIST_MAX_BYTES: u64 = 1 << 20;
 /// PidTagValidFolderMask: subtree, wastebasket, common views and finder are there.
 const VALID_FOLDERS: i32 = 0x01 | 0x08 | 0x40 | 0x80;
-/// Entry ids that a store may have besides the three that every personal store has.
+/// Entry ids that every personal store has.
+const REQUIRED: [Key; 3] = [tags::IPM_SUBTREE_ENTRY_ID, tags::IPM_WASTEBASKET_ENTRY_ID, tags::FINDER_ENTRY_ID];
+/// Entry ids that a store may have besides them.
 const USUAL: [Key; 3] = [tags::IPM_OUTBOX_ENTRY_ID, tags::IPM_SENT_MAIL_ENTRY_ID, tags::COMMON_VIEWS_ENTRY_ID];
 
 /// Whether a node is one of the store's own that have no object.
@@ -74,13 +76,15 @@ impl Mender<'_, '_> {
         if !bag.has(tags::DISPLAY_NAME) {
             bag.put_text(self.ndb, tags::DISPLAY_NAME, "Repaired store");
         }
-        for usual in USUAL {
-            match self.folder_named(&bag, usual)? {
-                Some(nid) => bag.put(usual, &Value::Binary(entry_id(&key, nid))),
-                None => bag.remove(usual),
+        let is_pst = self.ndb.header().client == Client::PST;
+        // An OST's folders stand at fixed ids: it need not name them.
+        for named in USUAL.into_iter().chain(REQUIRED.into_iter().filter(|_| !is_pst)) {
+            match self.folder_named(&bag, named)? {
+                Some(nid) => bag.put(named, &Value::Binary(entry_id(&key, nid))),
+                None => bag.remove(named),
             }
         }
-        if self.ndb.header().client == Client::PST {
+        if is_pst {
             self.name_folders(&mut bag, &key)?;
         }
         let draft = bag.builder().finish(self.ndb.format(), self.transaction.nids())?;
@@ -151,7 +155,7 @@ impl Mender<'_, '_> {
             Some(Value::Binary(key)) if key.len() == 16 => Some(key),
             _ => None,
         };
-        let keys = [tags::IPM_SUBTREE_ENTRY_ID, tags::IPM_WASTEBASKET_ENTRY_ID, tags::FINDER_ENTRY_ID].into_iter().chain(USUAL);
+        let keys = REQUIRED.into_iter().chain(USUAL);
         let carried = keys.filter_map(|key| match bag.get(key) {
             Some(Value::Binary(entry)) if entry.len() == 24 => codec::cut(&entry, 4, 16).map(<[u8]>::to_vec),
             _ => None,

@@ -1,5 +1,7 @@
 //! What workers do: one folder, one table, some rows, one lost item.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use super::Unlisted;
 use super::listing::Listing;
 use crate::damage::{Code, Result};
@@ -10,7 +12,8 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::scan::case::Case;
-use crate::scan::object::{Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, row};
+use crate::scan::object::{Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, own_bytes, row};
+use crate::scan::pool::Weight;
 use crate::scan::victim::{Victims, row_name};
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
@@ -34,8 +37,8 @@ pub(super) enum Unit {
     Table(Nid, NodeEntry),
     /// Some rows of a folder's table, and their objects.
     Rows(Nid, NodeEntry, Listing, Vec<RowRef>),
-    /// A folder's counts, when all its rows were looked at.
-    End(Nid),
+    /// A folder ends, and its tables have so many rows.
+    End(Nid, Counts),
     /// A folder or message that no table lists.
     Unlisted(Unlisted),
 }
@@ -45,26 +48,50 @@ pub(super) enum Unit {
 pub(super) struct Done {
     /// The folder that it concerns.
     pub(super) folder: Nid,
-    /// Findings about the folder itself.
-    pub(super) folder_case: Option<Case>,
+    /// Findings about the folder itself, and what it says of its tables.
+    pub(super) folder_case: Option<(Case, Counts)>,
     /// Findings about messages, a case each.
     pub(super) items: Vec<Case>,
+    /// Messages in which nothing was found: most of all.
+    pub(super) sound: Vec<Nid>,
+    /// The highest version of a row in their tables.
+    pub(super) row_version: u32,
     /// Other findings.
     pub(super) cases: Vec<Case>,
     /// Unread messages among the rows.
     pub(super) unread: u64,
-    /// Of a folder that ends.
-    pub(super) counts: Option<Counts>,
+    /// The folders among the rows, and their names as a number.
+    pub(super) names: Vec<(Nid, u64)>,
+    /// Of a folder that ends: what its tables hold.
+    pub(super) ended: Option<Counts>,
 }
 
-/// What a folder says of its tables, and what they hold; nothing where it is not known.
-#[derive(Debug, Default)]
+impl Done {
+    /// Takes what was found about a message.
+    fn item(&mut self, case: Case) {
+        if case.is_empty() {
+            self.row_version = self.row_version.max(case.row_version());
+            self.sound.push(case.nid());
+        } else {
+            self.items.push(case);
+        }
+    }
+}
+
+impl Weight for Done {
+    fn weight(&self) -> usize {
+        let cases = self.items.iter().chain(&self.cases).chain(self.folder_case.iter().map(|(case, _)| case));
+        cases.map(Weight::weight).fold(0, usize::saturating_add)
+    }
+}
+
+/// What a folder says of its tables, or what they hold; nothing where it is not known.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    pub(super) told_messages: Option<u64>,
     pub(super) messages: Option<u64>,
-    pub(super) told_unread: Option<u64>,
-    pub(super) told_subfolders: Option<u64>,
-    pub(super) subfolders: Option<u64>,
+    pub(super) unread: Option<u64>,
+    /// 1 for any number of them: a folder tells no more.
+    pub(super) folders: Option<u64>,
 }
 
 /// Looks at units; any number of threads may do so.
@@ -89,8 +116,7 @@ pub(super) fn bytes_of(ndb: &Ndb, node: &NodeEntry) -> u64 {
     if !looked_at.contains(&node.nid.nid.kind()) {
         return 0;
     }
-    let own = ndb.block_entry(node.data).map_or(0, |block| u64::from(block.inflated));
-    own.saturating_add(64)
+    own_bytes(ndb, node)
 }
 
 impl Worker<'_> {
@@ -106,7 +132,7 @@ impl Worker<'_> {
                 Ok(Done { folder, cases: vec![case], ..Done::default() })
             }
             Unit::Rows(folder, node, listing, rows) => self.rows(folder, &node, listing, &rows),
-            Unit::End(folder) => Ok(Done { folder, counts: Some(self.counts(folder)?), ..Done::default() }),
+            Unit::End(folder, counted) => Ok(Done { folder, ended: Some(counted), ..Done::default() }),
             Unit::Unlisted(unlisted) => self.unlisted(&unlisted),
         }
     }
@@ -115,13 +141,13 @@ impl Worker<'_> {
     fn folder(&self, folder: Nid) -> Result<Done> {
         let mut case = Case::of(folder);
         let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Done::default()) };
-        self.folder_props(&mut case, &node)?;
+        let told = self.folder_props(&mut case, &node)?;
         self.progress.add(bytes_of(self.store.ndb(), &node))?;
-        Ok(Done { folder, folder_case: Some(case), ..Done::default() })
+        Ok(Done { folder, folder_case: Some((case, told)), ..Done::default() })
     }
 
-    fn folder_props(&self, case: &mut Case, node: &NodeEntry) -> Result<()> {
-        let Some(props) = PropertyCheck::open(case, self.store.ndb(), of_entry(node))? else { return Ok(()) };
+    fn folder_props(&self, case: &mut Case, node: &NodeEntry) -> Result<Counts> {
+        let Some(props) = PropertyCheck::open(case, self.store.ndb(), of_entry(node))? else { return Ok(Counts::default()) };
         let place = case.place();
         for (key, what) in [(tags::CONTENT_COUNT, "count of messages"), (tags::CONTENT_UNREAD_COUNT, "count of unread messages")] {
             if props.int(key).is_none() {
@@ -134,8 +160,14 @@ impl Worker<'_> {
         if node.nid.nid != Nid::ROOT_FOLDER && is_empty(props.value(tags::DISPLAY_NAME)?) {
             case.add_at(Code::FolderName, place.property(0x3001), "");
         }
+        let number = |key| props.int(key).and_then(|number| u64::try_from(number).ok());
+        let folders = match props.value(tags::SUBFOLDERS)? {
+            Some(Value::Bool(any)) => Some(u64::from(any)),
+            _ => None,
+        };
+        let told = Counts { messages: number(tags::CONTENT_COUNT), unread: number(tags::CONTENT_UNREAD_COUNT), folders };
         props.finish(case);
-        Ok(())
+        Ok(told)
     }
 
     fn rows(&self, folder: Nid, node: &NodeEntry, listing: Listing, rows: &[RowRef]) -> Result<Done> {
@@ -153,14 +185,17 @@ impl Worker<'_> {
             };
             let mut case = Case::of(row.id);
             match listing {
-                Listing::Folders => self.subfolder(&mut case, folder, *row, &cells)?,
+                Listing::Folders => {
+                    self.subfolder(&mut case, folder, *row, &cells)?;
+                    done.names.extend(name_of(&cells).filter(|_| !row.twice && case.nid() == row.id).map(|name| (row.id, name)));
+                }
                 Listing::Messages(which) => {
                     self.message(&mut case, folder, *row, which, &cells)?;
                     done.unread = done.unread.saturating_add(u64::from(which == Which::Normal && is_unread(&cells)));
                 }
             }
             if case.nid() == row.id && listing != Listing::Folders {
-                done.items.push(case);
+                done.item(case);
             } else {
                 done.cases.push(case);
             }
@@ -179,7 +214,7 @@ impl Worker<'_> {
             *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, cells, Code::FolderRow, folder);
             return Ok(());
         };
-        listed_once(case, &node, folder, row, Code::FolderRow);
+        self.listed_once(case, &node, folder, row, Code::FolderRow);
         // Its own check finds what is wrong with the folder itself.
         let mut own = Case::of(row.id);
         if let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? {
@@ -202,8 +237,20 @@ impl Worker<'_> {
             *case = self.dangling(folder.with_kind(table), row, cells, Code::MessageRow, folder);
             return Ok(());
         };
-        listed_once(case, &node, folder, row, Code::MessageParent);
+        self.listed_once(case, &node, folder, row, Code::MessageParent);
         self.item(case, &node, kind, cells, folder)
+    }
+
+    /// An object that a table lists names the table's folder, and no other table lists it.
+    fn listed_once(&self, case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
+        // Few are told: names are not looked up for all the others.
+        let named = || self.victims.with_id(folder);
+        if node.parent != folder {
+            case.add(code, format!("{} lists it, it names {}", named(), self.victims.with_id(node.parent)));
+        }
+        if row.twice {
+            case.add(Code::ItemTwice, format!("{} lists it too", named()));
+        }
     }
 
     /// A row whose object is not there: told of the table, and named by the row.
@@ -239,8 +286,10 @@ impl Worker<'_> {
             Lookup::Missing => Some("does not exist"),
             Lookup::Unknown => None,
         };
-        if let Some(lacks) = lacks.filter(|_| *orphan) {
-            case.add(Code::Orphan, format!("its folder {parent} {lacks}"));
+        if parent == Nid::default() && *orphan {
+            case.add(Code::Orphan, "nothing tells of its folder");
+        } else if let Some(lacks) = lacks.filter(|_| *orphan) {
+            case.add(Code::Orphan, format!("its folder {} {lacks}", self.victims.with_id(parent)));
         }
         match nid.kind() {
             NodeType::MESSAGE => self.item(&mut case, node, Kind::Normal, &[], parent)?,
@@ -250,51 +299,26 @@ impl Worker<'_> {
                 return Ok(done);
             }
         }
-        done.items.push(case);
+        done.item(case);
         Ok(done)
-    }
-
-    /// What a folder says of its tables, and how many rows they have.
-    fn counts(&self, folder: Nid) -> Result<Counts> {
-        let Some(node) = look_up(self.store.ndb(), folder)?.found() else { return Ok(Counts::default()) };
-        let mut own = Case::of(folder);
-        let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? else { return Ok(Counts::default()) };
-        let number = |key| props.int(key).and_then(|number| u64::try_from(number).ok());
-        let rows = |kind| -> Result<Option<u64>> {
-            let Some(node) = look_up(self.store.ndb(), folder.with_kind(kind))?.found() else { return Ok(None) };
-            match Table::open(self.store.ndb(), node.nid.nid, node.data, node.subnodes).and_then(|table| table.row_numbers()) {
-                Ok(rows) => Ok(u64::try_from(rows.len()).ok()),
-                Err(error) if error.is_io() => Err(error),
-                Err(_) => Ok(None),
-            }
-        };
-        let told_subfolders = match props.value(tags::SUBFOLDERS)? {
-            Some(Value::Bool(any)) => Some(u64::from(any)),
-            _ => None,
-        };
-        Ok(Counts {
-            told_messages: number(tags::CONTENT_COUNT),
-            messages: rows(NodeType::CONTENTS_TABLE)?,
-            told_unread: number(tags::CONTENT_UNREAD_COUNT),
-            told_subfolders,
-            subfolders: rows(NodeType::HIERARCHY_TABLE)?.map(|rows| rows.min(1)),
-        })
-    }
-}
-
-/// An object that a table lists names the table's folder, and no other table lists it.
-fn listed_once(case: &mut Case, node: &NodeEntry, folder: Nid, row: RowRef, code: Code) {
-    if node.parent != folder {
-        case.add(code, format!("{folder} lists it, it names {}", node.parent));
-    }
-    if row.twice {
-        case.add(Code::ItemTwice, format!("{folder} lists it too"));
     }
 }
 
 fn is_unread(cells: &[(u16, Value)]) -> bool {
     let flags = cells.iter().find(|(id, _)| tags::MESSAGE_FLAGS == Key::Id(*id));
     !matches!(flags, Some((_, Value::I32(flags))) if flags & FLAG_READ != 0)
+}
+
+/// A folder's name as a number, by which equal names are known without regard to case.
+fn name_of(cells: &[(u16, Value)]) -> Option<u64> {
+    let name = match cells.iter().find(|(id, _)| tags::DISPLAY_NAME == Key::Id(*id)) {
+        Some((_, Value::Unicode(name))) => name.to_lowercase().into_bytes(),
+        Some((_, Value::String8(name))) => name.to_ascii_lowercase(),
+        _ => return None,
+    };
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&name);
+    (!name.is_empty()).then(|| hasher.finish())
 }
 
 fn is_empty(name: Option<Value>) -> bool {

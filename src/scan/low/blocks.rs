@@ -24,14 +24,13 @@ const READ_BYTES: u64 = 1 << 20;
 const GAP_BYTES: u64 = 16 << 10;
 
 /// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
-pub(super) fn run(low: &Low<'_>, table: &Table, owned: &mut Units) -> Result<()> {
-    let order = table.by_offset();
+pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
     let total = table.rows().iter().map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
-    low.progress.begin("Validating blocks", total)?;
+    low.phase("Validating blocks", total)?;
     twice(low, table);
     let mut padded = Padded::default();
     let mut end = Before::default();
-    let mut rest = order.as_slice();
+    let mut rest = order;
     while !rest.is_empty() {
         let (first, behind) = stretch(low, table, rest);
         let (second, behind) = stretch(low, table, behind);
@@ -192,14 +191,11 @@ pub(super) fn can_be_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
 pub(super) fn data(low: &Low<'_>, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; entry.size.into()];
     low.read(&mut bytes, entry.block.ib)?;
-    Ok(inflated(entry, &bytes))
+    Ok(if entry.size == entry.inflated { Some(bytes) } else { inflated(entry, &bytes) })
 }
 
-/// Data as they are without compression, at full length; `None` where they do not inflate.
+/// Compressed data at full length; `None` where they do not inflate.
 fn inflated(entry: &BlockEntry, bytes: &[u8]) -> Option<Vec<u8>> {
-    if entry.size == entry.inflated {
-        return Some(bytes.to_vec());
-    }
     let wanted = usize::from(entry.inflated);
     let data = crate::ndb::inflate(bytes, wanted);
     (data.len() == wanted).then_some(data)
@@ -241,8 +237,7 @@ impl Found {
         ) else {
             return;
         };
-        self.trailer(row, &entry, &trailer, data);
-        if low.format == crate::format::Format::Unicode4k {
+        if self.trailer(row, &entry, &trailer, data) && low.format == crate::format::Format::Unicode4k {
             self.compressed(row, &entry, &trailer, data);
         }
         if padding.iter().any(|byte| *byte != 0) {
@@ -250,13 +245,17 @@ impl Found {
         }
     }
 
-    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8]) {
+    /// What is wrong with a trailer; returns whether it is the block's own.
+    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8]) -> bool {
         let crc = checksum::crc(data);
-        let same_bid = trailer.bid.key() == entry.block.bid.key();
         let signature = checksum::signature(entry.block.ib, trailer.bid);
-        if !same_bid {
-            let also = if crc == trailer.crc { "" } else { "; the CRC is not that of the contents either" };
+        if trailer.bid.key() != entry.block.bid.key() {
+            // It is another block's, or none at all: that is one thing, however much of it does not fit.
+            let fits = [(trailer.size == entry.size, "size"), (signature == trailer.signature, "signature"), (crc == trailer.crc, "CRC")];
+            let wrong: Vec<&str> = fits.into_iter().filter(|(fits, _)| !fits).map(|(_, name)| name).collect();
+            let also = if wrong.is_empty() { String::new() } else { format!("; wrong too: {}", wrong.join(", ")) };
             self.tell(Code::BlockBid, row, format!("the block says {}{also}", trailer.bid));
+            return false;
         }
         if trailer.size != entry.size {
             self.tell(Code::BlockSize, row, format!("the block says {}, the tree says {}", trailer.size, entry.size));
@@ -264,12 +263,13 @@ impl Found {
         if signature != trailer.signature {
             self.tell(Code::BlockSignature, row, format!("stored {:#06x}, computed {signature:#06x}", trailer.signature));
         }
-        if crc != trailer.crc && same_bid {
+        if crc != trailer.crc {
             let finding = Finding::new(Code::BlockCrc, row.place(), format!("stored {:#010x}, computed {crc:#010x}", trailer.crc));
             // Some writers store no CRC: all else is right then.
             let untold = trailer.crc == 0 && trailer.size == entry.size && signature == trailer.signature;
             self.findings.push(if untold { finding.at_most(Severity::Warning) } else { finding });
         }
+        true
     }
 
     /// What only 4K files have: a second size, a constant, and data that may be compressed.

@@ -5,8 +5,12 @@ use super::table::Kind;
 use super::trees::Role;
 use crate::damage::{Code, Place};
 use crate::format::Format;
-use crate::format::block::{DATA_TREE, DataTreeBlock, SUBNODE_TREE, SubnodeBlock};
-use crate::format::id::{Bid, Nid, WideNid};
+use crate::format::block::{DATA_TREE, DataTreeBlock, SUBNODE_TREE, SubnodeBlock, SubnodeBranch, SubnodeEntry};
+use crate::format::codec::{Field, WidePadding};
+use crate::format::id::{Bid, Nid};
+
+/// Bytes before the entries of a data tree's block.
+const DATA_TREE_HEAD: usize = 8;
 
 /// An inner block: what it is and whom it names.
 #[derive(Debug)]
@@ -49,7 +53,13 @@ impl Inner {
                 Ok(block) => Ok(Self::subnode_tree(format, &block, data)),
                 Err(_) => Err((Code::SubnodeTree, "its level or its number of entries is impossible".into())),
             },
-            first => Err((Code::BlockKind, format!("its id says that it is an inner block, its first byte is {first:02x?}"))),
+            first => Err((
+                Code::BlockKind,
+                format!(
+                    "its id says that it is an inner block, its first byte is {}",
+                    first.map_or_else(|| "not there".to_owned(), |byte| format!("{byte:#04x}"))
+                ),
+            )),
         }
     }
 
@@ -63,27 +73,30 @@ impl Inner {
             nids: Vec::new(),
             total: Some(block.total),
             ordered: true,
-            bytes: (block.encode(format).len(), data.len()),
+            bytes: (DATA_TREE_HEAD.saturating_add(count.saturating_mul(Bid::size(format))), data.len()),
         }
     }
 
     fn subnode_tree(format: Format, block: &SubnodeBlock, data: &[u8]) -> Self {
-        let (kind, ids, children): (_, Vec<WideNid>, Vec<_>) = match block {
+        let (kind, entry_bytes, nids, children): (_, _, Vec<Nid>, Vec<_>) = match block {
             SubnodeBlock::Leaf(entries) => (
                 Kind::Subnodes,
-                entries.iter().map(|entry| entry.nid).collect(),
+                SubnodeEntry::size(format),
+                entries.iter().map(|entry| entry.nid.nid).collect(),
                 entries.iter().flat_map(|entry| [(entry.data, Role::Data), (entry.subnodes, Role::Subnodes)]).collect(),
             ),
             SubnodeBlock::Branch(entries) => (
                 Kind::SubnodeRoot,
-                entries.iter().map(|entry| entry.nid).collect(),
+                SubnodeBranch::size(format),
+                entries.iter().map(|entry| entry.nid.nid).collect(),
                 entries.iter().map(|entry| (entry.child, Role::SubnodeLeaf(entry.nid.nid))).collect(),
             ),
         };
-        let nids: Vec<Nid> = ids.iter().map(|id| id.nid).collect();
         // The upper halves of ids are whatever stood in Outlook's memory.
         let ordered = nids.is_sorted_by(|a, b| a < b);
-        Self { kind, children, nids, total: None, ordered, bytes: (block.encode(format).len(), data.len()) }
+        let head = WidePadding::size(format).saturating_add(4);
+        let wanted = head.saturating_add(nids.len().saturating_mul(entry_bytes));
+        Self { kind, children, nids, total: None, ordered, bytes: (wanted, data.len()) }
     }
 
     /// Tells what is wrong with a block that could be read.
@@ -116,6 +129,23 @@ impl Inner {
                 if let Role::Leaf { last } = role {
                     *last = false;
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_as_long_as_its_entries_take() {
+        for format in Format::ALL {
+            let data = DataTreeBlock { level: 1, total: 9, children: vec![Bid(4); 3] }.encode(format);
+            let leaf = SubnodeBlock::Leaf(vec![SubnodeEntry::default(); 2]).encode(format);
+            let branch = SubnodeBlock::Branch(vec![SubnodeBranch::default(); 5]).encode(format);
+            for block in [data, leaf, branch] {
+                assert_eq!(Inner::decode(format, &block).unwrap().bytes, (block.len(), block.len()));
             }
         }
     }

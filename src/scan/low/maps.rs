@@ -28,10 +28,9 @@ struct Sums {
 }
 
 /// Compares each part of the file with its allocation map; `whole` says whether all that is in use is known.
-pub(super) fn run(low: &Low<'_>, table: &Table, owned: &Units, whole: bool) -> Result<()> {
+pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &Units, whole: bool) -> Result<()> {
     let parts = parts(low);
-    low.progress.begin("Validating AMap", parts.saturating_mul(low.page_bytes()))?;
-    let order = table.by_offset();
+    low.phase("Validating AMap", parts.saturating_mul(low.page_bytes()))?;
     let mut maps = Maps {
         low,
         table,
@@ -59,7 +58,7 @@ fn parts(low: &Low<'_>) -> u64 {
 struct Maps<'a, 'b> {
     low: &'a Low<'b>,
     table: &'a Table,
-    order: Vec<u32>,
+    order: &'a [u32],
     whole: bool,
     sums: Sums,
     picture: Picture<'a, 'b>,

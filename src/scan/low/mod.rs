@@ -13,10 +13,13 @@ mod table;
 mod trees;
 mod units;
 
-use crate::damage::{Code, Place, Result};
+use std::io::ErrorKind;
+
+use crate::damage::{Code, Error, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::btree::{BlockEntry, NodeEntry};
+use crate::format::codec::Field;
 use crate::format::header::Header;
 use crate::format::id::Ib;
 use crate::progress::Progress;
@@ -37,28 +40,30 @@ struct Low<'a> {
     report: &'a Report<'a>,
 }
 
-/// Runs the low passes over the bytes of a file.
-pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<()> {
+/// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
+pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
-    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(()) };
+    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
     let low = Low { file, format, header: &header, file_bytes, progress, report };
     header::check(&low);
     trees(&low)
 }
 
 /// The passes behind the header: each collects what the next ones need.
-fn trees(low: &Low<'_>) -> Result<()> {
+fn trees(low: &Low<'_>) -> Result<bool> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
-    low.phase("Validating BBT")?;
+    // How many pages a tree has shows when they are read.
+    low.phase("Validating BBT", 0)?;
     walk.run(low, &mut |entry: BlockEntry| {
         table.push(&entry);
         Ok(())
     })?;
     table.finish();
     let blocks_whole = std::mem::replace(&mut walk.whole, true);
-    low.phase("Validating NBT")?;
+    let block_pages = walk.bytes;
+    low.phase("Validating NBT", 0)?;
     walk.run(low, &mut |entry: NodeEntry| {
         nodes.push(&entry);
         Ok(())
@@ -67,14 +72,13 @@ fn trees(low: &Low<'_>) -> Result<()> {
     let nodes_whole = walk.whole;
     walk.whole &= blocks_whole;
     walk.finish(low);
-    low.phase("Validating data trees")?;
-    trees::run(low, &walk, &mut table)?;
-    low.report.phase("Validating blocks");
-    blocks::run(low, &table, &mut walk.owned)?;
-    low.phase("Validating nodes")?;
-    nodes::run(low, &table, &nodes, nodes_whole)?;
-    low.report.phase("Validating AMap");
-    maps::run(low, &table, &walk.owned, walk.whole)
+    let node_pages = walk.bytes.saturating_sub(block_pages);
+    trees::run(low, &walk, node_pages, &mut table, blocks_whole)?;
+    let order = table.by_offset(low.file_bytes, low.progress)?;
+    blocks::run(low, &table, &order, &mut walk.owned)?;
+    nodes::run(low, &table, &mut nodes, nodes_whole)?;
+    maps::run(low, &table, &order, &walk.owned, walk.whole)?;
+    Ok(walk.whole)
 }
 
 impl Low<'_> {
@@ -83,10 +87,15 @@ impl Low<'_> {
         read(self.file, buffer, ib, self.report)
     }
 
-    /// Begins a phase whose length nobody knows.
-    fn phase(&self, name: &'static str) -> Result<()> {
+    /// Begins a phase that looks at so many bytes; 0 where nobody knows.
+    fn phase(&self, name: &'static str, bytes: u64) -> Result<()> {
         self.report.phase(name);
-        self.progress.begin(name, 0)
+        self.progress.begin(name, bytes)
+    }
+
+    /// Bytes that so many entries of a kind take.
+    fn bytes_of<T: Field>(&self, entries: usize) -> u64 {
+        u64::try_from(entries.saturating_mul(T::size(self.format))).unwrap_or(u64::MAX)
     }
 
     /// Bytes of a page.
@@ -101,5 +110,11 @@ impl Low<'_> {
 }
 
 fn read(file: &dyn ReadAt, buffer: &mut [u8], ib: Ib, report: &Report<'_>) -> Result<()> {
-    Ok(file.read_exact_at(buffer, ib.0).inspect_err(|error| report.add(Code::FileUnreadable, Place::offset(ib.0), error.to_string()))?)
+    file.read_exact_at(buffer, ib.0).map_err(|error| {
+        // Whoever asks to stop finds nothing wrong with the file.
+        if error.kind() != ErrorKind::Interrupted {
+            report.add(Code::FileUnreadable, Place::offset(ib.0), error.to_string());
+        }
+        Error::Io(error)
+    })
 }

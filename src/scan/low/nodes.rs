@@ -1,14 +1,16 @@
 //! The nodes of the node B-tree and how they go together (N01, N03 to N10), and whether the encryption is as told (H07).
 //!
-//! Relies on the entries of the node B-tree alone: what stands in the nodes is for later passes. Keeps 16 bytes a node.
+//! Relies on the entries of the node B-tree alone: what stands in the nodes is for later passes. Keeps 12 bytes a node, those
+//! beyond [`MEMORY_BYTES`] in a temporary file.
 
 use std::collections::HashMap;
 
 use super::Low;
 use super::blocks;
 use super::inner::Inner;
-use super::table::Table;
+use super::table::{Table, sort};
 use crate::damage::{Code, Finding, Place, Result, Severity};
+use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
 use crate::format::cipher::Cipher;
 use crate::format::codec;
@@ -47,21 +49,44 @@ struct Node {
     parent: Nid,
     empty: bool,
     high: bool,
+    way: Way,
 }
 
+/// Where a folder's parents lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Nobody has asked.
+    Unknown,
+    /// They are being followed: met again, it is a circle.
+    Open,
+    /// To the root folder, or to one whose parent does not exist, which is told of that one.
+    Up,
+    /// Round in a circle.
+    Lost,
+}
+
+/// How many bytes of the nodes stay in memory: those of a million nodes.
+const MEMORY_BYTES: usize = 12 << 20;
+
 /// All nodes by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Nodes {
-    all: Vec<Node>,
+    all: Spill<Node>,
     /// The data of the few nodes that are looked into.
     data: HashMap<Nid, Bid>,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { all: Spill::keeping(MEMORY_BYTES), data: HashMap::new() }
+    }
 }
 
 impl Nodes {
     /// Adds an entry of the node B-tree.
     pub(super) fn push(&mut self, entry: &NodeEntry) {
         let nid = entry.nid.nid;
-        self.all.push(Node { nid, parent: entry.parent, empty: entry.data.is_none(), high: entry.nid.high != 0 });
+        self.all.push(Node { nid, parent: entry.parent, empty: entry.data.is_none(), high: entry.nid.high != 0, way: Way::Unknown });
         if HEAP_NODES.contains(&nid) || QUEUES.iter().any(|(queue, ..)| *queue == nid) {
             self.data.insert(nid, entry.data);
         }
@@ -69,26 +94,36 @@ impl Nodes {
 
     /// Sorts what was added; a tree that is whole comes sorted.
     pub(super) fn finish(&mut self) {
-        if !self.all.is_sorted_by_key(|node| node.nid) {
-            self.all.sort_by_key(|node| node.nid);
-        }
+        sort(&mut self.all, |node| node.nid);
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     fn find(&self, nid: Nid) -> Option<Node> {
         let at = self.all.partition_point(|node| node.nid < nid);
         self.all.get(at).copied().filter(|node| node.nid == nid)
     }
+
+    fn find_mut(&mut self, nid: Nid) -> Option<&mut Node> {
+        let at = self.all.partition_point(|node| node.nid < nid);
+        self.all.get_mut(at).filter(|node| node.nid == nid)
+    }
 }
 
 /// Checks the nodes; `whole` says whether all of them are known.
-pub(super) fn run(low: &Low<'_>, table: &Table, nodes: &Nodes, whole: bool) -> Result<()> {
+pub(super) fn run(low: &Low<'_>, table: &Table, nodes: &mut Nodes, whole: bool) -> Result<()> {
+    let entry_bytes = low.bytes_of::<NodeEntry>(1);
+    low.phase("Validating nodes", low.bytes_of::<NodeEntry>(nodes.len()))?;
     let mut before = None;
-    let mut reached = HashMap::new();
-    for node in &nodes.all {
-        low.progress.check()?;
+    for at in 0..nodes.all.len() {
+        low.progress.add(entry_bytes)?;
+        let Some(node) = &nodes.all.get(at).copied() else { break };
         entry(low, node, before == Some(node.nid));
         before = Some(node.nid);
-        parent(low, nodes, node, whole, &mut reached);
+        parent(low, nodes, node, whole);
         if whole {
             companions(low, nodes, node);
         }
@@ -120,7 +155,7 @@ fn is_folder(nid: Nid) -> bool {
     matches!(nid.kind(), NodeType::FOLDER | NodeType::SEARCH_FOLDER)
 }
 
-fn parent(low: &Low<'_>, nodes: &Nodes, node: &Node, whole: bool, reached: &mut HashMap<Nid, bool>) {
+fn parent(low: &Low<'_>, nodes: &mut Nodes, node: &Node, whole: bool) {
     let kind = node.nid.kind();
     let item = matches!(kind, NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE);
     if !item && !is_folder(node.nid) {
@@ -135,32 +170,28 @@ fn parent(low: &Low<'_>, nodes: &Nodes, node: &Node, whole: bool, reached: &mut 
     let folder = nodes.find(node.parent).filter(|parent| is_folder(parent.nid));
     if folder.is_none() {
         low.report.add(Code::NodeParent, place(node), format!("parent {}", node.parent));
-    } else if !item && !below_root(nodes, node.nid, reached) {
+    } else if !item && !below_root(nodes, node.nid) {
         low.report.add(Code::FolderLoop, place(node), format!("parent {}", node.parent));
     }
 }
 
-/// Whether a folder's parents lead to the root folder, or to one whose parent does not exist, which is told of that one.
-fn below_root(nodes: &Nodes, folder: Nid, reached: &mut HashMap<Nid, bool>) -> bool {
-    let mut way = Vec::new();
+/// Whether a folder's parents do not go round in a circle.
+fn below_root(nodes: &mut Nodes, folder: Nid) -> bool {
     let mut at = folder;
-    let reaches = loop {
-        if at == Nid::ROOT_FOLDER {
-            break true;
-        }
-        if let Some(known) = reached.get(&at) {
-            break *known;
-        }
-        // On the way: met again, it is a circle.
-        reached.insert(at, false);
-        way.push(at);
-        match nodes.find(at) {
-            Some(node) => at = node.parent,
-            None => break true,
+    let up = loop {
+        let Some(node) = nodes.find_mut(at).filter(|node| node.nid != Nid::ROOT_FOLDER) else { break true };
+        match node.way {
+            Way::Unknown => (node.way, at) = (Way::Open, node.parent),
+            Way::Up => break true,
+            Way::Open | Way::Lost => break false,
         }
     };
-    reached.extend(way.into_iter().map(|nid| (nid, reaches)));
-    reaches
+    // The same way again: what was found holds for all on it.
+    let mut at = folder;
+    while let Some(node) = nodes.find_mut(at).filter(|node| node.way == Way::Open) {
+        (node.way, at) = (if up { Way::Up } else { Way::Lost }, node.parent);
+    }
+    up
 }
 
 /// A folder has its tables, and a table its folder.

@@ -6,6 +6,7 @@
 use super::units::Units;
 use super::{Low, header};
 use crate::damage::{Code, Finding, Place, Result, Severity};
+use crate::disk::Spill;
 use crate::format::btree::{BTreePage, BlockEntry, BranchEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::id::{Bid, BlockRef};
@@ -69,7 +70,9 @@ pub(super) struct Walk {
     /// The units that pages take.
     pub(super) owned: Units,
     /// The ids of pages.
-    bids: Vec<u64>,
+    bids: Spill<u64>,
+    /// How many bytes of pages were read.
+    pub(super) bytes: u64,
     /// Whether every page could be read.
     pub(super) whole: bool,
 }
@@ -87,13 +90,14 @@ struct Waiting {
 impl Walk {
     /// Before the first page.
     pub(super) const fn new(low: &Low<'_>) -> Self {
-        Self { owned: Units::new(low.format), bids: Vec::new(), whole: true }
+        Self { owned: Units::new(low.format), bids: Spill::new(), bytes: 0, whole: true }
     }
 
     /// Reads the pages of a tree, reports what is wrong with them, and shows the leaves' entries to `visit`.
     pub(super) fn run<T: Entry>(&mut self, low: &Low<'_>, visit: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
         let mut waiting = vec![Waiting { place: T::root(low), told: None, end: None }];
         while let Some(next) = waiting.pop() {
+            self.bytes = self.bytes.saturating_add(low.page_bytes());
             low.progress.add(low.page_bytes())?;
             let children = self.page(low, next, visit)?;
             waiting.extend(children.into_iter().rev());
@@ -212,7 +216,7 @@ impl Walk {
     pub(super) fn finish(&mut self, low: &Low<'_>) {
         self.bids.sort_unstable();
         let mut before = None;
-        for bid in std::mem::take(&mut self.bids) {
+        for bid in std::mem::take(&mut self.bids).iter().copied() {
             if before == Some(bid) {
                 low.report.add(Code::PageBidTwice, Place::block(bid), "");
             }

@@ -8,7 +8,7 @@ use super::pages::{self, Walk};
 use super::table::{Kind, Row, Table};
 use super::{Low, inner};
 use crate::damage::{Code, Finding, Place, Result, Severity};
-use crate::format::btree::NodeEntry;
+use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, Nid, NodeType};
 
 /// How deep a tree may go below its node. Each message inside a message takes two levels; nobody has seen ten.
@@ -53,6 +53,10 @@ struct Trees<'a, 'b> {
     open: Vec<Frame>,
     /// Whether all that is below every node could be read.
     whole: bool,
+    /// Whether the block B-tree has all its pages: then a block that it does not name is lost.
+    blocks_whole: bool,
+    /// Of the node: how many blocks stood on pages that are lost, and where the first one is named.
+    untold: (u64, Place),
 }
 
 /// An inner block whose children are followed.
@@ -67,8 +71,11 @@ struct Frame {
 }
 
 /// Follows the trees of every node, then looks into the inner blocks that none of them reached.
-pub(super) fn run(low: &Low<'_>, walk: &Walk, table: &mut Table) -> Result<()> {
-    let mut trees = Trees { low, table, highest: Highest::default(), node: None, open: Vec::new(), whole: walk.whole };
+pub(super) fn run(low: &Low<'_>, walk: &Walk, node_pages: u64, table: &mut Table, blocks_whole: bool) -> Result<()> {
+    let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
+    low.phase("Validating data trees", node_pages.saturating_add(entries))?;
+    let (highest, open, whole) = (Highest::default(), Vec::new(), walk.whole);
+    let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
     pages::again(low, &mut |node: NodeEntry| trees.node(&node))?;
     trees.lost()?;
     let Trees { highest, whole, .. } = trees;
@@ -85,7 +92,31 @@ impl Trees<'_, '_> {
             self.name(bid, role)?;
             self.descend()?;
         }
+        self.tell_untold();
         Ok(())
+    }
+
+    /// A block that is not in the tree; where pages of the tree are lost, it may still stand in the file.
+    fn missing(&mut self, bid: Bid, role: Role) {
+        if self.blocks_whole {
+            return self.tell(Code::BlockMissing, Place::block(bid.0), named_as(role));
+        }
+        let (count, first) = &mut self.untold;
+        *count = count.saturating_add(1);
+        first.bid.get_or_insert(bid.0);
+    }
+
+    /// Tells of a node's blocks that stood on lost pages, in a line; what of them is lost the passes over objects find.
+    fn tell_untold(&mut self) {
+        let (count, first) = std::mem::take(&mut self.untold);
+        if let (1.., Some(nid)) = (count, self.node) {
+            let finding = Finding::new(
+                Code::BlockMissing,
+                first.of_node(nid.0),
+                format!("{count} of the node's blocks: a page of that tree is lost"),
+            );
+            self.low.report.finding(finding.at_most(Severity::Warning));
+        }
     }
 
     /// Follows the innermost open block's children until none is open any more.
@@ -105,7 +136,7 @@ impl Trees<'_, '_> {
             return Ok(());
         }
         let Some(at) = self.table.find(bid) else {
-            self.tell(Code::BlockMissing, Place::block(bid.0), named_as(role));
+            self.missing(bid, role);
             self.lost_sight(bid);
             return Ok(());
         };
@@ -147,6 +178,7 @@ impl Trees<'_, '_> {
 
     /// Reads an inner block for the first time.
     fn inner(&mut self, at: usize, role: Role) -> Result<()> {
+        self.low.progress.check()?;
         let Some(row) = self.table.row(at).copied() else { return Ok(()) };
         let read = self.read(&row)?;
         let kind = read.as_ref().map_or(Kind::Unknown, |inner| inner.kind);
@@ -256,6 +288,7 @@ impl Trees<'_, '_> {
     fn lost(&mut self) -> Result<()> {
         self.node = None;
         for at in 0..self.table.rows().len() {
+            self.low.progress.add(self.low.bytes_of::<BlockEntry>(1))?;
             let Some(row) = self.table.row(at).copied() else { continue };
             if row.bid().is_internal() && !row.visited && row.live == 0 {
                 let Some(read) = self.read(&row)? else { continue };
@@ -324,7 +357,7 @@ impl Count {
 /// Compares the counts. Without all pages of both trees nobody knows who names what, and too few are found everywhere.
 fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
     for row in table.rows() {
-        low.progress.check()?;
+        low.progress.add(low.bytes_of::<BlockEntry>(1))?;
         let entry = row.entry();
         let detail = format!("it says {}, the block is named {} times", entry.references, row.live);
         let finding = match Count::of(entry.references, row.live, row.lost) {

@@ -10,7 +10,6 @@ use super::{Look, survive};
 use crate::damage::{Code, Result, Severity};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Nid, NodeType};
-use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
 use crate::store::tags;
@@ -56,9 +55,9 @@ fn rows_of(look: &Look<'_>, case: &mut Case, table: &SubnodeEntry) -> Result<Opt
             case.add(Code::AttachmentTable, "the table cannot be read");
             return Ok(None);
         };
-        let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
+        let table = &found.table;
         let mut rows = RowCells::new();
-        for (id, number) in found.rows {
+        for (id, number) in found.rows.iter().copied() {
             // What cannot be read was found by the check of the table.
             let cells = survive(case, table.row_of(id, number))?.flatten().map(|row| table.cells(&row)).transpose()?;
             rows.insert(id, cells.unwrap_or_default());

@@ -1,7 +1,5 @@
 //! Heaps, strictly: page maps, fill levels, and that every item is named exactly once ([MS-PST] 2.3.1).
 
-use std::sync::Arc;
-
 use super::super::case::Case;
 use super::survive;
 use crate::damage::{Code, Place, Result};
@@ -9,7 +7,7 @@ use crate::format::codec;
 use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader, ITEM_MAX, PageMap, fill_level, head_bytes};
 use crate::format::id::Hid;
 use crate::ltp::{Heap, HeapItem};
-use crate::ndb::{Block, Data, Ndb};
+use crate::ndb::{Block, Ndb};
 use crate::store::item::NodeRef;
 
 /// A heap and which of its items were named so far.
@@ -61,7 +59,7 @@ impl<'a> HeapCheck<'a> {
             case.add(Code::HeapHeader, format!("it is for {:#04x}, not for {:#04x}", heap.client().0, client.0));
             return Ok(None);
         }
-        let blocks = check_blocks(case, ndb, node)?;
+        let blocks = check_blocks(case, &heap)?;
         Ok(Some(Self { heap, blocks }))
     }
 
@@ -123,23 +121,25 @@ pub(in super::super) fn foreign_heap(case: &mut Case, ndb: &Ndb, node: NodeRef) 
         let header = codec::decode::<HeapHeader>(ndb.format(), &block.data);
         header.is_ok_and(|header| header.signature == HEAP_SIGNATURE && FOREIGN.contains(&header.client.0))
     });
-    if is_heap { check_blocks(case, ndb, node).map(|_| ()) } else { Ok(()) }
+    if is_heap && let Some(heap) = survive(case, Heap::open(ndb, node.nid, node.data, node.subnodes))? {
+        check_blocks(case, &heap)?;
+    }
+    Ok(())
 }
 
 /// Uses of heaps, reserved ones included ([MS-PST] 2.3.1.2); all were seen in real files.
 const FOREIGN: [u8; 9] = [0x6c, 0x7c, 0x8c, 0x9c, 0xa5, 0xac, 0xb5, 0xbc, 0xcc];
 
-fn check_blocks(case: &mut Case, ndb: &Ndb, node: NodeRef) -> Result<Vec<Items>> {
-    let Some(data) = survive(case, ndb.data(node.data))? else { return Ok(Vec::new()) };
+fn check_blocks(case: &mut Case, heap: &Heap<'_>) -> Result<Vec<Items>> {
     let mut blocks = Vec::new();
     let mut levels = Levels::default();
-    for index in 0..data.leaves().len() {
-        let Some(block) = survive(case, data.block(ndb, index))? else {
+    for index in 0..heap.blocks() {
+        let Some(block) = survive(case, heap.block(index))? else {
             blocks.push(Items::default());
             continue;
         };
         levels.of_block(index, &block);
-        blocks.push(check_block(case, ndb, (&data, index), &block, &mut levels));
+        blocks.push(check_block(case, heap, index, &block, &mut levels));
     }
     if levels.wrong > 0 {
         case.add(Code::HeapFillLevel, format!("{} of {} blocks", levels.wrong, blocks.len()));
@@ -174,10 +174,10 @@ impl Levels {
     }
 }
 
-fn check_block(case: &mut Case, ndb: &Ndb, (data, index): (&Arc<Data>, usize), block: &Block, levels: &mut Levels) -> Items {
-    let format = ndb.format();
-    let place = Place { bid: data.leaves().get(index).map(|leaf| leaf.bid.0), ..case.place() };
-    let last = index.saturating_add(1) == data.leaves().len();
+fn check_block(case: &mut Case, heap: &Heap<'_>, index: usize, block: &Block, levels: &mut Levels) -> Items {
+    let format = heap.ndb().format();
+    let place = Place { bid: heap.bid(index).map(|bid| bid.0), ..case.place() };
+    let last = index.saturating_add(1) == heap.blocks();
     if !last && block.data.len() != format.layout().data_max_bytes {
         case.add_at(Code::HeapBlockShort, place, format!("{} bytes", block.data.len()));
     }
@@ -200,7 +200,8 @@ fn check_block(case: &mut Case, ndb: &Ndb, (data, index): (&Arc<Data>, usize), b
 }
 
 fn items_of(case: &mut Case, place: Place, map: &PageMap) -> Items {
-    let mut items = Items { count: map.starts.len().saturating_sub(1), named: Vec::new() };
+    let count = map.starts.len().saturating_sub(1);
+    let mut items = Items { count, named: vec![0; count.div_ceil(64)] };
     let (mut freed, mut largest) = (0_usize, 0_usize);
     for (index, (start, end)) in map.starts.iter().zip(map.starts.iter().skip(1)).enumerate() {
         if start == end {

@@ -2,6 +2,7 @@
 
 use super::super::case::Case;
 use super::properties::PropertyCheck;
+use super::value::shown;
 use super::{Look, attachment, data_bytes, foreign_heap, recipients, rtf, survive};
 use crate::damage::{Code, Result, Severity};
 use crate::format::block::SubnodeEntry;
@@ -50,14 +51,16 @@ const SUBMIT_FLAGS_KNOWN: i32 = 0x3;
 pub(in super::super) fn message(look: &mut Look<'_>, case: &mut Case, message: &Message<'_>) -> Result<Option<()>> {
     let ndb = look.store.ndb();
     let Some(props) = PropertyCheck::open(case, ndb, message.node)? else { return Ok(None) };
-    let subnodes = survive(case, ndb.subnodes(message.node.subnodes))?.unwrap_or_default();
+    let below = survive(case, ndb.subnodes(message.node.subnodes))?;
+    let is_known = below.is_some();
+    let subnodes = below.unwrap_or_default();
     let attached = attachment::attachments(look, case, message.node, &subnodes)?;
     recipients::recipients(look, case, message, &props, &subnodes)?;
     for subnode in &subnodes {
         other_subnode(look, case, subnode)?;
     }
     class(case, &props)?;
-    flags(case, &props, message, attached);
+    flags(case, &props, message, is_known.then_some(attached));
     submission(case, &props, message);
     if message.kind != Kind::Embedded {
         what_all_have(look, case, &props, message);
@@ -100,12 +103,13 @@ fn class(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
     Ok(())
 }
 
-fn flags(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>, attached: bool) {
+/// The flags; `attached` is whether there are attachments, where that is known.
+fn flags(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>, attached: Option<bool>) {
     let place = case.place().property(0x0e07);
     let Some(flags) = props.int(tags::MESSAGE_FLAGS) else {
         return case.add_at(Code::MessageFlags, place, "there are none");
     };
-    if (flags & FLAG_HAS_ATTACHMENTS != 0) != attached {
+    if let Some(attached) = attached.filter(|attached| (flags & FLAG_HAS_ATTACHMENTS != 0) != *attached) {
         let wrong = if attached { "attachments, and the flags say none" } else { "no attachments, and the flags say some" };
         case.add_at(Code::MessageFlags, place, format!("{wrong}: {flags:#x}"));
     }
@@ -156,7 +160,10 @@ fn size(look: &mut Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, node: N
     };
     let told = u64::try_from(told).unwrap_or(0);
     look.seen.clear();
-    let counted = data_bytes(look.store.ndb(), node.data)?.saturating_add(bytes_below(look, case, node.subnodes, 0)?);
+    let own = data_bytes(look.store.ndb(), node.data)?;
+    // Of what cannot be read nobody knows the size.
+    let (Some(own), Some(below)) = (own, bytes_below(look, case, node.subnodes, 0)?) else { return Ok(()) };
+    let counted = own.saturating_add(below);
     let apart = told.abs_diff(counted);
     if apart > 4096 && apart > counted >> 2 {
         case.add_at(Code::MessageSize, case.place().property(0x0e08), format!("told {told}, counted {counted} bytes"));
@@ -164,17 +171,19 @@ fn size(look: &mut Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, node: N
     Ok(())
 }
 
-/// Bytes of all that lies in a tree of subnodes.
-fn bytes_below(look: &mut Look<'_>, case: &mut Case, root: Bid, depth: usize) -> Result<u64> {
+/// Bytes of all that lies in a tree of subnodes; `None` where some of it cannot be read.
+fn bytes_below(look: &mut Look<'_>, case: &mut Case, root: Bid, depth: usize) -> Result<Option<u64>> {
     if root.is_none() || depth > attachment::DEPTH_MAX || !look.seen.insert(root.key()) {
-        return Ok(0);
+        return Ok(Some(0));
     }
+    let Some(entries) = survive(case, look.store.ndb().subnodes(root))? else { return Ok(None) };
     let mut sum = 0_u64;
-    for entry in survive(case, look.store.ndb().subnodes(root))?.unwrap_or_default() {
+    for entry in entries {
         let below = bytes_below(look, case, entry.subnodes, depth.saturating_add(1))?;
-        sum = sum.saturating_add(data_bytes(look.store.ndb(), entry.data)?).saturating_add(below);
+        let (Some(own), Some(below)) = (data_bytes(look.store.ndb(), entry.data)?, below) else { return Ok(None) };
+        sum = sum.saturating_add(own).saturating_add(below);
     }
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 /// 2100-01-01, in ticks since 1601.
@@ -222,6 +231,9 @@ const CELLS_OF_THEIR_OWN: [u16; 12] = [0x0e08, 0x0e17, 0x0e30, 0x0e33, 0x0e34, 0
 /// The row of a table says what its object says.
 pub(in super::super) fn row(case: &mut Case, props: &PropertyCheck<'_>, cells: &[(u16, Value)]) -> Result<()> {
     for (id, cell) in cells.iter().filter(|(id, _)| !CELLS_OF_THEIR_OWN.contains(id)) {
+        if props.says(Key::Id(*id), cell)? {
+            continue;
+        }
         let Some(value) = props.value(Key::Id(*id))? else { continue };
         if !same(cell, &value) {
             case.add_at(Code::RowCell, case.place().property(*id), format!("the row says {}, the object {}", shown(cell), shown(&value)));
@@ -238,13 +250,4 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::Stream(_), _) | (_, Value::Stream(_)) => true,
         (a, b) => a == b,
     }
-}
-
-fn shown(value: &Value) -> String {
-    let mut text = format!("{value:?}");
-    if let Some((at, _)) = text.char_indices().nth(48) {
-        text.truncate(at);
-        text.push('…');
-    }
-    text
 }

@@ -75,6 +75,12 @@ impl Lookup {
     }
 }
 
+/// How many bytes a node counts for where progress is shown: its own block, and a little for having been looked at.
+pub(super) fn own_bytes(ndb: &Ndb, node: &NodeEntry) -> u64 {
+    let own = ndb.block_entry(node.data).map_or(0, |block| u64::from(block.inflated));
+    own.saturating_add(64)
+}
+
 /// Looks for a node; a damaged page was found by the passes over pages.
 pub(super) fn look_up(ndb: &Ndb, nid: Nid) -> Result<Lookup> {
     match ndb.node(nid) {
@@ -101,20 +107,20 @@ pub(super) fn survive<T>(case: &mut Case, result: Result<T>) -> Result<Option<T>
 }
 
 /// Bytes of a data tree as its root tells them: a look at one block, however large the tree is.
-fn data_bytes(ndb: &Ndb, root: Bid) -> Result<u64> {
+fn data_bytes(ndb: &Ndb, root: Bid) -> Result<Option<u64>> {
     let told = || {
         if root.is_none() {
-            return Ok(0);
+            return Ok(Some(0));
         }
         if !root.is_internal() {
-            return Ok(u64::from(ndb.block_entry(root)?.inflated));
+            return Ok(Some(u64::from(ndb.block_entry(root)?.inflated)));
         }
         let block = ndb.block(root)?;
-        Ok(DataTreeBlock::decode(ndb.format(), &block.data).map_or(0, |tree| u64::from(tree.total)))
+        Ok(DataTreeBlock::decode(ndb.format(), &block.data).ok().map(|tree| u64::from(tree.total)))
     };
     match told() {
-        // What is not there was found elsewhere, and counts as nothing.
-        Err(Error::Damaged(..)) => Ok(0),
+        // That it is not there was found elsewhere.
+        Err(Error::Damaged(..)) => Ok(None),
         told => told,
     }
 }

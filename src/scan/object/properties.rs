@@ -50,6 +50,7 @@ impl<'a> PropertyCheck<'a> {
         let root = check.heap().root();
         let Some(found) = tree::records(case, &mut check, root, (2, &[6]), Code::PropertyOrder)? else { return Ok(None) };
         let mut records = Vec::new();
+        records.reserve_exact(found.len());
         for (key, data) in found.iter() {
             let mut data = Decoder::new(ndb.format(), data);
             if let (Ok(id), Ok(kind), Ok(value)) = (codec::decode(ndb.format(), key), data.field(), data.field()) {
@@ -88,6 +89,18 @@ impl<'a> PropertyCheck<'a> {
         match self.check.heap().value(record.kind, record.value) {
             Err(error) if error.is_io() => Err(error),
             value => Ok(value.ok().flatten()),
+        }
+    }
+
+    /// Whether a property is this very text: told without making a text of it, since most are what their rows say.
+    pub(in super::super) fn says(&self, key: Key, value: &Value) -> Result<bool> {
+        let (Value::Unicode(text), Some(record)) = (value, self.record(key)) else { return Ok(false) };
+        let at = Hnid(record.value.0);
+        let Some(hid) = at.hid().filter(|_| record.kind == PropType::UNICODE && !at.is_none()) else { return Ok(false) };
+        match self.check.heap().item(hid) {
+            Err(error) if error.is_io() => Err(error),
+            Err(_) => Ok(false),
+            Ok(item) => Ok(codec::entries::<u16>(self.check.heap().ndb().format(), &item, 2).eq(text.encode_utf16())),
         }
     }
 

@@ -35,11 +35,10 @@ pub(super) fn recipients(
             case.add(Code::Recipients, "");
             return Ok(None);
         };
-        let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
         let mut names = Names::default();
-        for (id, number) in found.rows {
-            if let Some(Some(row)) = survive(case, table.row_of(id, number))? {
-                recipient(case, &table, &row, &mut names)?;
+        for (id, number) in found.rows.iter().copied() {
+            if let Some(Some(row)) = survive(case, found.table.row_of(id, number))? {
+                recipient(case, &found.table, &row, &mut names)?;
             }
         }
         Ok(Some(names))
@@ -95,7 +94,7 @@ fn compare(case: &mut Case, props: &PropertyCheck<'_>, names: &Names) -> Result<
     for ((key, id), listed) in [(tags::DISPLAY_TO, 0x0e04), (tags::DISPLAY_CC, 0x0e03), (tags::DISPLAY_BCC, 0x0e02)].iter().zip(&names.0) {
         let Some(told) = props.value(*key)?.and_then(text) else { continue };
         // Where a list is long, both may be cut.
-        if listed.len() < NAMES_MAX && plain(&told) != plain(listed) {
+        if listed.len() < NAMES_MAX && told != *listed && plain(&told) != plain(listed) {
             case.add_at(Code::DisplayNames, case.place().property(*id), format!("{} and {} characters", told.len(), listed.len()));
         }
     }

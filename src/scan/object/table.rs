@@ -8,6 +8,7 @@ use super::heap::HeapCheck;
 use super::value::{self, Codes};
 use super::{survive, tree};
 use crate::damage::{Code, Error, Place, Result};
+use crate::disk::Spill;
 use crate::format::codec;
 use crate::format::heap::HeapClient;
 use crate::format::id::{Hid, Hnid};
@@ -25,15 +26,20 @@ const ROWS_AT_A_TIME: usize = 1024;
 
 /// A table, checked: its columns and the ids and numbers of its rows.
 #[derive(Debug)]
-pub(in super::super) struct TableCheck {
-    /// The columns.
-    pub(in super::super) columns: Vec<Column>,
+pub(in super::super) struct TableCheck<'a> {
+    /// The table.
+    pub(in super::super) table: Table<'a>,
     /// Ids and numbers of the rows that can be read, in the order of the ids.
-    pub(in super::super) rows: Vec<(u32, u32)>,
+    pub(in super::super) rows: Spill<(u32, u32)>,
 }
 
 /// Checks a table with all its rows and cells; `None` where it cannot be read.
-pub(in super::super) fn check_table(case: &mut Case, ndb: &Ndb, node: NodeRef, progress: &Progress) -> Result<Option<TableCheck>> {
+pub(in super::super) fn check_table<'a>(
+    case: &mut Case,
+    ndb: &'a Ndb,
+    node: NodeRef,
+    progress: &Progress,
+) -> Result<Option<TableCheck<'a>>> {
     let Some(mut check) = HeapCheck::open(case, ndb, node, HeapClient::TABLE)? else { return Ok(None) };
     let (root, place) = (check.heap().root(), case.place());
     let Some(item) = check.item(case, root, place)? else { return Ok(None) };
@@ -47,15 +53,15 @@ pub(in super::super) fn check_table(case: &mut Case, ndb: &Ndb, node: NodeRef, p
     columns_fit(case, &info);
     let index = row_index(case, &mut check, info.row_index)?;
     // The rows are an item of the heap too, if they are not a subnode. One writer leaves a freed item where none are left.
-    let no_rows = index.as_ref().is_some_and(Vec::is_empty);
+    let no_rows = index.as_ref().is_some_and(|index| index.is_empty());
     if let Some(hid) = info.rows.hid().filter(|hid| !(hid.is_none() || no_rows && check.is_freed(*hid))) {
         check.item(case, hid, place)?;
     }
-    let Some(table) = survive(case, Table::open(ndb, node.nid, node.data, node.subnodes))? else { return Ok(None) };
-    let mut rows = Rows { check, own: own_heaps(case, ndb, node)?, info: &info };
+    let Some(table) = survive(case, Table::on(check.heap().clone(), info))? else { return Ok(None) };
+    let mut rows = Rows { check, own: own_heaps(case, ndb, node)?, info: table.info() };
     let found = rows.check_all(case, &table, index, progress)?;
     rows.finish(case);
-    Ok(Some(TableCheck { columns: info.columns, rows: found }))
+    Ok(Some(TableCheck { table, rows: found }))
 }
 
 fn header_fits(case: &mut Case, info: &TableInfo, bytes: usize) -> bool {
@@ -73,7 +79,8 @@ fn columns_fit(case: &mut Case, info: &TableInfo) {
     let count = info.columns.len();
     let [fours, twos, ones, _] = info.ends;
     // OSTs have one id twice, with two types.
-    let (mut ids, mut bits) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ids, mut bits) = (BTreeSet::new(), BitSet::default());
+    let ascend = info.columns.is_sorted_by(|a, b| (a.id, a.kind) < (b.id, b.kind));
     for column in &info.columns {
         let place = case.place().property(column.id);
         let area = match column.size {
@@ -84,7 +91,12 @@ fn columns_fit(case: &mut Case, info: &TableInfo) {
         let end = column.offset.checked_add(column.size.into());
         let inside = column.offset >= area.start && end.is_some_and(|end| end <= area.end);
         let size_fits = column.size == cell_bytes(column.kind);
-        if !inside || !size_fits || usize::from(column.bit) >= count || !ids.insert((column.id, column.kind)) || !bits.insert(column.bit) {
+        if !inside
+            || !size_fits
+            || usize::from(column.bit) >= count
+            || !(ascend || ids.insert((column.id, column.kind)))
+            || !bits.insert(column.bit.into())
+        {
             let Column { kind, offset, size, bit, .. } = column;
             case.add_at(Code::TableColumns, place, format!("type {:#06x}, {size} bytes at {offset}, bit {bit} of {count}", kind.0));
         }
@@ -97,7 +109,7 @@ fn columns_fit(case: &mut Case, info: &TableInfo) {
             _ => case.add_at(Code::TableColumns, case.place().property(id), "the first columns of every row are its id and its version"),
         }
     }
-    if !info.columns.is_sorted_by_key(|column| (column.id, column.kind)) {
+    if !ascend && !info.columns.is_sorted_by_key(|column| (column.id, column.kind)) {
         case.add(Code::ColumnOrder, "");
     }
 }
@@ -113,7 +125,7 @@ const fn cell_bytes(kind: PropType) -> u8 {
 }
 
 /// Ids and numbers of the rows, as the index tells them.
-fn row_index(case: &mut Case, check: &mut HeapCheck<'_>, index: Hid) -> Result<Option<Vec<(u32, u32)>>> {
+fn row_index(case: &mut Case, check: &mut HeapCheck<'_>, index: Hid) -> Result<Option<Spill<(u32, u32)>>> {
     let format = check.heap().ndb().format();
     let records = tree::records(case, check, index, (4, &[2, 4]), Code::TreeOrder)?;
     Ok(records.map(|records| {
@@ -156,18 +168,18 @@ impl Rows<'_, '_> {
         &mut self,
         case: &mut Case,
         table: &Table<'_>,
-        index: Option<Vec<(u32, u32)>>,
+        index: Option<Spill<(u32, u32)>>,
         progress: &Progress,
-    ) -> Result<Vec<(u32, u32)>> {
+    ) -> Result<Spill<(u32, u32)>> {
         let readable = index.is_some();
         let rows = match index {
             Some(rows) => rows,
-            None => survive(case, table.row_numbers())?.unwrap_or_default(),
+            None => survive(case, table.row_numbers())?.unwrap_or_default().into_iter().collect(),
         };
         let mut numbers = BitSet::default();
         let count = rows.len();
-        let mut found = Vec::new();
-        for (at, (id, number)) in rows.into_iter().enumerate() {
+        let mut found = Spill::new();
+        for (at, (id, number)) in rows.iter().copied().enumerate() {
             if at.checked_rem(ROWS_AT_A_TIME) == Some(0) {
                 progress.check()?;
             }

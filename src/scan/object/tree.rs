@@ -3,6 +3,7 @@
 use super::super::case::Case;
 use super::heap::HeapCheck;
 use crate::damage::{Code, Place, Result, Severity};
+use crate::disk::Spill;
 use crate::format::codec;
 use crate::format::heap::{BTREE_SIGNATURE, BTreeHeader};
 use crate::format::id::Hid;
@@ -13,7 +14,7 @@ const LEVELS_MAX: u8 = 4;
 /// The records of a B-tree: key and data after each other.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    bytes: Vec<u8>,
+    bytes: Spill<u8>,
     key: usize,
     stride: usize,
 }
@@ -22,6 +23,11 @@ impl Records {
     /// Key and data of each record, in the order stored.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         codec::pieces(&self.bytes, self.stride).filter_map(|record| record.split_at_checked(self.key))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len().checked_div(self.stride).unwrap_or(0)
     }
 
     /// Bytes of the data of each record.
@@ -47,7 +53,7 @@ pub(super) fn records(case: &mut Case, check: &mut HeapCheck<'_>, header: Hid, s
     }
     let key = usize::from(header.key_bytes);
     let mut walk = Walk {
-        records: Records { bytes: Vec::new(), key, stride: key.saturating_add(header.data_bytes.into()) },
+        records: Records { bytes: Spill::new(), key, stride: key.saturating_add(header.data_bytes.into()) },
         room: check.heap().len(),
         last: None,
         disorder: 0,
@@ -93,10 +99,12 @@ impl Walk {
         let whole = codec::pieces(&item, stride).filter(|record| record.len() == stride);
         match level.checked_sub(1) {
             None => {
+                let mut bytes = 0_usize;
                 for record in whole {
                     self.record(record.get(..key).unwrap_or_default());
-                    self.records.bytes.extend_from_slice(record);
+                    bytes = bytes.saturating_add(record.len());
                 }
+                self.records.bytes.push_all(item.get(..bytes).unwrap_or_default());
                 Ok(())
             }
             Some(below) => {

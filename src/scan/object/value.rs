@@ -2,6 +2,7 @@
 //! ([MS-PST] 2.3.3.3, 2.3.3.4).
 
 use super::super::case::Case;
+use super::super::victim::written;
 use super::heap::HeapCheck;
 use super::survive;
 use crate::damage::{Code, Place, Result};
@@ -9,6 +10,8 @@ use crate::format::Format;
 use crate::format::codec;
 use crate::format::id::{Hnid, NodeType};
 use crate::format::property::{ObjectRecord, PropType};
+use crate::ltp::value::Value;
+use crate::store::item::without_prefix_mark;
 
 /// Which codes tell what is wrong: properties and cells have their own.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,7 @@ fn stream(case: &mut Case, heap: &HeapCheck<'_>, kind: PropType, at: Hnid, place
         None => case.add_at(codes.missing, place, format!("there is no subnode {nid}")),
         Some(subnode) if kind == PropType::UNICODE => {
             let len = super::data_bytes(heap.heap().ndb(), subnode.data)?;
-            if len & 1 != 0 {
+            if let Some(len) = len.filter(|len| len & 1 != 0) {
                 case.add_at(Code::StringValue, place, format!("{len} bytes"));
             }
         }
@@ -102,6 +105,26 @@ fn malformed(kind: PropType, bytes: &[u8]) -> Option<String> {
         offsets.iter().all(|offset| u64::from(*offset) >= begin && usize::try_from(*offset).is_ok_and(|offset| offset <= bytes.len()));
     let whole = usize::try_from(count).is_ok_and(|count| count == offsets.len());
     (!whole || !in_range || !offsets.is_sorted()).then(|| format!("{count} elements in {} bytes", bytes.len()))
+}
+
+/// The most characters of a value that are told.
+const SHOWN_MAX: usize = 48;
+
+/// A value as a finding tells it.
+pub(super) fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Unicode(text) => format!("{:?}", without_prefix_mark(text.clone())),
+        Value::String8(bytes) => format!("{:?}", without_prefix_mark(String::from_utf8_lossy(bytes).into_owned())),
+        Value::Binary(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Value::I32(number) => number.to_string(),
+        Value::I64(number) => number.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Time(time) => written(*time).unwrap_or_else(|| format!("time {:#x}", time.0)),
+        other => format!("{other:?}"),
+    };
+    let mut chars = text.chars();
+    let head: String = chars.by_ref().take(SHOWN_MAX).collect();
+    if chars.next().is_some() { format!("{head}…") } else { head }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 //! leave  node node=0x200024
 //! free   map message="Long"
 //! leak   map
+//! shrink heap list="Message 1" by=2
 //! cut    file at=60%
 //! grow   file by=5000
 //! ```
@@ -26,8 +27,10 @@
 //! place's own id), `len` (the file's length), `page:TREE:LEVEL:INDEX` (a page's id), `data:NID` and `subnodes:NID` (roots
 //! of a node), `at:NID` (where its data lie), or `map` (where the first allocation map lies). `len=` says how many bytes.
 //!
+//! `shrink` takes bytes off the end of a heap's first block that has room there and is not the last; all who count them know.
+//!
 //! `record` is a property's record, `table` a table's header, `column` and `index` an entry of its columns and of its row
-//! index, `cell` what stands in a row. Lines that begin with `props` or `row` are of the module `objects`, done first.
+//! index, `cell` what stands in a row; `list=SUBJECT` is the table that lists a message. Lines that begin with `props` or `row` are of the module `objects`, done first.
 //!
 //! Places are found in the healthy base. The data of blocks are changed as they are before encoding. `fix=yes` puts the
 //! CRC of header, page or block right afterwards: damage that no checksum shows. `leave` takes an entry out of its page and
@@ -42,7 +45,7 @@ use pstfs::format::btree::{BTreeInfo, BTreePage, BlockEntry, BranchEntry, NodeEn
 use pstfs::format::checksum;
 use pstfs::format::codec::{self, Field};
 use pstfs::format::header::Header;
-use pstfs::format::heap::BTreeHeader;
+use pstfs::format::heap::{BTreeHeader, PageMap};
 use pstfs::format::id::{Bid, BlockRef, Hid, Hnid, Ib, Nid, NodeType};
 use pstfs::format::page::{Page, PageKind, PageTrailer};
 use pstfs::ltp::{Heap, Properties, Table};
@@ -103,6 +106,7 @@ impl Damage<'_> {
             "drop" | "leave" => return self.drop(line),
             "free" => return self.free(line),
             "leak" => return self.leak(),
+            "shrink" => return self.shrink(line),
             _ => {}
         }
         let place = self.place(line);
@@ -201,6 +205,41 @@ impl Damage<'_> {
         let layout = self.format().layout();
         let last = layout.amap_first + layout.amap_coverage - layout.unit_bytes;
         self.mark(Ib(last), layout.unit_bytes, true);
+    }
+
+    /// Takes bytes off the end of a block of a heap, behind its page map.
+    fn shrink(&mut self, line: &Line) {
+        let by = line.number("by").expect("by=") as u16;
+        let leaves = self.store.ndb().data(self.root(line)).expect("data").leaves().to_vec();
+        let entries = leaves.iter().map(|leaf| self.store.ndb().block_entry(leaf.bid).expect("a block"));
+        let has_room = |entry: &BlockEntry| {
+            let data = self.read(&What::Block(*entry));
+            let map = PageMap::decode(self.format(), &data).expect("a heap's block");
+            let map_at = usize::from(u16::from_le_bytes([data[0], data[1]]));
+            map_at + 4 + 2 * map.starts.len() + usize::from(by) <= data.len()
+        };
+        let entry = entries.take(leaves.len() - 1).find(has_room).expect("edits: a block with room");
+        let size = if entry.size == entry.inflated { entry.size - by } else { entry.size };
+        let short = BlockEntry { size, inflated: entry.inflated - by, ..entry };
+        let mut data = self.read(&What::Block(entry));
+        data.truncate(short.inflated.into());
+        self.put_entry(&short);
+        self.write(&What::Block(short), data, Some("yes"));
+        let root = self.store.ndb().block_entry(self.root(line)).expect("a block");
+        let mut inner = self.read(&What::Block(root));
+        let total = u32::from_le_bytes(inner[4..8].try_into().expect("a total")) - u32::from(by);
+        inner[4..8].copy_from_slice(&total.to_le_bytes());
+        self.write(&What::Block(root), inner, Some("yes"));
+    }
+
+    /// Changes what the block tree says of a block that takes as much space as before.
+    fn put_entry(&mut self, entry: &BlockEntry) {
+        let old = self.store.ndb().block_entry(entry.block.bid).expect("a block");
+        assert_eq!(old.stored_bytes(self.format()), entry.stored_bytes(self.format()), "edits: a block that takes other space");
+        let place = self.leaf_entry::<BlockEntry>(BTree::Blocks, (0, 0), &|other| other.block.bid == entry.block.bid);
+        let mut page = self.read(&place.what);
+        codec::overwrite(&mut page, place.at, &codec::encode(self.format(), entry));
+        self.write(&place.what, page, Some("yes"));
     }
 
     fn mark(&mut self, ib: Ib, bytes: u64, allocated: bool) {
@@ -433,6 +472,13 @@ impl Damage<'_> {
         if let Some(nid) = line.number("node") {
             return self.store.locate(Nid(nid as u32)).expect("a node");
         }
+        if line.option("list").is_some() {
+            return self.object(line);
+        }
+        if let Some(subject) = line.option("folder") {
+            let message = self.store.ndb().node(message_node(self.store, subject).nid).expect("readable").expect("a node");
+            return self.store.locate(message.parent).expect("a folder");
+        }
         message_node(self.store, line.option("message").expect("message="))
     }
 
@@ -440,6 +486,10 @@ impl Damage<'_> {
     fn object(&self, line: &Line) -> NodeRef {
         if let Some(table) = line.number("table") {
             return self.store.locate(Nid(table as u32)).expect("a node");
+        }
+        if let Some(subject) = line.option("list") {
+            let message = self.store.ndb().node(message_node(self.store, subject).nid).expect("readable").expect("a node");
+            return self.store.locate(message.parent.with_kind(NodeType::CONTENTS_TABLE)).expect("a table");
         }
         let node = self.node(line);
         let Some(index) = line.number("attachment") else { return node };
@@ -609,7 +659,13 @@ impl Damage<'_> {
                     self.store.ndb().cipher().encode(&mut bytes, entry.block.bid);
                 }
                 if entry.size != entry.inflated {
-                    bytes = deflated(&bytes, entry.size.into());
+                    bytes = deflated(&bytes);
+                    // What follows the end of the stream does not count.
+                    bytes.resize(bytes.len().max(entry.size.into()), 0);
+                    let size = u16::try_from(bytes.len()).expect("a block");
+                    if size != entry.size {
+                        self.put_entry(&BlockEntry { size, ..*entry });
+                    }
                 }
                 if fix.is_some() {
                     bytes = encode_block(format, entry.block.bid, entry.block.ib, &bytes, entry.inflated);
@@ -622,14 +678,11 @@ impl Damage<'_> {
     }
 }
 
-/// Compressed data of this length: what follows the end of the stream does not count.
-fn deflated(bytes: &[u8], len: usize) -> Vec<u8> {
+/// Compressed data.
+fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut encoder, bytes).expect("bytes in memory");
-    let mut data = encoder.finish().expect("bytes in memory");
-    assert!(data.len() <= len, "edits: {} bytes do not fit into a block of {len}", data.len());
-    data.resize(len, 0);
-    data
+    encoder.finish().expect("bytes in memory")
 }
 
 /// The message with this subject.

@@ -13,6 +13,7 @@
 mod audit;
 #[path = "mod.rs"]
 mod forge;
+mod measure;
 mod peers;
 
 use std::path::Path;
@@ -24,8 +25,12 @@ use pstfs::format::cipher::Cipher;
 const USAGE: &str = "\
 forge all OUTDIR                        every fixture store
 forge make RECIPE VARIANT PATH          the store that a recipe describes, such as unicode-permute
+forge damaged NAME OUTDIR               the stores of fixtures/damaged/NAME
+forge edit FILE LINE                    an edit of properties or rows, as fixtures/damaged/*/edits have them
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
+forge sum FILE                          how long it takes to read and sum a file with two threads
+forge requests FILE                     how often and how much of a store is read by a scan
 forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
@@ -34,7 +39,14 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["all", out] => forge::all(Path::new(out), &mut |path, bytes| println!("{bytes:>12} {}", path.display())),
         ["make", recipe, variant, path] => make(Path::new(recipe), variant, Path::new(path)),
+        ["damaged", name, out] => damaged(name, Path::new(out)),
+        ["edit", path, line] => {
+            let line = forge::Recipe::parse(line).lines.into_iter().next().expect("an edit");
+            forge::objects::change_file(Path::new(path), &line);
+        }
         ["big", path, options @ ..] => big(Path::new(path), options),
+        ["sum", file] => measure::sum(Path::new(file)),
+        ["requests", file] => measure::requests(Path::new(file)),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
@@ -44,6 +56,13 @@ fn main() {
 fn make(recipe: &Path, variant: &str, path: &Path) {
     let (format, cipher) = forge::variant(variant);
     std::fs::write(path, forge::store(format, cipher, &forge::Recipe::read(recipe))).expect("a file");
+}
+
+fn damaged(name: &str, out: &Path) {
+    for (format, cipher, bytes) in forge::damaged_all(name, &mut forge::store) {
+        let path = out.join(format!("{name}.{}.pst", forge::variant_name(format, cipher)));
+        std::fs::write(path, bytes).expect("a file");
+    }
 }
 
 fn big(path: &Path, options: &[&str]) {

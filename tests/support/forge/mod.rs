@@ -21,7 +21,7 @@ mod classes;
 pub mod edits;
 mod files;
 mod items;
-mod objects;
+pub mod objects;
 mod random;
 mod recipe;
 mod recur;

@@ -10,15 +10,18 @@
 //! row    message="Hello" column=0x0037 text="Other"
 //! row    message="Files" sub=0x671 index=0 drop=yes
 //! row    table=0x802d add=0x99902
+//! row    beside="Hello" index=0 column=0x3001 text="Calendar"
 //! ```
 //!
 //! A row is that of a message in its folder's table, or the one at `index` of a table: a node's (`table`) or a subnode's
-//! (`sub`). A row that is added is a copy of the first, or one of zeros in an empty table. A text may begin with `prefix=`,
+//! (`sub`), or the one that lists a message's folder (`beside`). A row that is added is a copy of the first, or one of zeros in an empty table. A text may begin with `prefix=`,
 //! the length that its mark tells.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pstfs::disk::crash::CrashDisk;
+use pstfs::disk::{MemoryFile, ReadAt, WritableFile, WriteAt};
 use pstfs::format::Format;
 use pstfs::format::id::{Nid, NodeType};
 use pstfs::format::property::{FileTime, PropType};
@@ -39,20 +42,41 @@ pub(super) fn is_object(line: &Line) -> bool {
 
 /// The store with the change that a line describes.
 pub(super) fn change(bytes: Vec<u8>, line: &Line) -> Vec<u8> {
-    let store = Store::open(Arc::new(bytes.clone()), 32 << 20).expect("the base is healthy");
+    let disk = CrashDisk::new(bytes.clone());
+    commit(Arc::new(bytes), &disk, line);
+    disk.bytes()
+}
+
+/// The same in a file, however large.
+pub fn change_file(path: &Path, line: &Line) {
+    let open = || WritableFile::open(path).expect("a store");
+    commit(Arc::new(open()), &open(), line);
+}
+
+fn commit(from: Arc<dyn ReadAt>, to: &impl WriteAt, line: &Line) {
+    let store = Store::open(from, 32 << 20).expect("the base is healthy");
     let mut transaction = Transaction::begin(store.ndb()).expect("a transaction");
     match line.word.as_str() {
         "props" => props(&store, &mut transaction, line),
         _ => row(&store, &mut transaction, line),
     }
-    let disk = CrashDisk::new(bytes);
     let transaction = transaction.with_room(Room::reuse(store.ndb().format()));
-    transaction.commit(&disk, &disk.beside(Vec::new())).expect("a commit");
-    disk.bytes()
+    transaction.commit(to, &MemoryFile::default()).expect("a commit");
 }
 
 /// The node that a line names, by id or by its message's subject.
 fn node(store: &Store, line: &Line) -> NodeRef {
+    if let Some(subject) = line.option("beside") {
+        let folder = parent(store, message_node(store, subject).nid);
+        return store.locate(parent(store, folder).with_kind(NodeType::HIERARCHY_TABLE)).expect("a table");
+    }
+    if let Some(subject) = line.option("list") {
+        let folder = parent(store, message_node(store, subject).nid);
+        return store.locate(folder.with_kind(NodeType::CONTENTS_TABLE)).expect("a table");
+    }
+    if let Some(subject) = line.option("folder") {
+        return store.locate(parent(store, message_node(store, subject).nid)).expect("a folder");
+    }
     match line.number("node").or(line.number("table")) {
         Some(nid) => store.locate(Nid(nid as u32)).expect("a node"),
         None => message_node(store, line.option("message").expect("message=")),
