@@ -210,7 +210,9 @@ impl LowPlan {
 impl Need {
     fn of(ndb: &Ndb, findings: &[Finding], options: Options) -> Self {
         let mut need = Self::default();
-        for finding in findings.iter().filter(|finding| finding.severity > Severity::Note || options.thorough) {
+        // What is an oddity only here, such as a node of a type that is not known, is never an error that could be mended.
+        let is_oddity = |finding: &Finding| options.thorough && finding.code.severity() == Severity::Note;
+        for finding in findings.iter().filter(|finding| finding.severity > Severity::Note || is_oddity(finding)) {
             need.add(finding.code);
         }
         // Maps answer in place of trees that cannot be built on.
