@@ -78,7 +78,7 @@ fn real_stores() -> Vec<PathBuf> {
     let store = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "pst" || kind == "ost");
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| store(path) && small(path)).collect();
     paths.sort();
-    paths.retain(|path| pstfs::recover::open(path, pstfs::recover::Options::default()).is_ok() && is_healthy(&fs::read(path).unwrap()));
+    paths.retain(|path| pstfs::recover::open(path, &pstfs::recover::Options::default()).is_ok() && is_healthy(&fs::read(path).unwrap()));
     paths
 }
 
