@@ -278,7 +278,13 @@ fn of_two_repairs_at_once_the_second_is_told_who_has_the_store() {
     let mut first = Command::new(support::place::PSTFS);
     let mut first =
         first.args(["repair", "-q", "a b.pst"]).current_dir(place.dir.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
-    while matches!(Lock::shared(&place.store()).unwrap(), Locking::Held(_)) {}
+    // To try the lock would be to hold it for a moment, and the repair would be refused.
+    let holds = || fs::read_to_string("/proc/locks").unwrap().contains(&format!(" {} ", first.id()));
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never held the store");
+        thread::yield_now();
+    }
     let signal = |name: &str| assert!(Command::new("kill").args([name, &first.id().to_string()]).status().unwrap().success());
     signal("-STOP");
     let second = place.pstfs(&["repair", "-q"]);
