@@ -195,7 +195,7 @@ impl Repair {
         tally.fixtures += 1;
         let alike = self.old.1 == self.new.1;
         for (number, files) in self.disk.states(seed).enumerate() {
-            if (number + seed as usize) % every != 0 {
+            if !(number + seed as usize).is_multiple_of(every) {
                 continue;
             }
             tally.states += 1;
@@ -226,8 +226,9 @@ impl Repair {
             // As it was when the power failed: the log told what would be done, the backup was made.
             let log = PathBuf::from(format!("{}.repair.log", path.display()));
             let text = std::fs::read_to_string(&log).unwrap();
-            let until = text.find("** Record: ").unwrap();
-            std::fs::write(&log, &text[..until + text[until..].find('\n').unwrap() + 1]).unwrap();
+            let (plan, rest) = text.split_once("** Record: ").unwrap();
+            let (record, _) = rest.split_once('\n').unwrap();
+            std::fs::write(&log, format!("{plan}** Record: {record}\n")).unwrap();
             std::fs::write(&path, files[0].bytes()).unwrap();
             std::fs::write(journal_of(&path), files[1].bytes()).unwrap();
             let (wanted, done) = if undo {

@@ -6,8 +6,10 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a mistake ends the test"
+    reason = "a mistake ends the test, and what is left out is said"
 )]
 
 pub mod audit;

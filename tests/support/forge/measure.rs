@@ -68,10 +68,10 @@ pub(crate) fn sum(path: &Path) {
     let part = |mut at: u64, end: u64| {
         let (mut bytes, mut sum) = (vec![0; 1 << 20], 0);
         while at < end {
-            let len = (end - at).min(1 << 20) as usize;
+            let len = end.saturating_sub(at).min(1 << 20) as usize;
             file.read_exact_at(&mut bytes[..len], at).expect("bytes");
             sum ^= checksum::crc(&bytes[..len]);
-            at += len as u64;
+            at = at.saturating_add(len as u64);
         }
         sum
     };
