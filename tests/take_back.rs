@@ -32,6 +32,9 @@ use pstfs::ndb::write::{Journal, Prepared, Transaction};
 use pstfs::progress::Progress;
 use pstfs::repair::{Applied, Backup, Undone, apply, end_interrupted, journal_of, undo};
 
+/// What a program that was killed leaves of a file.
+type Leave = fn(&[u8]) -> Vec<u8>;
+
 /// A store in a folder of its own.
 struct Place {
     folder: tempfile::TempDir,
@@ -246,7 +249,7 @@ fn who_cancels_a_backup_has_neither_backup_nor_repair() {
 #[test]
 fn what_a_repair_that_never_came_about_kept_for_an_undo_is_in_nobodys_way() {
     let whole = |place: &Place| Journal::encode(place.prepared().0.journal().unwrap());
-    let left: [fn(&[u8]) -> Vec<u8>; 3] = [<[u8]>::to_vec, |whole| whole[..whole.len() / 2].to_vec(), |_| Vec::new()];
+    let left: [Leave; 3] = [<[u8]>::to_vec, |whole| whole[..whole.len() / 2].to_vec(), |_| Vec::new()];
     for left in left {
         let place = Place::new(Format::Unicode);
         fs::write(place.folder.path().join("a b.pst.undo"), left(&whole(&place))).unwrap();
