@@ -288,6 +288,43 @@ fn a_header_from_another_time_hides_nothing() {
     }
 }
 
+/// Where only an earlier state of an item is left, it is shown, and says that there was a later one.
+#[test]
+fn an_earlier_state_says_that_the_latest_is_lost() {
+    // With pages of 4 KiB the node B-tree is one page: without it nobody knows that there was a later state.
+    for (format, cipher) in VARIANTS.into_iter().take(2) {
+        let before = forged(format, cipher);
+        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+        let mut messages = Vec::new();
+        ndb.visit_nodes(&mut |node| {
+            messages.extend((node.nid.nid.kind() == NodeType::MESSAGE).then_some(*node));
+            true
+        })
+        .unwrap();
+        let old = messages[0];
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let data = ndb.data(old.data).unwrap();
+        let bytes = data.read_all(&ndb).unwrap();
+        let new = change.put_data(&bytes).unwrap();
+        change.put_node(old.nid.nid, old.parent, new, old.subnodes).unwrap();
+        let preview = change.preview().unwrap();
+        let mut after = vec![0; preview.len().unwrap() as usize];
+        preview.read_exact_at(&mut after, 0).unwrap();
+        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
+        let block = changed.block_entry(new).unwrap();
+        zero(&mut after, block.block.ib.0, usize::from(block.size));
+        // Nor does anything tell that the blocks of before are free.
+        let map = pstfs::format::amap::map_offset(format, 0).unwrap();
+        for at in [changed.root(BTree::Nodes).ib, changed.root(BTree::Blocks).ib, map] {
+            zero(&mut after, at.0, format.layout().page_bytes);
+        }
+        let store = open_source(Arc::new(after), 4 << 20).unwrap();
+        let told = |nid| store.item(store.locate(nid).unwrap()).unwrap().damage.join(" ").contains("the latest is lost");
+        let late: Vec<_> = messages.iter().filter(|node| told(node.nid.nid)).map(|node| node.nid.nid).collect();
+        assert_eq!(late, [old.nid.nid], "{format:?}");
+    }
+}
+
 /// The roots that such a header names were written over since: the newest pages of both trees lead to all there is.
 #[test]
 fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {

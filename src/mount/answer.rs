@@ -148,19 +148,24 @@ impl Pstfs {
         let (open, flags) = match node {
             Node::Control => (Open::Control(self.control.status()), FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH),
             Node::Log => (Open::Log, FopenFlags::FOPEN_NOFLUSH),
-            Node::Tree(ino) => {
-                let tree = self.tree();
-                let document = tree.open(ino).map_err(refused)?;
-                // The kernel keeps one copy of what an inode holds: that is for those who have an older state open.
-                let keep = match () {
-                    () if self.handles.has_other(ino, &tree) => FopenFlags::FOPEN_DIRECT_IO,
-                    () if self.handles.is_outdated(ino) => FopenFlags::empty(),
-                    () => FopenFlags::FOPEN_KEEP_CACHE,
-                };
-                (Open::Document(Document { ino, tree, document }), keep | FopenFlags::FOPEN_NOFLUSH)
-            }
+            Node::Tree(ino) => return self.open_document(ino),
         };
         Ok((self.handles.add(open), flags))
+    }
+
+    /// Opens a document of the tree that is shown; no other is shown before the handle is known.
+    fn open_document(&self, ino: Ino) -> Answer<(FileHandle, FopenFlags)> {
+        let now = self.shown.now();
+        let tree = Arc::clone(&now.tree);
+        let document = tree.open(ino).map_err(refused)?;
+        // The kernel keeps one copy of what an inode holds: that is for those who have an older state open.
+        let keep = match () {
+            () if now.is_changing || self.handles.has_other(ino, &tree) => FopenFlags::FOPEN_DIRECT_IO,
+            () if self.handles.is_outdated(ino) => FopenFlags::empty(),
+            () => FopenFlags::FOPEN_KEEP_CACHE,
+        };
+        let handle = self.handles.add(Open::Document(Document { ino, tree, document }));
+        Ok((handle, keep | FopenFlags::FOPEN_NOFLUSH))
     }
 
     /// Bytes of an open file from `offset`, at most `size`.

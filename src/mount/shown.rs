@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use fuser::{INodeNo, Notifier};
 
@@ -13,17 +13,31 @@ pub(super) type Names = HashMap<Ino, Arc<Listing>>;
 
 /// The tree that is shown. A request takes it once, so that its answer is of one state of the store.
 #[derive(Debug)]
-pub(super) struct Shown(RwLock<Arc<Tree>>);
+pub(super) struct Shown(RwLock<Now>);
+
+/// What is shown at a time.
+#[derive(Debug)]
+pub(super) struct Now {
+    /// The tree.
+    pub(super) tree: Arc<Tree>,
+    /// Whether the kernel still knows something of the tree before.
+    pub(super) is_changing: bool,
+}
 
 impl Shown {
     /// Shows a tree.
     pub(super) const fn new(tree: Arc<Tree>) -> Self {
-        Self(RwLock::new(tree))
+        Self(RwLock::new(Now { tree, is_changing: false }))
+    }
+
+    /// What is shown now: nothing else is, until this is dropped.
+    pub(super) fn now(&self) -> RwLockReadGuard<'_, Now> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tree as it is now.
     pub(super) fn tree(&self) -> Arc<Tree> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.now().tree)
     }
 
     /// All names that the kernel may know.
@@ -37,7 +51,8 @@ impl Shown {
     ///
     /// `names` were read before the old tree lost what it was read from.
     pub(super) fn replace(&self, new: Arc<Tree>, mut names: Names, notifier: &Notifier) {
-        let old = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&new));
+        let new_now = Now { tree: Arc::clone(&new), is_changing: true };
+        let Now { tree: old, .. } = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), new_now);
         for folder in old.listed() {
             forget(notifier, folder);
             let now = new.list(folder).ok();
@@ -51,6 +66,7 @@ impl Shown {
                 }
             }
         }
+        self.0.write().unwrap_or_else(PoisonError::into_inner).is_changing = false;
     }
 }
 

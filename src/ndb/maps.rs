@@ -30,6 +30,7 @@ pub struct Maps {
     blocks: Spill<BlockPlace>,
     nodes: Spill<NodeEntry>,
     names: Option<NodeEntry>,
+    earlier: Vec<(Nid, Bid)>,
 }
 
 impl Maps {
@@ -41,7 +42,7 @@ impl Maps {
         blocks.retain(|last, place| last.map(|last| last.bid.key()) != Some(place.bid.key()));
         nodes.sort_by_key(|node| node.nid.nid);
         nodes.retain(|last, node| last.map(|last| last.nid.nid) != Some(node.nid.nid));
-        Self { blocks, nodes, names: None }
+        Self { blocks, nodes, names: None, earlier: Vec::new() }
     }
 
     /// The same blocks, and these nodes; of several of one id the first counts.
@@ -60,6 +61,18 @@ impl Maps {
     /// An earlier state of the map of named properties, where the present one is damaged.
     pub const fn names(&self) -> Option<&NodeEntry> {
         self.names.as_ref()
+    }
+
+    /// The same maps, and the nodes, with their data, that are known to have had a later state, which is lost.
+    #[must_use]
+    pub fn with_earlier(self, mut earlier: Vec<(Nid, Bid)>) -> Self {
+        earlier.sort_unstable();
+        Self { earlier, ..self }
+    }
+
+    /// Whether these data of a node are known not to be the latest, which are lost.
+    pub fn is_earlier(&self, nid: Nid, data: Bid) -> bool {
+        self.earlier.binary_search(&(nid, data)).is_ok()
     }
 
     /// The blocks, ascending by id.

@@ -34,6 +34,14 @@ pub(super) struct Told {
     age: u64,
 }
 
+/// What fills the holes of the node B-tree.
+#[derive(Debug, Default)]
+pub(super) struct Filled {
+    pub(super) nodes: Vec<NodeEntry>,
+    /// Those of which a later state is known to have been, whose blocks are gone; with their data.
+    pub(super) earlier: Vec<(Nid, Bid)>,
+}
+
 /// The age of what a damaged page of the live tree says.
 const DAMAGED: u64 = u64::MAX;
 
@@ -41,6 +49,11 @@ impl Told {
     /// The blocks that it names.
     fn blocks(&self) -> (Bid, Bid) {
         (self.entry.data, self.entry.subnodes)
+    }
+
+    /// By which the states of a node are told apart: the later, the greater.
+    fn order(&self) -> (Bid, Bid) {
+        (self.entry.data.key(), self.entry.subnodes.key())
     }
 }
 
@@ -106,8 +119,8 @@ impl History {
     }
 
     /// The nodes that fill the holes: of each the newest entry whose blocks are in use.
-    pub(super) fn fill(&self, is_live: &dyn Fn(Bid) -> bool) -> Vec<NodeEntry> {
-        let mut filled = Vec::new();
+    pub(super) fn fill(&self, is_live: &dyn Fn(Bid) -> bool) -> Filled {
+        let mut filled = Filled::default();
         let replaced = self.replaced();
         for told in self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid) {
             // An id that only a damaged page knows, of blocks that another id had before, is that other one with a bit flipped.
@@ -117,7 +130,12 @@ impl History {
             let live = |bid: Bid| bid.is_none() || is_live(bid);
             let with_data = || told.iter().filter(|told| live(told.entry.data));
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
-            filled.extend(best.map(|told| told.entry));
+            let Some(best) = best else { continue };
+            filled.nodes.push(best.entry);
+            // Ids of blocks only ascend. What a damaged page says may be flipped.
+            if told.iter().any(|other| other.age != DAMAGED && other.order() > best.order()) {
+                filled.earlier.push((best.entry.nid.nid, best.entry.data));
+            }
         }
         filled
     }

@@ -74,7 +74,8 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
-    let known = Known { filled: history.fill(&is_live), nodes: history.nodes };
+    let filled = history.fill(&is_live);
+    let known = Known { filled: filled.nodes, nodes: history.nodes };
     let maps = Maps::new(block_map(&survey, &live).iter().copied(), known.nodes.iter().chain(&known.filled).copied());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
@@ -86,7 +87,8 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
         Some(nodes) => maps.with_nodes(nodes),
         None => maps,
     }
-    .with_names(names))
+    .with_names(names)
+    .with_earlier(filled.earlier))
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.

@@ -194,6 +194,7 @@ mod tests {
     fn the_last_record_of_a_log_counts() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a.pst");
+        std::fs::write(&store, "a store").unwrap();
         assert_eq!(Record::last(&store).unwrap(), None);
         let after = State::of(&b"abc".to_vec(), &Progress::default()).unwrap();
         assert_eq!(after.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -37,6 +37,9 @@ impl Store {
     pub fn item(&self, node: NodeRef) -> Result<Item> {
         let mut item = self.envelope(node)?;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
+        if self.ndb.maps().is_some_and(|maps| maps.is_earlier(node.nid, node.data)) {
+            item.damage.push("this is an earlier state of it: the latest is lost".into());
+        }
         item.damage.extend(in_words(self.ndb.damaged_node(node.data, node.subnodes)?));
         item.damage.extend(item.props.names().doubt(item.props.values().keys().copied()));
         Ok(item)

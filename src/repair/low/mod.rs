@@ -115,6 +115,10 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Low
         }
         plan.rebuild = need.rebuild;
         plan.take(census)?;
+        if !plan.revived.is_empty() && need.rebuild == Rebuild::Nothing {
+            // Where such a block stood nothing is any more, whatever the maps say of the place.
+            need.rebuild = Rebuild::Maps;
+        }
     }
     plan.rebuild = need.rebuild;
     plan.steps.extend(step::whole(&plan));
