@@ -7,11 +7,12 @@ use std::collections::HashSet;
 
 use crate::damage::Result;
 use crate::disk::Spill;
-use crate::format::btree::{BTreePage, NodeEntry};
+use crate::format::btree::NodeEntry;
 use crate::format::id::{Bid, BlockRef, Nid, NodeType};
-use crate::format::page::{Page, PageKind};
+use crate::format::page::PageKind;
 use crate::ndb::{BTree, Ndb, Part};
 
+use super::page::{state_order, with_page};
 use super::ranges::Ranges;
 use super::survey::Survey;
 
@@ -51,9 +52,8 @@ impl Told {
         (self.entry.data, self.entry.subnodes)
     }
 
-    /// By which the states of a node are told apart: the later, the greater.
-    fn order(&self) -> (Bid, Bid) {
-        (self.entry.data.key(), self.entry.subnodes.key())
+    fn state_order(&self) -> (Bid, Bid) {
+        state_order(self.entry.data, self.entry.subnodes)
     }
 }
 
@@ -91,22 +91,16 @@ impl History {
     }
 
     fn read_pages(&mut self, ndb: &Ndb, survey: &Survey) -> Result<()> {
-        let format = ndb.format();
         let leaves = survey.pages.iter().rev().filter(|page| page.kind == PageKind::NODES && page.level == 0);
         for found in leaves {
-            let mut bytes = vec![0; format.layout().page_bytes];
-            // One bad place ends nothing.
-            if ndb.source().read_exact_at(&mut bytes, found.ib.0).is_err() {
-                continue;
-            }
-            let Ok(page) = Page::decode(format, &bytes) else { continue };
-            let Ok(body) = BTreePage::decode(format, page.body) else { continue };
-            let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 });
-            // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
-            let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 >> 1 });
-            let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
-            let told: Vec<Told> = told.take(TOLD_MAX.saturating_sub(self.told.len())).collect();
-            self.told.extend(told);
+            let told = with_page(ndb, found.ib, |body| {
+                let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 });
+                // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
+                let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 >> 1 });
+                let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
+                told.take(TOLD_MAX.saturating_sub(self.told.len())).collect::<Vec<_>>()
+            });
+            self.told.extend(told.into_iter().flatten());
         }
         Ok(())
     }
@@ -132,8 +126,8 @@ impl History {
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
-            // Ids of blocks only ascend. What a damaged page says may be flipped.
-            if told.iter().any(|other| other.age != DAMAGED && other.order() > best.order()) {
+            // What a damaged page says may be flipped.
+            if told.iter().any(|other| other.age != DAMAGED && other.state_order() > best.state_order()) {
                 filled.earlier.push((best.entry.nid.nid, best.entry.data));
             }
         }

@@ -22,6 +22,7 @@ mod names;
 mod object;
 mod open;
 mod orphan;
+mod page;
 mod pair;
 mod piece;
 mod ranges;

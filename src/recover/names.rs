@@ -6,13 +6,14 @@
 use std::collections::HashSet;
 
 use crate::damage::Result;
-use crate::format::btree::{BTreePage, NodeEntry};
+use crate::format::btree::NodeEntry;
 use crate::format::heap::HeapClient;
 use crate::format::id::Nid;
-use crate::format::page::{Page, PageKind};
+use crate::format::page::PageKind;
 use crate::ndb::Ndb;
 
 use super::object::{Kind, Object};
+use super::page::with_page;
 use super::survey::Survey;
 
 /// The newest earlier state that is whole; `None` too where the present one is.
@@ -30,17 +31,13 @@ pub(super) fn earlier(reader: &Ndb, survey: &Survey, present: Option<&NodeEntry>
 
 /// What pages said of its node, the newest first.
 fn told(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
-    let format = reader.format();
     let mut seen = HashSet::new();
     for found in survey.pages.iter().rev().filter(|page| page.kind == PageKind::NODES && page.level == 0) {
-        let mut bytes = vec![0; format.layout().page_bytes];
-        if reader.source().read_exact_at(&mut bytes, found.ib.0).is_err() {
-            continue;
-        }
-        let Ok(page) = Page::decode(format, &bytes) else { continue };
-        let Ok(body) = BTreePage::decode(format, page.body) else { continue };
-        let entries = body.entries::<NodeEntry>().chain(body.slack::<NodeEntry>());
-        for entry in entries.filter(|entry| entry.nid.nid == Nid::NAME_MAP) {
+        let entries = with_page(reader, found.ib, |body| {
+            let entries = body.entries::<NodeEntry>().chain(body.slack::<NodeEntry>());
+            entries.filter(|entry| entry.nid.nid == Nid::NAME_MAP).collect::<Vec<_>>()
+        });
+        for entry in entries.into_iter().flatten() {
             if seen.insert((entry.data, entry.subnodes)) && is_whole(reader, &entry)? {
                 return Ok(Some(entry));
             }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use crate::damage::{Code, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
-use crate::format::btree::BTreePage;
 use crate::format::cipher::Cipher;
 use crate::format::codec::{self, Word};
 use crate::format::header::{Client, Header, MAGIC, Root};
 use crate::format::id::{Bid, BlockRef, Ib, Nid};
-use crate::format::page::{Page, PageKind};
+use crate::format::page::PageKind;
 use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
 use crate::progress::Progress;
 
@@ -21,6 +20,7 @@ use super::detect;
 use super::history::History;
 use super::live::{Live, block_map};
 use super::names;
+use super::page::with_page;
 use super::rebuild::{Known, rebuild};
 use super::survey::{FoundPage, Survey, survey};
 
@@ -117,10 +117,7 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
 
 /// The first key of a page.
 fn first_key(ndb: &Ndb, page: &FoundPage) -> Option<Word> {
-    let mut bytes = vec![0; ndb.format().layout().page_bytes];
-    ndb.source().read_exact_at(&mut bytes, page.ib.0).ok()?;
-    let page = Page::decode(ndb.format(), &bytes).ok()?;
-    BTreePage::decode(ndb.format(), page.body).ok()?.entries::<Word>().next()
+    with_page(ndb, page.ib, |body| body.entries::<Word>().next()).flatten()
 }
 
 /// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.

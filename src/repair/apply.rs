@@ -35,9 +35,7 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
     // Known before anything is written, the digests hold wherever the repair is cut off.
     let (before, after) = State::of_both(&*source, &prepared.preview(Arc::clone(&source))?, progress)?;
     let kept = match keep {
-        Backup::Full => backup::copy(store, None, prepared.needed_bytes(), progress)?,
-        // The way back must be found from any folder.
-        Backup::At(path) => backup::copy(store, Some(&std::path::absolute(path)?), prepared.needed_bytes(), progress)?,
+        Backup::Full | Backup::At(_) => backup::copy(store, keep.place(), prepared.needed_bytes(), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };

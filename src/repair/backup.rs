@@ -31,6 +31,16 @@ pub enum Backup {
     Original(PathBuf),
 }
 
+impl Backup {
+    /// Where a copy of the whole store is wanted, if that was said.
+    pub(super) fn place(&self) -> Option<&Path> {
+        match self {
+            Self::At(path) => Some(path),
+            Self::Full | Self::Undo | Self::Original(_) => None,
+        }
+    }
+}
+
 /// What was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -47,7 +57,8 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, progress: 
     let metadata = from.metadata()?;
     progress.begin("Copying the store", metadata.len().saturating_mul(2))?;
     let (path, copy) = match to {
-        Some(path) => (path.to_owned(), create(path, &metadata)?),
+        // The way back must be found from any folder.
+        Some(path) => std::path::absolute(path).and_then(|path| Ok((path.clone(), create(&path, &metadata)?)))?,
         None => numbered(store, &metadata)?,
     };
     let copied = fill(&from, &copy, leave_bytes, progress);

@@ -46,8 +46,7 @@ impl Replacement {
     pub(super) fn put(self, file: &Path, source: &dyn ReadAt, keep: &Backup, log: &str, progress: &Progress) -> Result<Kept> {
         let (before, after) = State::of_both(source, &WritableFile::open(&self.path)?, progress)?;
         let kept = match keep {
-            Backup::Full => backup::copy(file, None, 0, progress)?,
-            Backup::At(path) => backup::copy(file, Some(&std::path::absolute(path)?), 0, progress)?,
+            Backup::Full | Backup::At(_) => backup::copy(file, keep.place(), 0, progress)?,
             Backup::Undo | Backup::Original(_) => return Err(refusal()),
         };
         record::append(file, log)?;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::damage::Result;
-use crate::format::btree::{BTreePage, BranchEntry, NodeEntry};
+use crate::format::btree::{BranchEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::id::{Bid, Ib, Nid, NodeType};
-use crate::format::page::{Page, PageKind};
+use crate::format::page::PageKind;
 use crate::ndb::{BTree, Ndb};
 use crate::progress::Progress;
+use crate::recover::page::{state_order, with_page};
 use crate::recover::{FoundPage, Origin, Survey};
 use crate::store::item::NodeRef;
 
@@ -56,7 +57,9 @@ impl History {
         for version in self.versions.values().filter(|version| version.node.nid.kind() == NodeType::MESSAGE) {
             by_node.entry(version.node.nid).or_default().push(*version);
         }
-        by_node.values_mut().for_each(|versions| versions.sort_by_key(|version| std::cmp::Reverse(age(version.node))));
+        by_node
+            .values_mut()
+            .for_each(|versions| versions.sort_by_key(|version| std::cmp::Reverse(state_order(version.node.data, version.node.subnodes))));
         by_node
     }
 
@@ -64,7 +67,7 @@ impl History {
     pub(super) fn folders(&self, folder: Nid) -> Vec<Version> {
         let range = (folder, Bid(0), Bid(0))..=(folder, Bid(u64::MAX), Bid(u64::MAX));
         let mut versions: Vec<Version> = self.versions.range(range).map(|(_, version)| *version).collect();
-        versions.sort_by_key(|version| std::cmp::Reverse(age(version.node)));
+        versions.sort_by_key(|version| std::cmp::Reverse(state_order(version.node.data, version.node.subnodes)));
         versions
     }
 
@@ -79,16 +82,12 @@ impl History {
     }
 
     fn read_page(&mut self, ndb: &Ndb, survey: &Survey, page: &FoundPage, is_live: bool) -> Result<()> {
-        let mut bytes = vec![0; ndb.format().layout().page_bytes];
-        // One bad place ends nothing.
-        if ndb.source().read_exact_at(&mut bytes, page.ib.0).is_err() {
-            return Ok(());
-        }
-        let decoded = Page::decode(ndb.format(), &bytes).and_then(|page| BTreePage::decode(ndb.format(), page.body));
-        let Ok(body) = decoded else { return Ok(()) };
         let origin = if is_live { Origin::Slack(page.ib) } else { Origin::StalePage(page.ib) };
-        let used = body.entries::<NodeEntry>().filter(|_| !is_live);
-        used.chain(body.slack::<NodeEntry>()).try_for_each(|entry| self.take(ndb, survey, &entry, origin))
+        let taken = with_page(ndb, page.ib, |body| {
+            let used = body.entries::<NodeEntry>().filter(|_| !is_live);
+            used.chain(body.slack::<NodeEntry>()).try_for_each(|entry| self.take(ndb, survey, &entry, origin))
+        });
+        taken.unwrap_or(Ok(()))
     }
 
     /// Keeps what an entry says, where the block that it names is there: nobody cleared slack, but not all of it was entries.
@@ -111,11 +110,6 @@ impl History {
     }
 }
 
-/// What tells which of two states is the newer one: ids of blocks are given out one after the other.
-fn age(node: NodeRef) -> (Bid, Bid) {
-    (node.data.max(node.subnodes), node.data)
-}
-
 /// Where the pages of the live node B-tree stand that hold its entries.
 fn live_leaves(ndb: &Ndb) -> Result<HashSet<Ib>> {
     let mut level = BTreeSet::from([ndb.root(BTree::Nodes).ib]);
@@ -134,15 +128,9 @@ fn live_leaves(ndb: &Ndb) -> Result<HashSet<Ib>> {
 
 /// The places of a page's children; none of a leaf, and none of a page that cannot be read.
 fn children(ndb: &Ndb, ib: Ib) -> Vec<Ib> {
-    let mut bytes = vec![0; ndb.format().layout().page_bytes];
-    if ndb.source().read_exact_at(&mut bytes, ib.0).is_err() {
-        return Vec::new();
-    }
-    let decoded = Page::decode(ndb.format(), &bytes).and_then(|page| BTreePage::decode(ndb.format(), page.body));
-    match decoded {
-        Ok(body) if body.info.level > 0 && usize::from(body.info.entry_bytes) >= BranchEntry::size(ndb.format()) => {
-            body.entries::<BranchEntry>().map(|entry| entry.child.ib).collect()
-        }
-        _ => Vec::new(),
-    }
+    let children = with_page(ndb, ib, |body| {
+        let is_inner = body.info.level > 0 && usize::from(body.info.entry_bytes) >= BranchEntry::size(ndb.format());
+        is_inner.then(|| body.entries::<BranchEntry>().map(|entry| entry.child.ib).collect())
+    });
+    children.flatten().unwrap_or_default()
 }
