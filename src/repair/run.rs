@@ -3,6 +3,8 @@
 //! [`run`] is the only way to it for the command line and a mount alike. What happens is told as it happens; the lines
 //! that the listener makes of it are those of the log beside the store, which is durable before the first change.
 
+mod wide;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -24,6 +26,8 @@ use crate::recover;
 use crate::scan::{self, Event};
 use crate::store::Store;
 
+pub use wide::Widened;
+
 /// What is wanted of a repair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
@@ -39,12 +43,18 @@ pub struct Order {
     pub dry_run: bool,
     /// The store is copied there, and the copy repaired.
     pub output: Option<PathBuf>,
+    /// The copy is a Unicode store, which has more room than an ANSI one.
+    pub unicode: bool,
 }
 
 impl Order {
     /// What is done, as a log tells it.
     pub const fn verb(&self) -> &'static str {
         if self.dry_run { "repair dry-run" } else { "repair" }
+    }
+
+    const fn options(&self) -> Options {
+        Options { thorough: self.thorough, rewrite: self.rewrite, unwritten: self.unicode }
     }
 }
 
@@ -72,6 +82,8 @@ pub enum Told<'a> {
     Kept(&'a Kept),
     /// The changes are made.
     Written(&'a Committed),
+    /// The repaired store was written as a Unicode one.
+    Widened(&'a Widened),
     /// How it ended.
     End(&'a Outcome),
 }
@@ -106,17 +118,14 @@ type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
 /// An error tells why it was refused or could not be ended; the store is then the old one, or has a journal beside it
 /// that says how to get there.
 pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
-    let mut repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    let repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
     if order.dry_run {
         return repair.only_plan();
     }
     match &order.output {
         Some(new) if order.force && holds_no_store(path)? => repair.fresh(new),
-        Some(new) => {
-            copy_to(path, new, progress)?;
-            repair.path.clone_from(new);
-            repair.in_place(&Backup::Original(std::path::absolute(path)?))
-        }
+        Some(new) if order.unicode => repair.unicode(new),
+        Some(new) => repair.copied(new),
         None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
@@ -185,6 +194,13 @@ impl Repair<'_> {
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
         Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
+    }
+
+    fn copied(mut self, new: &Path) -> Result<Outcome> {
+        let original = std::path::absolute(&self.path)?;
+        copy_to(&original, new, self.progress)?;
+        new.clone_into(&mut self.path);
+        self.in_place(&Backup::Original(original))
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
@@ -289,7 +305,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough, rewrite: self.order.rewrite })?;
+        let plan = plan(&open.store, findings, self.order.options())?;
         if plan.is_empty() {
             return Ok(None);
         }
@@ -417,11 +433,7 @@ fn holds_no_store(path: &Path) -> Result<bool> {
 
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
 fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
-    let _looking = match Lock::shared(path)? {
-        Locking::Busy => return Err(busy()),
-        Locking::Held(lock) => Some(lock),
-        Locking::Unknown => None,
-    };
+    let _looking = looking(path)?;
     let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
@@ -434,6 +446,15 @@ fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
         sync_folder(&its_copy)?;
     }
     Ok(())
+}
+
+/// Nobody repairs the store until this is dropped; nothing where the file system has no locks.
+fn looking(path: &Path) -> Result<Option<Lock>> {
+    match Lock::shared(path)? {
+        Locking::Busy => Err(busy()),
+        Locking::Held(lock) => Ok(Some(lock)),
+        Locking::Unknown => Ok(None),
+    }
 }
 
 /// Nobody else has the store, until this is dropped.
