@@ -25,7 +25,7 @@ pub use backup::{Backup, Kept};
 pub use fresh::{Fresh, fresh_skeleton};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
-pub use run::{Before, Held, Order, Outcome, Told, Widened, check, check_writable, run, take_back};
+pub use run::{Before, Held, Order, Outcome, Told, Widened, check, check_writable, run, take_back, widen};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.

@@ -26,7 +26,7 @@ use crate::recover;
 use crate::scan::{self, Event};
 use crate::store::Store;
 
-pub use wide::Widened;
+pub use wide::{Widened, widen};
 
 /// What is wanted of a repair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! The store is mended in memory, as a plan previews it, and every node of what that gives is laid out in a new file. What
 //! stands in free space is no one's, and stays behind.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,35 +100,39 @@ fn write(store: &Store, old: &Path, new: &Path, progress: &Progress) -> Result<W
         ErrorKind::AlreadyExists => exists(new),
         _ => error.into(),
     })?;
-    write_to(store, file, progress)
-        .and_then(|(nodes, failed)| {
+    match widen(store, &WritableFile::from(file), progress) {
+        Ok((nodes, failed)) => {
             sync_folder(new)?;
             Ok(Widened { path: new.to_owned(), nodes, failed })
-        })
-        .or_else(|error| {
+        }
+        Err(error) => {
             fs::remove_file(new)?;
-            Err(match error {
-                Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
-                    let words =
-                        format!("there is no room for {}, which takes more than the ANSI store: text takes twice as much", new.display());
-                    Error::Io(io::Error::new(ErrorKind::StorageFull, words))
-                }
-                error => error,
-            })
-        })
+            Err(no_room(error, new))
+        }
+    }
 }
 
-fn write_to(store: &Store, file: File, progress: &Progress) -> Result<(u64, Vec<String>)> {
+/// Where there is no room, the file that wants it is not the one that is repaired.
+fn no_room(error: Error, new: &Path) -> Error {
+    match error {
+        Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
+            let words = format!("there is no room for {}: a Unicode store takes more than an ANSI one, text twice as much", new.display());
+            Error::Io(io::Error::new(ErrorKind::StorageFull, words))
+        }
+        error => error,
+    }
+}
+
+/// Writes a whole ANSI store as a Unicode one to `file`, which is empty; tells how many nodes it has, and what could not
+/// be laid out.
+pub fn widen(store: &Store, file: &dyn WriteAt, progress: &Progress) -> Result<(u64, Vec<String>)> {
     let ndb = store.ndb();
     let options = BulkOptions { format: Format::Unicode, cipher: ndb.cipher(), client: ndb.header().client, compress: false };
-    let file = WritableFile::from(file);
     progress.begin("Writing the Unicode store", ndb.file_bytes())?;
-    let mut widener = Widener::new(ndb, BulkWriter::new(&file, options)?, progress);
+    let mut widener = Widener::new(ndb, BulkWriter::new(file, options)?, progress);
     let objects = each_node(ndb, &mut widener, false)?;
     let tables = each_node(ndb, &mut widener, true)?;
-    let failed = widener.finish()?;
-    file.sync()?;
-    Ok((objects.saturating_add(tables), failed))
+    Ok((objects.saturating_add(tables), widener.finish()?))
 }
 
 /// Lays out all tables of objects, or all that is none; how many nodes that were.
