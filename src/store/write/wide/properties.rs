@@ -67,10 +67,7 @@ impl Widener<'_, '_> {
         let format = self.writer.format();
         let (draft, bytes) = builder.finish_sized(format, self.writer.nids(), &sized)?;
         let size = (!sized.is_empty()).then(|| i32::try_from(bytes).unwrap_or(i32::MAX));
-        if old.depth == 0 && (size.is_some() || page != WINDOWS_1252) {
-            self.objects.insert(nid, Object { page, size });
-        }
-        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes })
+        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes, object: Some(Object { page, size }) })
     }
 
     fn property(
@@ -88,7 +85,8 @@ impl Widener<'_, '_> {
             None => {}
             Some(Found::Below(value, data)) => {
                 told.values.insert(value);
-                self.large(page, record, data, builder)?;
+                let laid = self.large(nid, page, record, data, builder);
+                self.survive(nid, laid, ())?;
             }
             Some(Found::Here(bytes)) => {
                 if let (PropType::OBJECT, Ok(object)) = (kind, codec::decode::<ObjectRecord>(self.ndb.format(), &bytes)) {
@@ -102,13 +100,13 @@ impl Widener<'_, '_> {
     }
 
     /// A value in a subnode; bytes go over piece by piece.
-    fn large(&mut self, page: u16, record: &PropertyRecord, root: Bid, builder: &mut PropertiesBuilder) -> Result<()> {
+    fn large(&mut self, nid: Nid, page: u16, record: &PropertyRecord, root: Bid, builder: &mut PropertiesBuilder) -> Result<()> {
         let (id, kind) = (record.id, record.kind);
         let data = self.ndb.data(root)?;
         let is_text = kind.element() == PropType::STRING8 && wide_kind(id, kind) != PropType::BINARY;
         // Readers take no longer string: it stays what it is.
         if !is_text || data.len() > VALUE_MAX {
-            let (stored, bytes) = self.stream(root)?;
+            let (stored, bytes) = self.stream(nid, root)?;
             builder.set_stored(id, if is_text { kind } else { wide_kind(id, kind) }, stored, bytes);
             return Ok(());
         }
@@ -116,7 +114,7 @@ impl Widener<'_, '_> {
         let narrow = data.read_all(self.ndb)?;
         match Value::decode(kind, &narrow) {
             Some(Value::String8(text)) if text.len() > ITEM_MAX => {
-                let (stored, bytes) = put_text(&mut self.writer, &wide_text(page, id, &text))?;
+                let (stored, bytes) = self.long_text(page, id, root, &text)?;
                 builder.set_stored(id, PropType::UNICODE, stored, bytes);
             }
             _ => {
@@ -125,6 +123,16 @@ impl Widener<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A long text as UTF-16.
+    pub(super) fn long_text(&mut self, page: u16, id: u16, root: Bid, text: &[u8]) -> Result<(Bid, u64)> {
+        let text = wide_text(page, id, text);
+        // Of a subject more than its page decides what becomes of it.
+        if tags::SUBJECT.id() == Some(id) {
+            return put_text(&mut self.writer, &text);
+        }
+        self.shared_data(root, page, |widener| put_text(&mut widener.writer, &text))
     }
 
     /// What lies in an object beside its values: tables, attachments, objects. Attachments come before their table.
@@ -149,10 +157,7 @@ impl Widener<'_, '_> {
             let inner = Old { node, page, rows, depth: old.depth.saturating_add(1) };
             let laid =
                 if is_plain(old.node.nid, properties, node.nid, object.is_some()) { self.bytes(&inner)? } else { self.part(&inner)? };
-            if node.nid.kind() == NodeType::ATTACHMENT {
-                let own = Properties::open(self.ndb, node.nid, node.data, node.subnodes).ok().and_then(|own| page_of(&own));
-                attachments.insert(node.nid, Object { page: own.unwrap_or(page), size: None });
-            }
+            attachments.extend(laid.object.map(|object| (node.nid, object)));
             builder.add_subnode(node.nid, Part::Stored(laid.stored));
             builder.add_stored_bytes(laid.bytes);
             if let Some((id, nid, _)) = object {
