@@ -88,7 +88,7 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
     let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    let mut mended = mend::plan(seen, &wanted, &low.struck())?;
     if options.rewrite {
         mended.add_all(seen)?;
     }
