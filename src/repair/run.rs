@@ -3,27 +3,31 @@
 //! [`run`] is the only way to it for the command line and a mount alike. What happens is told as it happens; the lines
 //! that the listener makes of it are those of the log beside the store, which is durable before the first change.
 
+mod wide;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::alone::{Alone, busy, own};
+use super::alone::{Alone, looking, own};
 use super::apply::{apply, ended, give_up, is_spent, told_how_it_stands};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::beside;
 use super::order::{Before, Held, Order, Outcome, Told};
-use super::plan::{Options, Plan, plan, prepare};
+use super::plan::{Plan, plan, prepare};
 use super::record::{self, Record};
 use super::undo::{Undone, undo};
 use crate::damage::{Error, Finding, Result, Verdict};
-use crate::disk::{self, Access, Lock, Locking, ReadAt};
+use crate::disk::{self, Access, ReadAt};
 use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
 use crate::scan::{self, Event};
 use crate::store::Store;
+
+pub use wide::{Widened, widen};
 
 /// Who hears what happens, and gives the lines that the log is to hold of it.
 type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
@@ -33,17 +37,14 @@ type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
 /// An error tells why it was refused or could not be ended; the store is then the old one, or has a journal beside it
 /// that says how to get there.
 pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
-    let mut repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    let repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
     if order.dry_run {
         return repair.only_plan();
     }
     match &order.output {
         Some(new) if order.force && holds_no_store(path)? => repair.fresh(new),
-        Some(new) => {
-            copy_to(path, new, progress)?;
-            repair.path.clone_from(new);
-            repair.in_place(&Backup::Original(std::path::absolute(path)?))
-        }
+        Some(new) if order.unicode => repair.unicode(new),
+        Some(new) => repair.copied(new),
         None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
@@ -115,6 +116,13 @@ impl Repair<'_> {
         Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
     }
 
+    fn copied(mut self, new: &Path) -> Result<Outcome> {
+        let original = std::path::absolute(&self.path)?;
+        copy_to(&original, new, self.progress)?;
+        new.clone_into(&mut self.path);
+        self.in_place(&Backup::Original(original))
+    }
+
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
         let order = Order { backup: keep.clone(), ..self.order.clone() };
         check_access(&self.path, &order)?;
@@ -169,7 +177,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough, rewrite: self.order.rewrite })?;
+        let plan = plan(&open.store, findings, self.order.options())?;
         if plan.is_empty() {
             return Ok(None);
         }
@@ -254,11 +262,7 @@ fn holds_no_store(path: &Path) -> Result<bool> {
 
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
 fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
-    let _looking = match Lock::shared(path)? {
-        Locking::Busy => return Err(busy()),
-        Locking::Held(lock) => Some(lock),
-        Locking::Unknown => None,
-    };
+    let _looking = looking(path)?;
     let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
