@@ -90,4 +90,6 @@ pub struct Before {
     pub tally: scan::Tally,
     /// How many of them were moved to `Lost and Found`.
     pub moved: usize,
+    /// How many messages have lost something or hold something that may be wrong.
+    pub incomplete: usize,
 }

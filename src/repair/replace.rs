@@ -108,7 +108,7 @@ impl Repair<'_> {
         let log = mem::take(&mut self.log);
         let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
         self.say(Told::Kept(&kept));
-        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept);
+        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0, incomplete: 0 }, kept);
         drop(alone);
         result
     }

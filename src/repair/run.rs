@@ -16,7 +16,7 @@ use super::apply::{apply, ended, give_up, is_spent, told_how_it_stands};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
 use super::beside;
 use super::order::{Before, Held, Order, Outcome, Told};
-use super::plan::{Plan, plan, prepare};
+use super::plan::Planned;
 use super::record::{self, Record};
 use super::undo::{Undone, undo};
 use crate::damage::{Error, Finding, Result, Verdict};
@@ -113,7 +113,7 @@ impl Repair<'_> {
         self.begin(&open)?;
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
+        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |planned| planned.plan.len()), before: None, kept: None }))
     }
 
     fn copied(mut self, new: &Path) -> Result<Outcome> {
@@ -136,14 +136,14 @@ impl Repair<'_> {
         }
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        let Some((plan, prepared)) = planned else {
+        let Some(planned) = planned else {
             let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
             return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, before: None, kept: None }));
         };
-        let kept = self.write(&open, prepared, keep)?;
+        let (before, changes) = (planned.before(scan.tally), planned.plan.len());
+        let kept = self.write(&open, planned.prepared, keep)?;
         drop(open);
-        let before = Before { tally: scan.tally, moved: plan.moved() };
-        let result = self.look_again(plan.len(), before, kept);
+        let result = self.look_again(changes, before, kept);
         drop(alone);
         result
     }
@@ -175,19 +175,13 @@ impl Repair<'_> {
     }
 
     /// What is to be written; `None` where nothing is.
-    fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
+    fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<Planned>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, self.order.options())?;
-        if plan.is_empty() {
-            return Ok(None);
+        let planned = Planned::of(&open.store, findings, self.order.options())?;
+        if let Some(planned) = &planned {
+            self.say(Told::Plan(&planned.told()));
         }
-        let prepared = prepare(&open.store, &plan)?;
-        if prepared.journal().is_none() {
-            return Ok(None);
-        }
-        let told = plan.told(&prepared);
-        self.say(Told::Plan(&told));
-        Ok(Some((plan, prepared)))
+        Ok(planned)
     }
 
     /// Makes the changes durable.
