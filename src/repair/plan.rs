@@ -16,7 +16,7 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{Prepared, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan::{self, Event};
+use crate::scan::{self, Blocks, Event, Known};
 use crate::store::Store;
 
 /// Bytes for the caches of the store that is looked at in memory.
@@ -84,8 +84,15 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
+    plan_until(store, findings, options, &Progress::default())
+}
+
+/// The same, until the user has enough.
+pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
+    progress.check()?;
+    let below = if low.is_empty() { None } else { Some(after(store, &low, findings, progress)?) };
+    progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
     let mut mended = mend::plan(seen, &wanted, &low.torn())?;
@@ -103,9 +110,18 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 /// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
 /// missing.
 fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
+    seen_through(store, &below(store, low)?)
+}
+
+/// The transaction that mends all below the nodes, and nothing else.
+fn below(store: &Store, low: &LowPlan) -> Result<Prepared> {
     let mut transaction = Transaction::begin(store.ndb())?;
     low::apply(&mut transaction, low)?;
-    let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
+    transaction.prepare()
+}
+
+fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
+    let preview: Arc<dyn ReadAt> = Arc::new(prepared.preview(Arc::clone(store.ndb().source()))?);
     match open_source(Arc::clone(&preview), CACHE_BYTES) {
         // Its trees are whole now, but the nodes that every store has may not be: they are made in what follows.
         Err(Error::Damaged(..) | Error::NotFound(_)) => Ok(Arc::new(Store::from_ndb(Arc::new(Ndb::open(preview, CACHE_BYTES)?))?)),
@@ -114,10 +130,13 @@ fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
-    let store = mended_below(store, low)?;
+fn after(store: &Store, low: &LowPlan, findings: &[Finding], progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let prepared = below(store, low)?;
+    let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
+    let store = seen_through(store, &prepared)?;
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(store.ndb().source(), Ok(&*store), &Progress::default(), |event| {
+    let blocks = known.as_ref().map_or(Blocks::Read, Blocks::But);
+    let outcome = scan::scan_blocks(store.ndb().source(), blocks, Ok(&*store), progress, |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
         }
