@@ -95,7 +95,7 @@ pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, 
     progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    let mut mended = mend::plan(seen, &wanted, &low.struck())?;
     if options.rewrite {
         mended.add_all(seen)?;
     }

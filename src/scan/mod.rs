@@ -103,7 +103,8 @@ fn passes(
     progress: &Progress,
     report: &Report<'_>,
 ) -> Result<()> {
-    let whole = low::run(&Steady::new(file, progress), blocks, progress, report)?;
+    let ndb = store.ok().map(|store| &**store.ndb());
+    let whole = low::run(&Steady::new(file, progress), blocks, ndb, progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };
