@@ -17,7 +17,7 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{Prepared, Room, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan::{self, Event, Tally};
+use crate::scan::{self, Blocks, Event, Known, Tally};
 use crate::store::Store;
 
 /// Bytes for the caches of the store that is looked at in memory.
@@ -87,8 +87,15 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
+    plan_until(store, findings, options, &Progress::default())
+}
+
+/// The same, until the user has enough.
+pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low, options)?) };
+    progress.check()?;
+    let below = if low.is_empty() { None } else { Some(after(store, &low, options, findings, progress)?) };
+    progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
     let mut mended = mend::plan(seen, &wanted, &low.struck())?;
@@ -106,9 +113,18 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 /// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
 /// missing.
 fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<Store>> {
+    seen_through(store, &below(store, low, options)?)
+}
+
+/// The transaction that mends all below the nodes, and nothing else.
+fn below(store: &Store, low: &LowPlan, options: Options) -> Result<Prepared> {
     let mut transaction = begin(store, options)?;
     low::apply(&mut transaction, low)?;
-    let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
+    transaction.prepare()
+}
+
+fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
+    let preview: Arc<dyn ReadAt> = Arc::new(prepared.preview(Arc::clone(store.ndb().source()))?);
     match open_source(Arc::clone(&preview), CACHE_BYTES) {
         // Its trees are whole now, but the nodes that every store has may not be: they are made in what follows.
         Err(Error::Damaged(..) | Error::NotFound(_)) => Ok(Arc::new(Store::from_ndb(Arc::new(Ndb::open(preview, CACHE_BYTES)?))?)),
@@ -117,10 +133,13 @@ fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<St
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan, options: Options) -> Result<(Arc<Store>, Vec<Finding>)> {
-    let store = mended_below(store, low, options)?;
+fn after(store: &Store, low: &LowPlan, options: Options, findings: &[Finding], progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let prepared = below(store, low, options)?;
+    let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
+    let store = seen_through(store, &prepared)?;
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(store.ndb().source(), Ok(&*store), &Progress::default(), |event| {
+    let blocks = known.as_ref().map_or(Blocks::Read, Blocks::But);
+    let outcome = scan::scan_blocks(store.ndb().source(), blocks, Ok(&*store), progress, |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
         }
@@ -164,8 +183,8 @@ pub(super) struct Planned {
 
 impl Planned {
     /// What is to be written for these findings; `None` where nothing is.
-    pub(super) fn of(store: &Store, findings: &[Finding], options: Options) -> Result<Option<Self>> {
-        let plan = plan(store, findings, options)?;
+    pub(super) fn of(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Option<Self>> {
+        let plan = plan_until(store, findings, options, progress)?;
         if plan.is_empty() {
             return Ok(None);
         }

@@ -1,24 +1,25 @@
 //! A fresh store in place of a file that holds none: written beside it, and put there in one step.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::alone::Alone;
-use super::apply::name_of;
-use super::backup::{self, Backup, Kept, create, sync_folder};
+use super::apply::{name_of, refuse_changed};
+use super::backup::{self, Backup, Kept, exists};
 use super::beside;
+use super::digest::Digests;
 use super::fresh::{Fresh, fresh_skeleton};
 use super::order::{Before, Outcome, Told};
-use super::record::{self, Record, State};
-use super::run::{Open, Repair, check_access, exists};
+use super::part::Part;
+use super::record::{self, Record};
+use super::run::{Open, Repair, check_access};
 use crate::damage::{Error, Result, Verdict};
 use crate::disk::{ReadAt, WritableFile, WriteAt};
 use crate::progress::Progress;
 use crate::recover;
-use crate::scan;
+use crate::scan::{self, Blocks};
 
 /// The ending of the name under which the store is written.
 const FRESH: &str = ".fresh";
@@ -26,7 +27,7 @@ const FRESH: &str = ".fresh";
 /// A store that is written and not yet in its place; without that it goes away again.
 #[derive(Debug)]
 pub(super) struct Replacement {
-    path: PathBuf,
+    part: Part,
     /// What went into it.
     pub(super) fresh: Fresh,
 }
@@ -34,41 +35,32 @@ pub(super) struct Replacement {
 impl Replacement {
     /// Writes a store of all that can be carved out of a file, beside that.
     pub(super) fn write(file: &Path, source: &Arc<dyn ReadAt>, progress: &Progress) -> Result<Self> {
-        let path = beside(file, FRESH);
-        let output = WritableFile::from(create(&path, &fs::metadata(file)?)?);
-        // From here on the file goes away where anything fails.
-        let mut replacement = Self { path, fresh: Fresh::default() };
-        replacement.fresh = fresh_skeleton(source, &output, progress)?;
+        let part = Part::create(&beside(file, FRESH), &fs::metadata(file)?)?;
+        let output = WritableFile::from(part.file().try_clone()?);
+        let fresh = fresh_skeleton(source, &output, progress)?;
         output.sync()?;
-        sync_folder(&replacement.path)?;
-        Ok(replacement)
+        Ok(Self { part, fresh })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.part.path()
     }
 
     /// Keeps the file and puts the store in its place; `log` is what the log beside it is to say before that.
-    pub(super) fn put(self, file: &Path, source: &dyn ReadAt, keep: &Backup, log: &str, progress: &Progress) -> Result<Kept> {
-        let (before, after) = State::of_both(source, &WritableFile::open(&self.path)?, progress)?;
+    pub(super) fn put(mut self, file: &Path, source: &dyn ReadAt, keep: &Backup, log: &str, progress: &Progress) -> Result<Kept> {
+        let before = Digests::of(source, progress)?;
+        let after = Digests::of(&WritableFile::open(self.path())?, progress)?.state();
         let kept = match keep {
-            Backup::Full | Backup::At(_) => backup::copy(file, keep.place(), 0, progress)?,
+            Backup::Full | Backup::At(_) => backup::copy(file, keep.place(), 0, Some(&before), progress)?,
             Backup::Undo | Backup::Original(_) => return Err(refusal()),
         };
+        refuse_changed(source)?;
+        let before = before.state();
         record::append(file, log)?;
         Record::Repaired { kept: name_of(&kept.path, file)?, before, after }.append(file)?;
-        // In one step: whatever happens, there is the old file or the new one.
-        fs::rename(&self.path, file)?;
-        sync_folder(file)?;
+        self.part.replace(file)?;
         Ok(kept)
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        // Once it is in its place there is no such name any more.
-        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -76,16 +68,15 @@ impl Repair<'_> {
     /// Makes a store of what can be carved out of a file that is none.
     pub(super) fn fresh(mut self, new: &Path) -> Result<Outcome> {
         let source = recover::bytes(&self.path, true, None)?.source;
-        let file = WritableFile::create_new(new).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => exists(new),
-            _ => error.into(),
-        })?;
-        let fresh = fresh_skeleton(&source, &file, self.progress)?;
-        file.sync()?;
-        sync_folder(new)?;
+        if new.try_exists()? {
+            return Err(exists(new).into());
+        }
+        let mut part = Part::create(new, &fs::metadata(&self.path)?)?;
+        let fresh = fresh_skeleton(&source, &WritableFile::from(part.file().try_clone()?), self.progress)?;
+        part.place(new)?;
         let open = Open::new(new)?;
         self.tell_fresh(&open, &fresh)?;
-        let (scan, _) = self.scan(&open)?;
+        let (scan, _) = self.scan(&open, Blocks::Read)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
             Verdict::NoErrors | Verdict::Minor | Verdict::Errors => Verdict::Remain,
@@ -108,7 +99,8 @@ impl Repair<'_> {
         let log = mem::take(&mut self.log);
         let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
         self.say(Told::Kept(&kept));
-        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0, incomplete: 0 }, kept);
+        let before = Before { tally: scan::Tally::default(), moved: 0, incomplete: 0 };
+        let result = self.look_again(1, before, kept, Ok(None));
         drop(alone);
         result
     }

@@ -6,15 +6,15 @@
 mod wide;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::alone::{Alone, looking, own};
-use super::apply::{apply, ended, give_up, is_spent, told_how_it_stands};
-use super::backup::{self, Backup, Kept, UNDO, sync_folder};
+use super::apply::{Applied, apply, ended, give_up, is_spent, refuse_changed, told_how_it_stands};
+use super::backup::{self, Backup, Kept, UNDO, exists, sync_folder};
 use super::beside;
+use super::digest::Passing;
 use super::order::{Before, Held, Order, Outcome, Told};
 use super::plan::Planned;
 use super::record::{self, Record};
@@ -24,7 +24,7 @@ use crate::disk::{self, Access, ReadAt};
 use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
-use crate::scan::{self, Event};
+use crate::scan::{self, Blocks, Event, Known};
 use crate::store::Store;
 
 pub use wide::{Widened, widen};
@@ -60,9 +60,9 @@ pub fn check(path: &Path, order: &Order) -> Result<()> {
     }
     match &order.backup {
         Backup::Full => backup::require_room(path, path),
-        Backup::At(copy) if copy.try_exists()? => Err(exists(copy)),
+        Backup::At(copy) if copy.try_exists()? => Err(exists(copy).into()),
         Backup::At(copy) => backup::require_room(path, copy),
-        Backup::Undo if beside(path, UNDO).try_exists()? && !is_spent(path)? => Err(exists(&beside(path, UNDO))),
+        Backup::Undo if beside(path, UNDO).try_exists()? && !is_spent(path)? => Err(exists(&beside(path, UNDO)).into()),
         Backup::Undo | Backup::Original(_) => Ok(()),
     }
 }
@@ -111,7 +111,7 @@ impl Repair<'_> {
     fn only_plan(mut self) -> Result<Outcome> {
         let open = Open::new(&self.path)?;
         self.begin(&open)?;
-        let (scan, findings) = self.scan(&open)?;
+        let (scan, findings) = self.scan(&open, Blocks::Read)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
         Ok(self.end(Outcome { scan, changes: planned.map_or(0, |planned| planned.plan.len()), before: None, kept: None }))
     }
@@ -134,16 +134,19 @@ impl Repair<'_> {
         if ended != Recovered::Nothing {
             self.say(Told::Ended(ended));
         }
-        let (scan, findings) = self.scan(&open)?;
+        let passing = Passing::new(&open.source)?;
+        let (scan, findings) = self.scan(&open, Blocks::Through(&passing))?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
         let Some(planned) = planned else {
             let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
             return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, before: None, kept: None }));
         };
+        let known = planned.prepared.touched().and_then(|touched| Known::after(&findings, touched));
         let (before, changes) = (planned.before(scan.tally), planned.plan.len());
-        let kept = self.write(&open, planned.prepared, keep)?;
+        let applied = self.write(&open, planned.prepared, passing, keep)?;
         drop(open);
-        let result = self.look_again(changes, before, kept);
+        let seen = applied.read_back(&path).map(|()| known);
+        let result = self.look_again(changes, before, applied.kept, seen);
         drop(alone);
         result
     }
@@ -159,10 +162,10 @@ impl Repair<'_> {
     }
 
     /// Scans, and gives what was found. An error where the disk fails.
-    pub(super) fn scan(&mut self, open: &Open) -> Result<(scan::Outcome, Vec<Finding>)> {
+    pub(super) fn scan(&mut self, open: &Open, blocks: Blocks<'_>) -> Result<(scan::Outcome, Vec<Finding>)> {
         let mut findings = Vec::new();
         let (tell, log) = (&mut self.tell, &mut self.log);
-        let mut scan = scan::scan(&open.source, Ok(&open.store), self.progress, |event| {
+        let mut scan = scan::scan_blocks(&open.source, blocks, Ok(&open.store), self.progress, |event| {
             if let Event::Finding(finding) = event {
                 findings.push(finding.clone());
             }
@@ -177,7 +180,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<Planned>> {
         self.progress.begin("Planning the repair", 0)?;
-        let planned = Planned::of(&open.store, findings, self.order.options())?;
+        let planned = Planned::of(&open.store, findings, self.order.options(), self.progress)?;
         if let Some(planned) = &planned {
             self.say(Told::Plan(&planned.told()));
         }
@@ -185,25 +188,27 @@ impl Repair<'_> {
     }
 
     /// Makes the changes durable.
-    fn write(&mut self, open: &Open, prepared: Prepared, keep: &Backup) -> Result<Kept> {
-        if open.source.was_changed()? {
-            let words = "another program wrote to the store while it was scanned; close that program and run it again";
-            return Err(Error::Io(io::Error::new(ErrorKind::StaleNetworkFileHandle, words)));
-        }
+    fn write(&mut self, open: &Open, prepared: Prepared, passing: Passing, keep: &Backup) -> Result<Applied> {
+        let digests = passing.digests(self.progress)?;
+        refuse_changed(&*open.source)?;
         let (path, log) = (self.path.clone(), mem::take(&mut self.log));
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
-            let applied = apply(prepared, Arc::clone(&open.source), &path, keep, &log, self.progress);
+            let applied = apply(prepared, Arc::clone(&open.source), &digests, &path, keep, &log, self.progress);
             applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
         })?;
         self.say(Told::Kept(&applied.kept));
         self.say(Told::Written(&applied.committed));
-        Ok(applied.kept)
+        Ok(applied)
     }
 
-    /// Scans the result. The log is kept up whatever comes of it.
-    pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept) -> Result<Outcome> {
-        let scan = Open::new(&self.path).and_then(|open| self.scan(&open));
+    /// Scans the result; `seen` is what is known of it, or why it is not what was written. The log is kept up whatever comes
+    /// of it.
+    pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept, seen: Result<Option<Known>>) -> Result<Outcome> {
+        let scan = seen.and_then(|known| {
+            let open = Open::new(&self.path)?;
+            self.scan(&open, known.as_ref().map_or(Blocks::Read, Blocks::But))
+        });
         let scan = match scan {
             Ok((scan, _)) => scan,
             Err(error) => {
@@ -241,10 +246,6 @@ pub(super) fn check_access(path: &Path, order: &Order) -> Result<()> {
     check(path, &Order { backup: Backup::Original(PathBuf::new()), ..order.clone() })
 }
 
-pub(super) fn exists(path: &Path) -> Error {
-    Error::Io(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists; move it away", path.display())))
-}
-
 /// Whether a file can be read and is no store.
 fn holds_no_store(path: &Path) -> Result<bool> {
     match Open::new(path) {
@@ -257,11 +258,7 @@ fn holds_no_store(path: &Path) -> Result<bool> {
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
 fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
     let _looking = looking(path)?;
-    let copied = backup::copy(path, Some(new), 0, progress);
-    copied.map_err(|error| match error {
-        Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
-        error => error,
-    })?;
+    backup::copy(path, Some(new), 0, None, progress)?;
     let (journal, its_copy) = (journal_of(path), journal_of(new));
     if journal.try_exists()? {
         fs::copy(journal, &its_copy)?;

@@ -19,7 +19,7 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{BulkOptions, BulkWriter};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan;
+use crate::scan::{self, Blocks};
 use crate::store::Store;
 use crate::store::write::Widener;
 
@@ -53,7 +53,7 @@ impl Repair<'_> {
             }
         }
         self.begin(&open)?;
-        let (scan, findings) = self.scan(&open)?;
+        let (scan, findings) = self.scan(&open, Blocks::Read)?;
         if !came_through(&scan) {
             return Ok(self.end(Outcome { scan, changes: 0, before: None, kept: None }));
         }
@@ -73,7 +73,7 @@ impl Repair<'_> {
         let kept = Kept { path: std::path::absolute(&self.path)?, shared: false };
         self.say(Told::Kept(&kept));
         self.say(Told::Widened(widened));
-        let (scan, _) = self.scan(&Open::new(&widened.path)?)?;
+        let (scan, _) = self.scan(&Open::new(&widened.path)?, Blocks::Read)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if !widened.failed.is_empty() => Verdict::Remain,
             sound @ (Verdict::NoErrors | Verdict::Minor) if changes == 0 => sound,
@@ -100,7 +100,7 @@ fn mended(open: &Open, planned: Option<&Planned>) -> Result<Arc<Store>> {
 fn write(store: &Store, old: &Path, new: &Path, progress: &Progress) -> Result<Widened> {
     let file = create(new, &fs::metadata(old)?).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => exists(new),
-        _ => error.into(),
+        _ => error,
     })?;
     match widen(store, &WritableFile::from(file), progress) {
         Ok((nodes, failed)) => {

@@ -25,7 +25,7 @@ use crate::format::id::Ib;
 use crate::ndb::Ndb;
 use crate::progress::Progress;
 
-use super::Report;
+use super::{Blocks, Report};
 use nodes::Nodes;
 use pages::Walk;
 use table::Table;
@@ -34,6 +34,8 @@ use table::Table;
 #[derive(Clone, Copy, Debug)]
 struct Low<'a> {
     file: &'a dyn ReadAt,
+    /// How the pass over all blocks reads them.
+    blocks: Blocks<'a>,
     format: Format,
     header: &'a Header,
     file_bytes: u64,
@@ -44,12 +46,12 @@ struct Low<'a> {
 /// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
 ///
 /// Where they do not, `store` tells what else stands in the file: what is wrong with that is looked for, too.
-pub(super) fn run(file: &dyn ReadAt, store: Option<&Ndb>, progress: &Progress, report: &Report<'_>) -> Result<bool> {
+pub(super) fn run(file: &dyn ReadAt, blocks: Blocks<'_>, store: Option<&Ndb>, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
     let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
-    let low = Low { file, format, header: &header, file_bytes, progress, report };
+    let low = Low { file, blocks, format, header: &header, file_bytes, progress, report };
     header::check(&low);
     trees(&low, store)
 }
@@ -108,6 +110,12 @@ impl Low<'_> {
     /// Fills `buffer` from the file; a disk that does not give its bytes ends the scan.
     fn read(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
         read(self.file, buffer, ib, self.report)
+    }
+
+    /// The same for the pass over all blocks.
+    fn read_blocks(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
+        let file = if let Blocks::Through(file) = self.blocks { file } else { self.file };
+        read(file, buffer, ib, self.report)
     }
 
     /// Begins a phase that looks at so many bytes; 0 where nobody knows.
