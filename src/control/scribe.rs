@@ -241,10 +241,11 @@ fn counted(counts: &Counts) -> String {
 
 /// What a repaired store held before.
 fn compared(before: Before) -> String {
-    let Before { tally: Tally { folders, folders_healthy, items, items_healthy }, moved } = before;
+    let Before { tally: Tally { folders, folders_healthy, items, items_healthy }, moved, incomplete } = before;
     format!(
         "** Before the repair: {folders} folders seen, {folders_healthy} healthy; {items} items seen, {items_healthy} healthy\n\
-         ** Moved to Lost and Found: {moved}\n"
+         ** Moved to Lost and Found: {moved}\n\
+         ** With something lost or in doubt: {incomplete}\n"
     )
 }
 

@@ -16,7 +16,7 @@ mod sigbus;
 mod spill;
 mod sync;
 
-pub use copy::{copy_bytes, free_bytes, share_storage};
+pub use copy::{copy_bytes, forget, free_bytes, rename_new, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;

@@ -44,6 +44,11 @@ impl Overlay {
         }
     }
 
+    /// The ranges that are replaced, as offset and length.
+    pub fn replaced(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.ranges.iter().map(|(offset, bytes)| (*offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+    }
+
     /// The ranges that share a byte with `offset..end`, ascending.
     fn overlapping(&self, offset: u64, end: u64) -> impl Iterator<Item = (u64, &Vec<u8>)> {
         let before = self.ranges.range(..offset).next_back().map(|(start, _)| *start);

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 
 use memmap2::{MmapMut, MmapOptions};
 
-/// How many bytes of a list stay in memory, unless it is told otherwise.
-const MEMORY_BYTES: usize = 4 << 20;
+/// How many bytes of a list stay in memory, unless it is told otherwise: a search for what is lost has a few dozen lists.
+const MEMORY_BYTES: usize = 1 << 20;
 
 /// A list of plain values, used like a `Vec`: it is a slice that grows.
 pub struct Spill<T: Copy> {
@@ -41,7 +41,7 @@ struct Mapped<T> {
 }
 
 impl<T: Copy> Spill<T> {
-    /// An empty list of which a few megabytes stay in memory.
+    /// An empty list of which a megabyte stays in memory.
     pub const fn new() -> Self {
         Self::keeping(MEMORY_BYTES)
     }
@@ -92,6 +92,29 @@ impl<T: Copy> Spill<T> {
             }
         }
         self.truncate(kept);
+    }
+
+    /// Puts the values in the order of their keys; those of one key stay in the order that they have.
+    ///
+    /// Sorts no values but their keys, in a list that may leave memory too: a stable sort of a slice takes half its room.
+    pub fn sort_stably_by_key<K: Copy + Ord>(&mut self, key: impl Fn(&T) -> K) {
+        if self.is_sorted_by_key(&key) {
+            return;
+        }
+        let mut order: Spill<(K, usize)> = self.iter().map(key).zip(0..).collect();
+        order.sort_unstable();
+        let mut sorted = Self::keeping(self.memory_bytes);
+        sorted.extend(order.iter().filter_map(|(_, at)| self.get(*at).copied()));
+        *self = sorted;
+    }
+
+    /// Puts the values in order, each once.
+    pub fn settle(&mut self)
+    where
+        T: Ord,
+    {
+        self.sort_unstable();
+        self.retain(|last, value| last != Some(value));
     }
 
     /// How many bytes it takes of memory that no file stands for.
@@ -269,6 +292,20 @@ mod tests {
             assert_eq!(list[..], [2, 4]);
             list.retain(|_, _| false);
             assert!(list.is_empty());
+        }
+    }
+
+    #[test]
+    fn values_of_one_key_stay_in_their_order() {
+        for memory_bytes in [16, 1 << 20] {
+            let mut list = Spill::keeping(memory_bytes);
+            list.extend([(3, 'a'), (1, 'b'), (3, 'c'), (2, 'd'), (1, 'e')]);
+            list.sort_stably_by_key(|(key, _)| *key);
+            assert_eq!(list[..], [(1, 'b'), (1, 'e'), (2, 'd'), (3, 'a'), (3, 'c')]);
+            let mut list = Spill::keeping(memory_bytes);
+            list.extend([3_u32, 1, 2, 3, 1]);
+            list.settle();
+            assert_eq!(list[..], [1, 2, 3]);
         }
     }
 

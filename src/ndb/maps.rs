@@ -30,25 +30,22 @@ pub struct Maps {
     blocks: Spill<BlockPlace>,
     nodes: Spill<NodeEntry>,
     names: Option<NodeEntry>,
-    earlier: Vec<(Nid, Bid)>,
+    earlier: Spill<(Nid, Bid)>,
 }
 
 impl Maps {
     /// Maps of these blocks and nodes; of several of one id the first counts.
-    pub fn new(blocks: impl IntoIterator<Item = BlockPlace>, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
-        let (mut blocks, mut nodes): (Spill<_>, Spill<_>) = (blocks.into_iter().collect(), nodes.into_iter().collect());
-        // They come sorted but for a few: sorting so takes little room.
-        blocks.sort_by_key(|place| place.bid.key());
+    pub fn new(mut blocks: Spill<BlockPlace>, nodes: Spill<NodeEntry>) -> Self {
+        blocks.sort_stably_by_key(|place| place.bid.key());
         blocks.retain(|last, place| last.map(|last| last.bid.key()) != Some(place.bid.key()));
-        nodes.sort_by_key(|node| node.nid.nid);
-        nodes.retain(|last, node| last.map(|last| last.nid.nid) != Some(node.nid.nid));
-        Self { blocks, nodes, names: None, earlier: Vec::new() }
+        Self { blocks, ..Self::default() }.with_nodes(nodes)
     }
 
     /// The same blocks, and these nodes; of several of one id the first counts.
     #[must_use]
-    pub fn with_nodes(self, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
-        let Self { nodes, .. } = Self::new([], nodes);
+    pub fn with_nodes(self, mut nodes: Spill<NodeEntry>) -> Self {
+        nodes.sort_stably_by_key(|node| node.nid.nid);
+        nodes.retain(|last, node| last.map(|last| last.nid.nid) != Some(node.nid.nid));
         Self { nodes, ..self }
     }
 
@@ -65,7 +62,7 @@ impl Maps {
 
     /// The same maps, and the nodes, with their data, that are known to have had a later state, which is lost.
     #[must_use]
-    pub fn with_earlier(self, mut earlier: Vec<(Nid, Bid)>) -> Self {
+    pub fn with_earlier(self, mut earlier: Spill<(Nid, Bid)>) -> Self {
         earlier.sort_unstable();
         Self { earlier, ..self }
     }
@@ -106,7 +103,10 @@ mod tests {
     fn of_several_of_one_id_the_first_counts() {
         let place = |bid, ib| BlockPlace { bid: Bid(bid), ib: Ib(ib), size: 1, inflated: 1 };
         let node = |nid, data| NodeEntry { nid: Nid(nid).into(), data: Bid(data), ..NodeEntry::default() };
-        let maps = Maps::new(vec![place(8, 1), place(4, 2), place(9, 3)], vec![node(0x42, 1), node(0x22, 2), node(0x42, 3)]);
+        let maps = Maps::new(
+            [place(8, 1), place(4, 2), place(9, 3)].into_iter().collect(),
+            [node(0x42, 1), node(0x22, 2), node(0x42, 3)].into_iter().collect(),
+        );
         assert_eq!(maps.block(Bid(9)), Some(place(8, 1)), "the spare bit of an id does not count");
         assert_eq!((maps.blocks().len(), maps.nodes().len()), (2, 2));
         assert_eq!(maps.node(Nid(0x42)).unwrap().data, Bid(1));
@@ -118,7 +118,7 @@ mod tests {
     fn maps_of_many_blocks_take_little_memory() {
         let block = |bid: u64| BlockPlace { bid: Bid(bid * 4), ib: Ib(bid * 64), size: 1, inflated: 1 };
         let node = |nid| NodeEntry { nid: Nid(nid).into(), ..NodeEntry::default() };
-        let maps = Maps::new((0..1_000_000).map(block), (0..500_000).map(node));
+        let maps = Maps::new((0..1_000_000).map(block).collect(), (0..500_000).map(node).collect());
         assert_eq!((maps.block(Bid(80)), maps.node(Nid(499_999))), (Some(block(20)), Some(node(499_999))));
         assert!(maps.blocks.memory_bytes() + maps.nodes.memory_bytes() <= 16 << 20);
     }

@@ -3,8 +3,6 @@
 //! A block's id is never given out twice, so an entry that names a node's data block tells for ever whose block that is.
 //! An entry whose blocks are still in use is as good as a live one, however old its page.
 
-use std::collections::HashSet;
-
 use crate::damage::Result;
 use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
@@ -38,9 +36,9 @@ pub(super) struct Told {
 /// What fills the holes of the node B-tree.
 #[derive(Debug, Default)]
 pub(super) struct Filled {
-    pub(super) nodes: Vec<NodeEntry>,
+    pub(super) nodes: Spill<NodeEntry>,
     /// Those of which a later state is known to have been, whose blocks are gone; with their data.
-    pub(super) earlier: Vec<(Nid, Bid)>,
+    pub(super) earlier: Spill<(Nid, Bid)>,
 }
 
 /// The age of what a damaged page of the live tree says.
@@ -57,8 +55,8 @@ impl Told {
     }
 }
 
-/// The most entries of other pages that are kept, of 56 bytes each.
-const TOLD_MAX: usize = 2_000_000;
+/// The most entries of other pages that are kept: those that a tree of 10 GB of short letters has, four times.
+const TOLD_MAX: usize = 20_000_000;
 
 impl History {
     /// Reads the tree below this root, and where it has holes, all other leaf pages.
@@ -106,10 +104,12 @@ impl History {
     }
 
     /// What sound pages said of blocks whose nodes a damaged page does not name: its own say of them may be flipped.
-    fn replaced(&self) -> HashSet<(Bid, Bid)> {
+    fn replaced(&self) -> Spill<(Bid, Bid)> {
         let nodes = self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid);
         let sound = nodes.filter(|told| told.iter().all(|told| told.age != DAMAGED));
-        sound.flatten().map(Told::blocks).collect()
+        let mut replaced: Spill<_> = sound.flatten().map(Told::blocks).collect();
+        replaced.settle();
+        replaced
     }
 
     /// The nodes that fill the holes: of each the newest entry whose blocks are in use.
@@ -118,7 +118,7 @@ impl History {
         let replaced = self.replaced();
         for told in self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid) {
             // An id that only a damaged page knows, of blocks that another id had before, is that other one with a bit flipped.
-            if told.iter().all(|told| told.age == DAMAGED && replaced.contains(&told.blocks())) {
+            if told.iter().all(|told| told.age == DAMAGED && replaced.binary_search(&told.blocks()).is_ok()) {
                 continue;
             }
             let live = |bid: Bid| bid.is_none() || is_live(bid);

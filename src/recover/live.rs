@@ -3,16 +3,16 @@
 //! Outlook does not clear what it frees ([MS-PST] 2.6.1), so an item that was deleted stands in the file like any other;
 //! only these two know the difference.
 
-use std::collections::HashMap;
-
 use crate::damage::Result;
 use crate::disk::Spill;
+use crate::format::Format;
 use crate::format::amap;
 use crate::format::btree::BlockEntry;
 use crate::format::id::{Bid, BlockRef, Ib};
 use crate::format::page::{Page, PageKind};
 use crate::ndb::{BTree, BlockPlace, Ndb, Part};
 
+use super::lists::equal;
 use super::ranges::Ranges;
 use super::survey::{FoundBlock, Survey};
 
@@ -21,12 +21,15 @@ use super::survey::{FoundBlock, Survey};
 pub(super) struct Live {
     /// What the block B-tree lists, ascending by id.
     listed: Spill<BlockPlace>,
-    /// How many entries name each block that more than one does.
-    shared: HashMap<Bid, u16>,
+    /// How many entries name each block that more than one does; by id.
+    shared: Spill<(Bid, u16)>,
     /// Ids of which it lists nothing any more.
     lost: Ranges,
-    maps: Vec<Option<Vec<u8>>>,
-    ndb_format: crate::format::Format,
+    /// Which of the allocation maps can be relied on.
+    sound: Spill<bool>,
+    /// The bits of all of them, one after the other.
+    bits: Spill<u8>,
+    format: Format,
 }
 
 /// An entry that nothing names ([MS-PST] 2.2.2.7.7.3.1): its count is 1 for the entry itself. Outlook frees it later.
@@ -35,18 +38,38 @@ const UNREFERENCED: u16 = 1;
 impl Live {
     /// Reads what stands of the block B-tree and of the allocation maps.
     pub(super) fn read(ndb: &Ndb, root: BlockRef) -> Result<Self> {
-        let mut live =
-            Self { listed: Spill::new(), shared: HashMap::new(), lost: Ranges::default(), maps: Vec::new(), ndb_format: ndb.format() };
+        let (lost, format) = (Ranges::default(), ndb.format());
+        let mut live = Self { listed: Spill::new(), shared: Spill::new(), lost, sound: Spill::new(), bits: Spill::new(), format };
         ndb.visit_standing(BTree::Blocks, root, &mut |part| match part {
             Part::Lost(_, from, to) => live.lost.push(from, to),
             Part::Blocks(entries) => live.take(entries),
             Part::Nodes(_) => {}
         })?;
         live.listed.sort_unstable_by_key(|place| place.bid.key());
+        live.shared.sort_stably_by_key(|(bid, _)| *bid);
         if !live.lost.is_empty() && ndb.header().root.amap_valid != 0 {
-            live.maps = allocation_maps(ndb);
+            live.read_maps(ndb);
         }
         Ok(live)
+    }
+
+    /// Reads every allocation map.
+    fn read_maps(&mut self, ndb: &Ndb) {
+        let offsets = (0..).map_while(|index| amap::map_offset(self.format, index)).take_while(|map| map.0 < ndb.file_bytes());
+        for map in offsets {
+            let mut bits = allocation_map(ndb, map);
+            self.sound.push(bits.is_some());
+            let bits = bits.get_or_insert_default();
+            bits.resize(self.format.layout().amap_bits_bytes, 0);
+            self.bits.push_all(bits);
+        }
+    }
+
+    /// The bits of an allocation map; `None` where they cannot be relied on.
+    fn map(&self, index: u64) -> Option<&[u8]> {
+        let (index, len) = (usize::try_from(index).ok()?, self.format.layout().amap_bits_bytes);
+        let start = self.sound.get(index).filter(|sound| **sound).and_then(|_| index.checked_mul(len))?;
+        self.bits.get(start..start.checked_add(len)?)
     }
 
     fn take(&mut self, entries: &[BlockEntry]) {
@@ -60,7 +83,7 @@ impl Live {
 
     /// How many nodes and blocks name a block, by the block B-tree; 0 or 1 is told of none.
     pub(super) fn names_of(&self, bid: Bid) -> Option<u16> {
-        self.shared.get(&bid.key()).copied()
+        equal(&self.shared, bid.key(), |(bid, _)| *bid).last().map(|(_, names)| *names)
     }
 
     /// What the block B-tree lists.
@@ -84,12 +107,12 @@ impl Live {
 
     /// Whether the allocation maps have a block's place in use; where no map tells, it may be.
     pub(super) fn is_allocated(&self, block: &FoundBlock) -> bool {
-        let layout = self.ndb_format.layout();
+        let layout = self.format.layout();
         let entry = BlockEntry { size: block.size, ..BlockEntry::default() };
-        let units = entry.stored_bytes(self.ndb_format).checked_div(layout.unit_bytes).unwrap_or(0);
-        let Some(index) = amap::map_of(self.ndb_format, block.ib) else { return false };
-        let Some(Some(bits)) = usize::try_from(index).ok().and_then(|index| self.maps.get(index)) else { return true };
-        let first = amap::map_offset(self.ndb_format, index).and_then(|map| block.ib.0.checked_sub(map.0)?.checked_div(layout.unit_bytes));
+        let units = entry.stored_bytes(self.format).checked_div(layout.unit_bytes).unwrap_or(0);
+        let Some(index) = amap::map_of(self.format, block.ib) else { return false };
+        let Some(bits) = self.map(index) else { return true };
+        let first = amap::map_offset(self.format, index).and_then(|map| block.ib.0.checked_sub(map.0)?.checked_div(layout.unit_bytes));
         let Some(first) = first.and_then(|first| usize::try_from(first).ok()) else { return true };
         let last = first.saturating_add(usize::try_from(units).unwrap_or(0));
         (first..last).all(|unit| amap::is_allocated(bits, unit).unwrap_or(true))
@@ -100,13 +123,7 @@ fn place_of(entry: &BlockEntry) -> BlockPlace {
     BlockPlace { bid: entry.block.bid, ib: entry.block.ib, size: entry.size, inflated: entry.inflated }
 }
 
-/// The bits of every allocation map; `None` for one that cannot be relied on.
-fn allocation_maps(ndb: &Ndb) -> Vec<Option<Vec<u8>>> {
-    let format = ndb.format();
-    let offsets = (0..).map_while(|index| amap::map_offset(format, index)).take_while(|map| map.0 < ndb.file_bytes());
-    offsets.map(|map| allocation_map(ndb, map)).collect()
-}
-
+/// The bits of an allocation map; `None` where they cannot be relied on.
 fn allocation_map(ndb: &Ndb, map: Ib) -> Option<Vec<u8>> {
     let mut bytes = vec![0; ndb.format().layout().page_bytes];
     ndb.source().read_exact_at(&mut bytes, map.0).ok()?;

@@ -1,8 +1,7 @@
 //! Blocks that no other block names and no known node: the roots of nodes that are lost.
 
-use std::collections::HashSet;
-
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::NodeEntry;
 use crate::format::heap::HeapClient;
@@ -13,26 +12,33 @@ use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::store::tags;
 
+use super::lists::Span;
 use super::object::{Object, cell, digest};
 use super::survey::Survey;
 
 /// The roots of lost nodes: objects, and the subnode trees that belong to them.
 #[derive(Debug, Default)]
 pub(super) struct Loose {
-    pub(super) objects: Vec<Object>,
-    pub(super) subnodes: Vec<Subnodes>,
-    /// Data of known nodes that blocks name too.
-    pub(super) named_inside: HashSet<Bid>,
+    /// Those of many blocks first.
+    pub(super) objects: Spill<Object>,
+    /// What they name.
+    pub(super) needs: Spill<Nid>,
+    /// By the ids of their roots.
+    pub(super) subnodes: Spill<Subnodes>,
+    /// Their large values.
+    pub(super) values: Spill<Nid>,
+    /// Data of known nodes that blocks name too, ascending.
+    pub(super) named_inside: Spill<Bid>,
 }
 
-/// A subnode tree that no block names.
-#[derive(Debug)]
+/// A subnode tree that no block names. There may be millions.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Subnodes {
     pub(super) root: Bid,
     /// Whether it belongs to a known node; other states of that node may share it.
     pub(super) is_claimed: bool,
     /// Large values: each is named by the object that the tree belongs to.
-    pub(super) values: Vec<Nid>,
+    pub(super) values: Span,
     pub(super) has_attachments: bool,
     /// Whether it is of a kind that only tables have.
     pub(super) is_tables: bool,
@@ -53,9 +59,9 @@ const RECIPIENTS_MAX: u32 = 2000;
 #[derive(Default)]
 struct Roots {
     /// Ids that inner blocks or known nodes name, ascending once all are there.
-    named: Vec<Bid>,
-    data_trees: Vec<Bid>,
-    subnode_trees: Vec<Bid>,
+    named: Spill<Bid>,
+    data_trees: Spill<Bid>,
+    subnode_trees: Spill<Bid>,
 }
 
 impl Loose {
@@ -74,25 +80,29 @@ impl Loose {
             progress.add(place.size.into())?;
             roots.take(reader, place.bid)?;
         }
-        roots.settle();
+        roots.named.settle();
         let data = known.clone().map(|node| node.data.key());
         let mut loose = Self { named_inside: data.filter(|bid| !roots.free(*bid)).collect(), ..Self::default() };
+        loose.named_inside.settle();
         roots.named.extend(known.clone().flat_map(|node| [node.data.key(), node.subnodes.key()]));
-        roots.settle();
+        roots.named.settle();
         loose.take_data_trees(reader, survey, &roots)?;
         for place in places.iter().filter(|place| !place.bid.is_internal()) {
             progress.add(place.size.into())?;
-            if is_heap(reader, survey, place.bid) && roots.free(place.bid) && is_live(place.bid) {
-                loose.take(reader, survey, place.bid, place.bid)?;
+            if let Some(client) = heap_of(reader, survey, place.bid)
+                && roots.free(place.bid)
+                && is_live(place.bid)
+            {
+                loose.take(reader, place.bid, client)?;
             }
         }
         for root in roots.subnode_trees.iter().filter(|root| roots.free(**root)) {
-            loose.subnodes.extend(Subnodes::read(reader, *root)?);
+            loose.subnodes.extend(Subnodes::read(reader, *root, &mut loose.values)?);
         }
-        let mut claimed: Vec<Bid> = known.map(|node| node.subnodes.key()).filter(|bid| !bid.is_none()).collect();
-        claimed.sort_unstable();
-        claimed.dedup();
+        let mut claimed: Spill<Bid> = known.map(|node| node.subnodes.key()).filter(|bid| !bid.is_none()).collect();
+        claimed.settle();
         loose.take_claimed(reader, &claimed)?;
+        loose.subnodes.sort_unstable_by_key(|tree| tree.root.key());
         Ok(loose)
     }
 
@@ -100,8 +110,9 @@ impl Loose {
     fn take_data_trees(&mut self, reader: &Ndb, survey: &Survey, roots: &Roots) -> Result<()> {
         for root in roots.data_trees.iter().filter(|root| roots.free(**root)) {
             let data = survived(reader.data(*root))?;
-            if let Some(first) = data.and_then(|data| Some(data.leaves().first()?.bid)) {
-                self.take(reader, survey, *root, first)?;
+            let first = data.and_then(|data| Some(data.leaves().first()?.bid));
+            if let Some(client) = first.and_then(|first| heap_of(reader, survey, first)) {
+                self.take(reader, *root, client)?;
             }
         }
         Ok(())
@@ -109,33 +120,29 @@ impl Loose {
 
     /// Takes in trees of known nodes that hold what an object names and no other tree has.
     fn take_claimed(&mut self, reader: &Ndb, claimed: &[Bid]) -> Result<()> {
-        let mut needs: HashSet<Nid> = self.objects.iter().flat_map(|object| object.needs.iter().copied()).collect();
-        for value in self.subnodes.iter().flat_map(|tree| &tree.values) {
-            needs.remove(value);
-        }
-        for root in claimed.iter().filter(|_| !needs.is_empty()) {
+        let (mut wanted, mut held): (Spill<Nid>, Spill<Nid>) =
+            (self.needs.iter().copied().collect(), self.values.iter().copied().collect());
+        wanted.settle();
+        held.settle();
+        wanted.retain(|_, nid| held.binary_search(nid).is_err());
+        for root in claimed.iter().filter(|_| !wanted.is_empty()) {
             let entries = survived(reader.subnodes(*root))?.unwrap_or_default();
-            if entries.iter().any(|entry| needs.contains(&entry.nid.nid)) {
-                self.subnodes.extend(Subnodes::read(reader, *root)?.map(|tree| Subnodes { is_claimed: true, ..tree }));
+            if entries.iter().any(|entry| wanted.binary_search(&entry.nid.nid).is_ok()) {
+                let tree = Subnodes::read(reader, *root, &mut self.values)?;
+                self.subnodes.extend(tree.map(|tree| Subnodes { is_claimed: true, ..tree }));
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, reader: &Ndb, survey: &Survey, root: Bid, first: Bid) -> Result<()> {
-        if let Some(client) = heap_of(reader, survey, first) {
-            self.objects.extend(Object::read(reader, root, client)?);
-        }
+    fn take(&mut self, reader: &Ndb, root: Bid, client: HeapClient) -> Result<()> {
+        self.objects.extend(Object::read(reader, root, client, &mut self.needs)?);
         Ok(())
     }
 }
 
 fn heap_of(reader: &Ndb, survey: &Survey, bid: Bid) -> Option<HeapClient> {
     survey.copies(bid).iter().find(|copy| copy.crc_ok)?.heap(reader.cipher())
-}
-
-fn is_heap(reader: &Ndb, survey: &Survey, bid: Bid) -> bool {
-    heap_of(reader, survey, bid).is_some()
 }
 
 impl Roots {
@@ -159,19 +166,13 @@ impl Roots {
         Ok(())
     }
 
-    /// Puts the names in order, for looking up.
-    fn settle(&mut self) {
-        self.named.sort_unstable();
-        self.named.dedup();
-    }
-
     fn free(&self, bid: Bid) -> bool {
         self.named.binary_search(&bid.key()).is_err()
     }
 }
 
 impl Subnodes {
-    fn read(reader: &Ndb, root: Bid) -> Result<Option<Self>> {
+    fn read(reader: &Ndb, root: Bid, values: &mut Spill<Nid>) -> Result<Option<Self>> {
         let entries = match reader.subnodes(root) {
             Ok(entries) => entries,
             Err(error) if error.is_io() => return Err(error),
@@ -183,14 +184,15 @@ impl Subnodes {
             Some(table) => display_to(reader, table.data, table.subnodes)?,
             None => None,
         };
+        let bytes = bytes_below(reader, root, DEPTH_MAX)?;
         Ok(Some(Self {
             root,
             is_claimed: false,
-            values: of_kind(NodeType::LTP).collect(),
+            values: Span::put(values, &of_kind(NodeType::LTP).collect::<Vec<_>>()),
             has_attachments: of_kind(NodeType::ATTACHMENT).next().is_some(),
             is_tables: entries.iter().any(|entry| COLUMN_HEAPS.contains(&entry.nid.nid)),
             display_to,
-            bytes: bytes_below(reader, root, DEPTH_MAX)?,
+            bytes,
         }))
     }
 }

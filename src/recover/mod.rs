@@ -13,15 +13,19 @@
 //! damaged.
 
 mod carve;
+mod deal;
 mod detect;
 mod findings;
 mod history;
+mod lists;
 mod live;
 mod loose;
 mod names;
+mod nodes;
 mod object;
 mod open;
 mod orphan;
+mod owners;
 mod page;
 mod pair;
 mod piece;

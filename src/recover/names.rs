@@ -50,7 +50,7 @@ fn told(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
 fn unnamed(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
     let is_heap = |client: Option<HeapClient>| client == Some(HeapClient::PROPERTIES);
     for block in survey.blocks.iter().rev().filter(|block| block.crc_ok && is_heap(block.heap(reader.cipher()))) {
-        let object = Object::read(reader, block.bid, HeapClient::PROPERTIES)?;
+        let object = Object::read_properties(reader, block.bid)?;
         if object.is_some_and(|object| object.kind == Kind::Names && object.needs.is_empty()) {
             return Ok(Some(NodeEntry { nid: Nid::NAME_MAP.into(), data: block.bid, ..NodeEntry::default() }));
         }
@@ -60,6 +60,6 @@ fn unnamed(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
 
 /// Whether all of a map is there, and is one.
 fn is_whole(reader: &Ndb, node: &NodeEntry) -> Result<bool> {
-    let is_map = Object::read(reader, node.data, HeapClient::PROPERTIES)?.is_some_and(|object| object.kind == Kind::Names);
+    let is_map = Object::read_properties(reader, node.data)?.is_some_and(|object| object.kind == Kind::Names);
     Ok(is_map && reader.damaged_node(node.data, node.subnodes)? == 0)
 }

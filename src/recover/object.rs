@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::lists::Span;
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::heap::HeapClient;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::table::ROW_ID;
@@ -27,24 +29,26 @@ pub(super) enum Kind {
     Other,
 }
 
-/// An object whose node is not known.
-#[derive(Clone, Debug)]
+/// An object whose node is not known. There may be millions.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Object {
     pub(super) kind: Kind,
     pub(super) data: Bid,
     /// Root of its subnode tree, once that is known.
     pub(super) subnodes: Bid,
-    /// Subnodes that it names.
-    pub(super) needs: Vec<Nid>,
+    /// Subnodes that it names, in the list of those that all objects name.
+    pub(super) needs: Span,
     pub(super) print: Print,
     /// PidTagMessageSize.
-    pub(super) size: Option<u64>,
+    pub(super) size: Option<u32>,
     /// Bytes of its own data.
     pub(super) own_bytes: u64,
     /// Whether it says that it has attachments.
     pub(super) has_attachments: Option<bool>,
     /// A digest of PidTagDisplayTo, where it has one.
     pub(super) display_to: Option<u32>,
+    /// Whether a node was made of it.
+    pub(super) is_taken: bool,
 }
 
 /// Properties that stand both in an object and in the row that a table has of it ([MS-PST] 2.4.4.4.1, 2.4.4.5.1), each
@@ -85,20 +89,17 @@ impl Print {
 
     /// Whether this property has this value.
     pub(super) fn has(&self, key: Key, value: &Value) -> bool {
-        let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));
-        at.is_some_and(|stored| Some(*stored) == digest(value))
+        digest(value) == Some(self.cell(key))
     }
 
     /// Whether this property is there and has another value.
     pub(super) fn differs(&self, key: Key, value: &Value) -> bool {
-        let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));
-        at.is_some_and(|stored| *stored != 0) && !self.has(key, value)
+        self.cell(key) != 0 && !self.has(key, value)
     }
 
     /// Whether it has no name: only the root folder has none.
     pub(super) fn is_nameless(&self) -> bool {
-        let at = CELLS.iter().position(|(key, _)| *key == tags::DISPLAY_NAME).and_then(|index| self.0.get(index));
-        at == Some(&0) || self.has(tags::DISPLAY_NAME, &Value::Unicode(String::new()))
+        self.cell(tags::DISPLAY_NAME) == 0 || self.has(tags::DISPLAY_NAME, &Value::Unicode(String::new()))
     }
 
     /// The cells that tell objects apart best, for looking up.
@@ -106,10 +107,16 @@ impl Print {
         self.0.into_iter().enumerate().take(7).filter(|(_, digest)| *digest != 0)
     }
 
-    /// What copies of an item have in common, whatever became of them since; empty where it says too little.
-    pub(super) fn origin(&self) -> Vec<u32> {
-        let cells: Vec<u32> = CELLS.iter().zip(self.0).filter(|((key, _), _)| ORIGIN.contains(key)).map(|(_, digest)| digest).collect();
-        if cells.iter().filter(|digest| **digest != 0).count() > 2 { cells } else { Vec::new() }
+    /// What copies of an item have in common, whatever became of them since; `None` where it says too little.
+    pub(super) fn origin(&self) -> Option<[u32; ORIGIN.len()]> {
+        let cells = ORIGIN.map(|key| self.cell(key));
+        (cells.iter().filter(|digest| **digest != 0).count() > 2).then_some(cells)
+    }
+
+    /// The digest of a property; 0 for one that is absent.
+    pub(super) fn cell(&self, key: Key) -> u32 {
+        let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));
+        at.copied().unwrap_or_default()
     }
 
     /// How much two prints agree; `None` where they do not.
@@ -153,11 +160,11 @@ pub(super) fn row_print(table: &Table<'_>, row: &Row) -> Print {
 }
 
 impl Object {
-    /// What the heap with this data root is; `None` where it cannot be read as what it says.
-    pub(super) fn read(ndb: &Ndb, data: Bid, client: HeapClient) -> Result<Option<Self>> {
+    /// What the heap with this data root is; `None` where it cannot be read as what it says. What it names joins `needs`.
+    pub(super) fn read(ndb: &Ndb, data: Bid, client: HeapClient, needs: &mut Spill<Nid>) -> Result<Option<Self>> {
         let read = match client {
-            HeapClient::PROPERTIES => Self::of_properties(ndb, data),
-            HeapClient::TABLE => Self::of_table(ndb, data),
+            HeapClient::PROPERTIES => Self::of_properties(ndb, data, needs),
+            HeapClient::TABLE => Self::of_table(ndb, data, needs),
             _ => return Ok(None),
         };
         match read {
@@ -167,7 +174,12 @@ impl Object {
         }
     }
 
-    fn of_properties(ndb: &Ndb, data: Bid) -> Result<Self> {
+    /// What the properties with this data root are, for whoever does not ask what they name.
+    pub(super) fn read_properties(ndb: &Ndb, data: Bid) -> Result<Option<Self>> {
+        Self::read(ndb, data, HeapClient::PROPERTIES, &mut Spill::new())
+    }
+
+    fn of_properties(ndb: &Ndb, data: Bid, needs: &mut Spill<Nid>) -> Result<Self> {
         let properties = Properties::open(ndb, Nid::default(), data, Bid::NONE)?;
         let records = properties.records();
         let has = |key: Key| records.iter().any(|record| Some(record.id) == key.id());
@@ -191,20 +203,21 @@ impl Object {
             kind,
             data,
             subnodes: Bid::NONE,
-            needs: named.map(|record| record.value.nid()).collect(),
+            needs: Span::put(needs, &named.map(|record| record.value.nid()).collect::<Vec<_>>()),
             print: Print::of(value),
             size: match value(tags::MESSAGE_SIZE) {
-                Some(Value::I32(size)) => u64::try_from(size).ok(),
+                Some(Value::I32(size)) => u32::try_from(size).ok(),
                 _ => None,
             },
             own_bytes: properties.heap().len(),
             has_attachments: flags.map(|flags| flags & 0x10 != 0),
             display_to: value(tags::DISPLAY_TO).as_ref().and_then(digest),
+            is_taken: false,
         })
     }
 
     /// A table; its rows may lie in a subnode that is not known yet.
-    fn of_table(ndb: &Ndb, data: Bid) -> Result<Self> {
+    fn of_table(ndb: &Ndb, data: Bid, needs: &mut Spill<Nid>) -> Result<Self> {
         let (info, own_bytes) = Table::header(ndb, data)?;
         let has = |key: Key| key.id().and_then(|id| info.column(id)).is_some();
         let kind = match () {
@@ -217,9 +230,10 @@ impl Object {
             () => Kind::Other,
         };
         let rows = (!info.rows.is_none() && info.rows.hid().is_none()).then(|| info.rows.nid());
-        let needs = rows.filter(|nid| nid.kind() == NodeType::LTP).into_iter().collect();
-        let print = Print::default();
-        Ok(Self { kind, data, subnodes: Bid::NONE, needs, print, size: None, own_bytes, has_attachments: None, display_to: None })
+        let needs = Span::put(needs, rows.filter(|nid| nid.kind() == NodeType::LTP).as_slice());
+        let (print, subnodes) = (Print::default(), Bid::NONE);
+        let (size, has_attachments, display_to) = (None, None, None);
+        Ok(Self { kind, data, subnodes, needs, print, size, own_bytes, has_attachments, display_to, is_taken: false })
     }
 
     /// Whether it is a table.

@@ -1,28 +1,39 @@
 //! Rows of folder tables, and which object each stands for: a row has the object's node id and copies of its properties.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter::repeat_n;
 
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::store::tags;
 
+use super::deal::deal;
+use super::lists::{Span, at, at_mut, equal};
 use super::loose::survived;
 use super::object::{Kind, Print, cell, row_print};
 
+/// The tables of folders, and their rows.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    pub(super) list: Spill<Listing>,
+    pub(super) lines: Spill<Line>,
+}
+
 /// A folder's table, whoever's it is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Listing {
     pub(super) kind: Kind,
     pub(super) data: Bid,
     pub(super) subnodes: Bid,
     /// The folder, once that is known.
     pub(super) owner: Option<Nid>,
-    pub(super) rows: Vec<Line>,
+    /// By node.
+    pub(super) rows: Span,
     /// How many rows are of messages that were not read.
     pub(super) unread: i32,
 }
@@ -34,44 +45,97 @@ pub(super) struct Line {
     pub(super) print: Print,
 }
 
-/// The most rows of one store that are read: 80 bytes each.
-const ROWS_MAX: usize = 2_000_000;
+/// What the tables of one kind say of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Listed {
+    pub(super) nid: Nid,
+    /// The row's number.
+    pub(super) line: u32,
+    /// The folder whose table it is, where that is known.
+    pub(super) owner: Option<Nid>,
+}
+
+/// The most rows of one store that are read.
+const ROWS_MAX: usize = 20_000_000;
 /// How many objects with one equal cell are compared with a row.
 const ALIKE_MAX: usize = 64;
 
-impl Listing {
-    /// Reads a table; `None` where it cannot be read. `room` is how many rows may still be read.
-    pub(super) fn read(ndb: &Ndb, kind: Kind, data: Bid, subnodes: Bid, room: &mut usize) -> Result<Option<Self>> {
-        let Some(table) = survived(Table::open(ndb, Nid::default(), data, subnodes))? else { return Ok(None) };
-        let mut listing = Self { kind, data, subnodes, owner: None, rows: Vec::new(), unread: 0 };
+impl Listings {
+    /// Reads a table; one that cannot be read is left out.
+    pub(super) fn read(&mut self, ndb: &Ndb, kind: Kind, data: Bid, subnodes: Bid, owner: Option<Nid>) -> Result<()> {
+        let Some(table) = survived(Table::open(ndb, Nid::default(), data, subnodes))? else { return Ok(()) };
+        let (start, mut unread) = (self.lines.len(), 0_i32);
+        let room = ROWS_MAX.saturating_sub(start);
+        let mut lines = Spill::new();
         for (id, number) in survived(table.row_numbers())?.unwrap_or_default() {
             let Some(row) = table.row_of(id, number)? else { continue };
-            if *room == 0 {
+            if lines.len() >= room {
                 break;
             }
-            *room = room.saturating_sub(1);
             if matches!(cell(&table, &row, tags::MESSAGE_FLAGS)?, Some(Value::I32(flags)) if flags & 1 == 0) {
-                listing.unread = listing.unread.saturating_add(1);
+                unread = unread.saturating_add(1);
             }
-            listing.rows.push(Line { nid: Nid(id), print: row_print(&table, &row) });
+            lines.push(Line { nid: Nid(id), print: row_print(&table, &row) });
         }
-        listing.rows.sort_by_key(|line| line.nid);
-        Ok(Some(listing))
+        lines.sort_stably_by_key(|line| line.nid);
+        self.lines.push_all(&lines);
+        self.list.push(Listing { kind, data, subnodes, owner, rows: Span::since(&self.lines, start), unread });
+        Ok(())
     }
 
-    /// How many rows may be read of all tables.
-    pub(super) const fn room() -> usize {
-        ROWS_MAX
+    /// The tables of a kind.
+    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Listing> {
+        self.list.iter().filter(move |listing| listing.kind == kind)
     }
 
+    /// The folders whose table of a kind is known, ascending.
+    pub(super) fn owners(&self, kind: Kind) -> Spill<Nid> {
+        let mut owners: Spill<Nid> = self.of_kind(kind).filter_map(|listing| listing.owner).collect();
+        owners.settle();
+        owners
+    }
+
+    /// The nodes that tables of a kind list, by id, as often as they do.
+    pub(super) fn listed(&self, kind: Kind) -> Spill<Listed> {
+        let mut all = Spill::new();
+        for listing in self.of_kind(kind) {
+            let rows = listing.rows.numbers().zip(listing.rows.of(&self.lines));
+            all.extend(rows.map(|(line, row)| Listed { nid: row.nid, line, owner: listing.owner }));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// The print of a row.
+    pub(super) fn print(&self, line: u32) -> Print {
+        at(&self.lines, line).map(|line| line.print).unwrap_or_default()
+    }
+}
+
+impl Listing {
     /// How far the ids of its data and of this block are apart: what is written together has ids that follow each other.
     pub(super) fn distance(&self, data: Bid) -> u64 {
         self.data.key().0.abs_diff(data.key().0)
     }
 
     /// Whether it lists a node.
-    pub(super) fn lists(&self, nid: Nid) -> bool {
-        self.rows.binary_search_by_key(&nid, |line| line.nid).is_ok()
+    pub(super) fn lists(&self, lines: &[Line], nid: Nid) -> bool {
+        self.rows.of(lines).binary_search_by_key(&nid, |line| line.nid).is_ok()
+    }
+}
+
+/// The prints of some rows or objects, wherever they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Prints<'a> {
+    /// How many there are.
+    pub(super) len: usize,
+    /// Each by its number.
+    pub(super) of: &'a dyn Fn(u32) -> Print,
+}
+
+impl Prints<'_> {
+    fn numbered(self) -> impl Iterator<Item = (u32, Print)> {
+        (0..).zip(0..self.len).map(move |(number, _)| (number, (self.of)(number)))
     }
 }
 
@@ -85,43 +149,41 @@ pub(super) fn kind_of(kind: NodeType) -> Option<Kind> {
     }
 }
 
-/// Which object each row stands for: pairs of positions, each row and each object once, those that agree most first.
-pub(super) fn matches(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
-    let mut given = Given::default();
-    deal_equal(rows, objects, &mut given);
-    let mut alike: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
-    for (index, object) in objects.iter().enumerate().filter(|(index, _)| !given.objects.contains(index)) {
-        for key in object.keys() {
-            alike.entry(key).or_default().push(index);
+/// Which object each row stands for: pairs of numbers, each row and each object once, those that agree most first.
+pub(super) fn matches(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)> {
+    let mut given = Given::new(rows, objects);
+    given.deal_equal(rows, objects);
+    let alike = alike(objects, &given);
+    let wishes = |number: u32| {
+        if given.has_row(number) {
+            return Vec::new();
         }
-    }
-    let mut scored: Vec<(Reverse<u32>, usize, usize)> = Vec::new();
-    for (number, row) in rows.iter().enumerate().filter(|(number, _)| !given.rows.contains(number)) {
-        let near = row.print.keys().filter_map(|key| alike.get(&key)).flat_map(|list| list.iter().take(ALIKE_MAX));
-        let near: HashSet<usize> = near.copied().collect();
-        let agreed = near.into_iter().filter_map(|index| Some((Reverse(objects.get(index)?.agrees(&row.print)?), number, index)));
-        scored.extend(agreed);
-    }
-    scored.sort_unstable();
-    for (_, number, object) in scored {
-        given.give(number, object);
-    }
+        let row = (rows.of)(number);
+        let near = row
+            .keys()
+            .flat_map(|(cell, digest)| equal(&alike, (cell, digest), |(cell, digest, _)| (*cell, *digest)).iter().take(ALIKE_MAX));
+        let mut near: Vec<u32> = near.map(|(_, _, object)| *object).collect();
+        near.sort_unstable();
+        near.dedup();
+        let agreed = near.into_iter().filter_map(|object| Some((Reverse((objects.of)(object).agrees(&row)?), object)));
+        let mut agreed: Vec<(Reverse<u32>, u32)> = agreed.collect();
+        agreed.sort_unstable();
+        agreed
+    };
+    let dealt = deal(rows.len, objects.len, wishes);
+    let agreed = (0..).zip(0..rows.len).filter_map(|(row, _)| Some((row, dealt.of(row)?)));
+    given.pairs.extend(agreed);
     given.pairs
 }
 
-/// Gives rows the objects that tell the same in all that tells objects apart.
-///
-/// Many items may be the same to the letter; any of them does for any of their rows, so they are dealt out in order.
-fn deal_equal(rows: &[Line], objects: &[Print], given: &mut Given) {
-    let mut same: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, object) in objects.iter().enumerate().rev() {
-        same.entry(digest(object)).or_default().push(index);
+/// The objects that are not given yet by each of the cells that tell objects apart best.
+fn alike(objects: Prints<'_>, given: &Given) -> Spill<(usize, u32, u32)> {
+    let mut alike = Spill::new();
+    for (number, object) in objects.numbered().filter(|(number, _)| !given.has_object(*number)) {
+        alike.extend(object.keys().map(|(cell, digest)| (cell, digest, number)));
     }
-    for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.print.keys().count() > 1) {
-        if let Some(object) = same.get_mut(&digest(&row.print)).and_then(Vec::pop) {
-            given.give(number, object);
-        }
-    }
+    alike.sort_unstable();
+    alike
 }
 
 /// A digest of what tells objects apart.
@@ -132,34 +194,59 @@ fn digest(print: &Print) -> u64 {
 }
 
 /// Of which object each row tells a copy: copies of an item share its blocks.
-pub(super) fn copies(rows: &[Line], objects: &[Print]) -> Vec<(usize, usize)> {
-    let mut by_origin: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
-    for (index, object) in objects.iter().enumerate() {
-        by_origin.entry(object.origin()).or_default().push(index);
-    }
-    let copy = |row: &Line| {
-        let origin = Some(row.print.origin()).filter(|origin| !origin.is_empty())?;
-        let alike = by_origin.get(&origin)?.iter().take(ALIKE_MAX);
-        alike.max_by_key(|object| objects.get(**object).and_then(|object| object.agrees(&row.print))).copied()
+pub(super) fn copies(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)> {
+    let origins = objects.numbered().filter_map(|(number, object)| Some((object.origin()?, number)));
+    let mut by_origin: Spill<([u32; 4], u32)> = origins.collect();
+    by_origin.sort_unstable();
+    let copy = |row: &Print| {
+        let alike = equal(&by_origin, row.origin()?, |(origin, _)| *origin).iter().take(ALIKE_MAX);
+        alike.map(|(_, object)| *object).max_by_key(|object| (objects.of)(*object).agrees(row))
     };
-    rows.iter().enumerate().filter_map(|(number, row)| Some((number, copy(row)?))).collect()
+    rows.numbered().filter_map(|(number, row)| Some((number, copy(&row)?))).collect()
 }
 
-#[derive(Default)]
+/// Rows and objects that belong together.
 struct Given {
-    rows: HashSet<usize>,
-    objects: HashSet<usize>,
-    pairs: Vec<(usize, usize)>,
+    rows: Spill<bool>,
+    objects: Spill<bool>,
+    pairs: Spill<(u32, u32)>,
 }
 
 impl Given {
-    /// Makes a pair, where both are still free.
-    fn give(&mut self, row: usize, object: usize) {
-        if !self.rows.contains(&row) && !self.objects.contains(&object) {
-            self.rows.insert(row);
-            self.objects.insert(object);
-            self.pairs.push((row, object));
+    fn new(rows: Prints<'_>, objects: Prints<'_>) -> Self {
+        Self { rows: repeat_n(false, rows.len).collect(), objects: repeat_n(false, objects.len).collect(), pairs: Spill::new() }
+    }
+
+    fn has_row(&self, row: u32) -> bool {
+        at(&self.rows, row) == Some(&true)
+    }
+
+    fn has_object(&self, object: u32) -> bool {
+        at(&self.objects, object) == Some(&true)
+    }
+
+    /// Gives rows the objects that tell the same in all that tells objects apart.
+    ///
+    /// Many items may be the same to the letter; any of them does for any of their rows, so they are dealt out in order.
+    fn deal_equal(&mut self, rows: Prints<'_>, objects: Prints<'_>) {
+        let telling = rows.numbered().filter(|(_, row)| row.keys().count() > 1);
+        let mut wanted: Spill<(u64, u32)> = telling.map(|(number, row)| (digest(&row), number)).collect();
+        wanted.sort_unstable();
+        let mut there: Spill<(u64, u32)> = objects.numbered().map(|(number, object)| (digest(&object), number)).collect();
+        there.sort_unstable();
+        for rows in wanted.chunk_by(|a, b| a.0 == b.0) {
+            let Some((key, _)) = rows.first() else { continue };
+            for ((_, row), (_, object)) in rows.iter().zip(equal(&there, *key, |(key, _)| *key)) {
+                self.give(*row, *object);
+            }
         }
+    }
+
+    fn give(&mut self, row: u32, object: u32) {
+        if let (Some(row), Some(object)) = (at_mut(&mut self.rows, row), at_mut(&mut self.objects, object)) {
+            (*row, *object) = (true, true);
+        }
+        self.pairs.push((row, object));
     }
 }
 
@@ -173,8 +260,11 @@ mod tests {
         Print::of(|key| cells.iter().find(|(of, _)| *of == key).map(|(_, text)| Value::Unicode((*text).to_owned())))
     }
 
-    fn line(nid: u32, cells: &[(Key, &str)]) -> Line {
-        Line { nid: Nid(nid), print: print(cells) }
+    fn pairs(rows: &[Print], objects: &[Print]) -> Vec<(u32, u32)> {
+        let (row, object) = (|number| rows[number as usize], |number| objects[number as usize]);
+        let mut pairs = matches(Prints { len: rows.len(), of: &row }, Prints { len: objects.len(), of: &object }).to_vec();
+        pairs.sort_unstable();
+        pairs
     }
 
     #[test]
@@ -185,20 +275,17 @@ mod tests {
             print(&[(SUBJECT, "b"), (MESSAGE_SIZE, "3")]),
         ];
         let rows = [
-            line(4, &[(SUBJECT, "a"), (MESSAGE_SIZE, "2")]),
-            line(8, &[(SUBJECT, "a"), (MESSAGE_SIZE, "1"), (MESSAGE_FLAGS, "unread")]),
-            line(12, &[(SUBJECT, "c"), (DISPLAY_TO, "x")]),
+            print(&[(SUBJECT, "a"), (MESSAGE_SIZE, "2")]),
+            print(&[(SUBJECT, "a"), (MESSAGE_SIZE, "1"), (MESSAGE_FLAGS, "unread")]),
+            print(&[(SUBJECT, "c"), (DISPLAY_TO, "x")]),
         ];
-        let mut pairs = matches(&rows, &objects);
-        pairs.sort_unstable();
-        assert_eq!(pairs, [(0, 1), (1, 0)], "the row of another subject gets nothing");
+        assert_eq!(pairs(&rows, &objects), [(0, 1), (1, 0)], "the row of another subject gets nothing");
     }
 
     /// A mailbox of 300 copies of one letter: each row gets one, and none is given twice.
     #[test]
     fn items_alike_to_the_letter_are_dealt_out_in_order() {
         let cells = [(SUBJECT, "a"), (MESSAGE_SIZE, "1")];
-        let pairs = matches(&[line(4, &cells), line(8, &cells)], &[print(&cells), print(&cells), print(&cells)]);
-        assert_eq!(pairs, [(0, 0), (1, 1)]);
+        assert_eq!(pairs(&[print(&cells), print(&cells)], &[print(&cells), print(&cells), print(&cells)]), [(0, 0), (1, 1)]);
     }
 }

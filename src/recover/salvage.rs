@@ -76,7 +76,8 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
     let filled = history.fill(&is_live);
     let known = Known { filled: filled.nodes, nodes: history.nodes };
-    let maps = Maps::new(block_map(&survey, &live).iter().copied(), known.nodes.iter().chain(&known.filled).copied());
+    let nodes = known.nodes.iter().chain(known.filled.iter()).copied();
+    let maps = Maps::new(block_map(&survey, &live), nodes.collect());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
     let reader = Ndb::from_maps(Arc::clone(reader.source()), parts, maps, CACHE_BYTES)?;
     let rebuilt = if history.lost.is_empty() { None } else { Some(rebuild(&reader, &survey, &known, &live, progress)?) };

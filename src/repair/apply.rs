@@ -4,16 +4,22 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backup::{self, Backup, Kept, UNDO, create, sync_folder};
 use super::beside;
-use super::record::{self, Record, State};
+use super::digest::Digests;
+use super::record::{self, Record};
 use crate::damage::{Error, Result};
+use crate::disk::overlay::Overlay;
 use crate::disk::{self, ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Committed, Journal, Prepared, Recovered, journal_of, recover_journal};
 use crate::progress::Progress;
+
+/// How many bytes are compared at a time.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// What was done.
 #[derive(Debug)]
@@ -22,23 +28,38 @@ pub struct Applied {
     pub kept: Kept,
     /// What was written.
     pub committed: Committed,
+    /// The store as it is to be now, over what was there before.
+    wrote: Overlay,
+    old_len: u64,
 }
 
 /// Writes a transaction to the store that it was worked out for.
 ///
-/// The caller holds the store's lock. `log` is what the log beside the store is to say before the first byte changes.
-/// After an error the store is as it was, or a journal stands beside it with which [`end_interrupted`] makes it so.
-pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &Backup, log: &str, progress: &Progress) -> Result<Applied> {
+/// The caller holds the store's lock. `digests` are those of `source`, as it was when the transaction was worked out; `log`
+/// is what the log beside the store is to say before the first byte changes. After an error the store is as it was, or a
+/// journal stands beside it with which [`end_interrupted`] makes it so.
+pub fn apply(
+    prepared: Prepared,
+    source: Arc<dyn ReadAt>,
+    digests: &Digests,
+    store: &Path,
+    keep: &Backup,
+    log: &str,
+    progress: &Progress,
+) -> Result<Applied> {
     let journal = journal_of(store);
     refuse_leftovers(store, &journal, keep)?;
     require_room(&prepared, store)?;
     // Known before anything is written, the digests hold wherever the repair is cut off.
-    let (before, after) = State::of_both(&*source, &prepared.preview(Arc::clone(&source))?, progress)?;
+    let wrote = prepared.preview(Arc::clone(&source))?;
+    let before_len = source.len()?;
+    let (before, after) = (digests.state(), digests.over(&wrote)?.state());
     let kept = match keep {
-        Backup::Full | Backup::At(_) => backup::copy(store, keep.place(), prepared.needed_bytes(), progress)?,
+        Backup::Full | Backup::At(_) => backup::copy(store, keep.place(), prepared.needed_bytes(), Some(digests), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
+    refuse_changed(&*source)?;
     record::append(store, log)?;
     Record::Repaired { kept: name_of(&kept.path, store)?, before, after }.append(store)?;
     // From here on nobody can stop it: half a commit helps no one.
@@ -46,7 +67,50 @@ pub fn apply(prepared: Prepared, source: Arc<dyn ReadAt>, store: &Path, keep: &B
     let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
     fs::remove_file(&journal)?;
     sync_folder(&journal)?;
-    Ok(Applied { kept, committed })
+    Ok(Applied { kept, committed, wrote, old_len: before_len })
+}
+
+/// Refuses to write to a store that is no longer what it was when it was scanned.
+pub(super) fn refuse_changed(source: &dyn ReadAt) -> Result<()> {
+    if !source.was_changed()? {
+        return Ok(());
+    }
+    let words = "another program wrote to the store while it was scanned; close that program and run it again";
+    Err(Error::Io(io::Error::new(ErrorKind::StaleNetworkFileHandle, words)))
+}
+
+impl Applied {
+    /// Reads all that was written, from the disk as far as the system lets us ask for that; an error where it is not what
+    /// was to be written.
+    pub fn read_back(&self, store: &Path) -> Result<()> {
+        let file = File::open(store)?;
+        let (begin, end) = (self.old_len, self.wrote.len()?);
+        let grown = (begin, end.saturating_sub(begin));
+        for (offset, bytes) in self.wrote.replaced().chain([grown]).filter(|(offset, _)| *offset < end) {
+            disk::forget(&file, offset, bytes);
+            same(&file, &self.wrote, offset, offset.saturating_add(bytes).min(end))?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a file that from one offset up to another is not what it should be.
+fn same(file: &File, wanted: &Overlay, mut offset: u64, end: u64) -> Result<()> {
+    let (mut is, mut should) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    while offset < end {
+        let len = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        let (is, should) = (is.get_mut(..len).unwrap_or_default(), should.get_mut(..len).unwrap_or_default());
+        file.read_exact_at(is, offset)?;
+        wanted.read_exact_at(should, offset)?;
+        if is != should {
+            let words = format!(
+                "what was written at offset {offset:#x} reads back as something else: do not trust this disk; 'pstfs undo --force' puts the old store back"
+            );
+            return Err(Error::Io(io::Error::other(words)));
+        }
+        offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+    }
+    Ok(())
 }
 
 /// Brings a transaction that was cut off to its end, if there is one; `Nothing` where there is no journal.
@@ -69,6 +133,40 @@ const fn in_words(recovered: Recovered) -> &'static str {
         Recovered::Nothing => "nothing had been written",
         Recovered::Back => "the store is as it was before",
         Recovered::Forward => "the store is repaired",
+    }
+}
+
+/// Brings a repair that was cut off to its end; one that went back is no more to be taken back.
+pub(super) fn ended(path: &Path) -> Result<Recovered> {
+    let ended = end_interrupted(path)?;
+    if ended == Recovered::Back {
+        Record::Undone.append(path)?;
+    }
+    Ok(ended)
+}
+
+/// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
+pub(super) fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
+    let ended = end_interrupted(path)?;
+    if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
+        Record::Undone.append(path)?;
+    }
+    Ok(ended)
+}
+
+/// What the system said when a repair failed, and what became of the store.
+pub(super) fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
+    match error {
+        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
+            error.kind(),
+            match given_up {
+                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
+                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
+            },
+        )),
+        error => error,
     }
 }
 

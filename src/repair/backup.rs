@@ -6,8 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::beside;
+use super::digest::Digests;
+use super::part::Part;
 use crate::damage::{Error, Result};
-use crate::disk;
+use crate::disk::{self, WritableFile};
 use crate::progress::Progress;
 
 /// The ending of a full backup.
@@ -51,28 +53,28 @@ pub struct Kept {
 }
 
 /// Makes a copy of the whole store, at `to` or beside it, never over a file that exists. Beside the store so many bytes
-/// must stay free.
-pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, progress: &Progress) -> Result<Kept> {
+/// must stay free. `known` are the store's digests, where somebody has them.
+///
+/// It has its name once it is whole, durable and compared: who is killed before leaves no backup, rather than half a one.
+pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, known: Option<&Digests>, progress: &Progress) -> Result<Kept> {
     let from = File::open(store)?;
     let metadata = from.metadata()?;
-    progress.begin("Copying the store", metadata.len().saturating_mul(2))?;
-    let (path, copy) = match to {
-        // The way back must be found from any folder.
-        Some(path) => std::path::absolute(path).and_then(|path| Ok((path.clone(), create(&path, &metadata)?)))?,
-        None => numbered(store, &metadata)?,
-    };
-    let copied = fill(&from, &copy, leave_bytes, progress);
-    match copied {
-        Ok(shared) => {
-            sync_folder(&path)?;
-            Ok(Kept { path, shared })
-        }
-        Err(error) => {
-            // Half a backup is worse than none.
-            fs::remove_file(&path)?;
-            Err(error)
-        }
+    // The way back must be found from any folder.
+    let wanted = to.map(std::path::absolute).transpose()?;
+    if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.try_exists().unwrap_or(false)) {
+        return Err(exists(wanted).into());
     }
+    let mut copy = Part::create(wanted.as_deref().unwrap_or(&beside(store, FULL)), &metadata)?;
+    progress.begin("Copying the store", metadata.len())?;
+    let shared = fill(&from, copy.file(), leave_bytes, progress)?;
+    if !shared {
+        compare(from, copy.file(), known, progress)?;
+    }
+    let path = match wanted {
+        Some(path) => copy.place(&path).map(|()| path)?,
+        None => numbered(store, &mut copy)?,
+    };
+    Ok(Kept { path, shared })
 }
 
 /// Makes `copy` the same as `from`; whether the two share storage.
@@ -91,6 +93,20 @@ fn fill(from: &File, copy: &File, leave_bytes: u64, progress: &Progress) -> Resu
     Ok(false)
 }
 
+/// Reads a copy again; an error where it is not what it was made of.
+fn compare(from: File, copy: &File, known: Option<&Digests>, progress: &Progress) -> Result<()> {
+    let copied = Digests::read(&WritableFile::from(copy.try_clone()?), "Comparing the copy", progress)?;
+    let same = match known {
+        Some(known) => copied == *known,
+        None => copied == Digests::read(&WritableFile::from(from), "Comparing the copy", progress)?,
+    };
+    if same {
+        return Ok(());
+    }
+    let words = "the copy differs from what was read of the store: another program wrote to that, or the disk is not to be trusted";
+    Err(Error::Io(io::Error::other(words)))
+}
+
 /// Refuses where a full copy of `store` has no room beside `place`.
 pub(super) fn require_room(store: &Path, place: &Path) -> Result<()> {
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -106,17 +122,23 @@ fn no_room(bytes: u64, leave_bytes: u64, free: u64) -> Error {
     Error::Io(io::Error::new(ErrorKind::StorageFull, words))
 }
 
-fn numbered(store: &Path, like: &fs::Metadata) -> Result<(PathBuf, File)> {
+/// Gives a copy the first name that is free.
+fn numbered(store: &Path, copy: &mut Part) -> Result<PathBuf> {
     let names = std::iter::once(FULL.to_owned()).chain(NUMBERS.map(|number| format!("{FULL}.{number}")));
     for name in names {
         let path = beside(store, &name);
-        match create(&path, like) {
-            Ok(file) => return Ok((path, file)),
+        match copy.place(&path) {
+            Ok(()) => return Ok(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Error::Unsupported("there are 10000 backups of it already; move some away".into()))
+}
+
+/// Refuses to write over a file.
+pub(super) fn exists(path: &Path) -> io::Error {
+    io::Error::new(ErrorKind::AlreadyExists, format!("{} exists; move it away", path.display()))
 }
 
 /// A new file that nobody may read who may not read the store.

@@ -5,11 +5,15 @@
 //! back every byte. Beside a store `a.pst` stand then `a.pst.bak` or `a.pst.undo`, and `a.pst.repair.log`; while a
 //! transaction runs also `a.pst.journal`.
 
+mod alone;
 mod apply;
 mod backup;
+mod digest;
 mod fresh;
 pub mod low;
 mod mend;
+mod order;
+mod part;
 mod plan;
 mod record;
 mod replace;
@@ -22,10 +26,12 @@ use std::path::{Path, PathBuf};
 pub use crate::ndb::write::{Committed, Recovered, journal_of};
 pub use apply::{Applied, apply, end_interrupted};
 pub use backup::{Backup, Kept};
+pub use digest::Digests;
 pub use fresh::{Fresh, fresh_skeleton};
+pub use order::{Before, Held, Order, Outcome, Told};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
-pub use run::{Before, Held, Order, Outcome, Told, Widened, check, check_writable, run, take_back, widen};
+pub use run::{Widened, check, check_writable, run, take_back, widen};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.

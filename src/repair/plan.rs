@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::low::{self, LowPlan};
 use super::mend;
+use super::order::Before;
 use crate::damage::{Code, Error, Finding, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::id::Nid;
@@ -16,7 +17,7 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{Prepared, Room, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan::{self, Event};
+use crate::scan::{self, Blocks, Event, Known, Tally};
 use crate::store::Store;
 
 /// Bytes for the caches of the store that is looked at in memory.
@@ -86,11 +87,18 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
+    plan_until(store, findings, options, &Progress::default())
+}
+
+/// The same, until the user has enough.
+pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low, options)?) };
+    progress.check()?;
+    let below = if low.is_empty() { None } else { Some(after(store, &low, options, findings, progress)?) };
+    progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    let mut mended = mend::plan(seen, &wanted, &low.struck())?;
     if options.rewrite {
         mended.add_all(seen)?;
     }
@@ -105,9 +113,18 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 /// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
 /// missing.
 fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<Store>> {
+    seen_through(store, &below(store, low, options)?)
+}
+
+/// The transaction that mends all below the nodes, and nothing else.
+fn below(store: &Store, low: &LowPlan, options: Options) -> Result<Prepared> {
     let mut transaction = begin(store, options)?;
     low::apply(&mut transaction, low)?;
-    let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
+    transaction.prepare()
+}
+
+fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
+    let preview: Arc<dyn ReadAt> = Arc::new(prepared.preview(Arc::clone(store.ndb().source()))?);
     match open_source(Arc::clone(&preview), CACHE_BYTES) {
         // Its trees are whole now, but the nodes that every store has may not be: they are made in what follows.
         Err(Error::Damaged(..) | Error::NotFound(_)) => Ok(Arc::new(Store::from_ndb(Arc::new(Ndb::open(preview, CACHE_BYTES)?))?)),
@@ -116,10 +133,13 @@ fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<St
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan, options: Options) -> Result<(Arc<Store>, Vec<Finding>)> {
-    let store = mended_below(store, low, options)?;
+fn after(store: &Store, low: &LowPlan, options: Options, findings: &[Finding], progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let prepared = below(store, low, options)?;
+    let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
+    let store = seen_through(store, &prepared)?;
     let found = Mutex::new(Vec::new());
-    let outcome = scan::scan(store.ndb().source(), Ok(&*store), &Progress::default(), |event| {
+    let blocks = known.as_ref().map_or(Blocks::Read, Blocks::But);
+    let outcome = scan::scan_blocks(store.ndb().source(), blocks, Ok(&*store), progress, |event| {
         if let Event::Finding(finding) = event {
             found.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
         }
@@ -132,17 +152,55 @@ fn after(store: &Store, low: &LowPlan, options: Options) -> Result<(Arc<Store>, 
 
 /// The transaction that makes all of a plan's changes.
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
+    changes(store, plan).map(|(prepared, _)| prepared)
+}
+
+/// The same, and the messages that have lost something or hold something that may be wrong, in the user's words.
+fn changes(store: &Store, plan: &Plan) -> Result<(Prepared, Vec<String>)> {
     let mut transaction = begin(store, plan.options)?;
     low::apply(&mut transaction, &plan.low)?;
     // What stands in the nodes is read from the store that the steps were worked out for.
     let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low, plan.options)?) };
-    mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
-    transaction.prepare()
+    let incomplete = mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
+    let whom = |nid: &Nid| plan.steps.iter().find(|step| step.deed.node() == *nid && !step.whom.is_empty());
+    let incomplete = incomplete.iter().map(|nid| whom(nid).map_or_else(|| format!("message {nid}"), |step| step.whom.clone()));
+    Ok((transaction.prepare()?, incomplete.collect()))
 }
 
 fn begin(store: &Store, options: Options) -> Result<Transaction<'_>> {
     let transaction = Transaction::begin(store.ndb())?;
     Ok(if options.unwritten { transaction.with_room(Room::unwritten(store.ndb().format())) } else { transaction })
+}
+
+/// A plan that is worked out to its end.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// What makes its changes.
+    pub(super) prepared: Prepared,
+    /// The messages that have lost something or hold something that may be wrong.
+    pub(super) incomplete: Vec<String>,
+}
+
+impl Planned {
+    /// What is to be written for these findings; `None` where nothing is.
+    pub(super) fn of(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Option<Self>> {
+        let plan = plan_until(store, findings, options, progress)?;
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let (prepared, incomplete) = changes(store, &plan)?;
+        Ok(prepared.journal().is_some().then_some(Self { plan, prepared, incomplete }))
+    }
+
+    /// The plan in words and numbers.
+    pub(super) fn told(&self) -> String {
+        self.plan.told(&self.prepared, &self.incomplete)
+    }
+
+    /// What the store held, and what becomes of it.
+    pub(super) fn before(&self, tally: Tally) -> Before {
+        Before { tally, moved: self.plan.moved(), incomplete: self.incomplete.len() }
+    }
 }
 
 /// Whether something is done about a finding: oddities that healthy stores have too stay, unless all is asked for.
@@ -220,15 +278,19 @@ impl Plan {
         self.steps.iter().filter(|step| matches!(step.deed, Deed::Rescue(_) | Deed::Stub(..))).count()
     }
 
-    /// The plan in words and numbers: a line for each change, totals, what is left, and how much of the free space is
-    /// written over, from which something could have been recovered.
-    pub fn told(&self, prepared: &Prepared) -> String {
+    /// The plan in words and numbers: a line for each change, totals, what is left, which messages are `incomplete`, and how
+    /// much of the free space is written over, from which something could have been recovered.
+    pub fn told(&self, prepared: &Prepared, incomplete: &[String]) -> String {
         let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
         lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
         lines.push(format!("-- Planned: {} changes; {}", lines.len(), prepared.in_numbers()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
             lines.push(format!("-- Left as they are: {} findings", self.left.len()));
+        }
+        if !incomplete.is_empty() {
+            lines.push(format!("-- With something lost or in doubt: {} messages; a note in each says what", incomplete.len()));
+            lines.extend(incomplete.iter().map(|whom| format!("  incomplete: {whom}")));
         }
         let (ranges, bytes) =
             prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));

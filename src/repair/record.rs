@@ -8,30 +8,23 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-
-use sha2::{Digest, Sha256};
 
 use super::backup::{create, sync_folder};
 use super::beside;
 use crate::damage::Result;
-use crate::disk::ReadAt;
-use crate::progress::Progress;
 
 /// The ending of the log's name.
 const LOG: &str = ".repair.log";
 /// What such a line begins with.
 const MARK: &str = "** Record: ";
-/// How many bytes are in memory at a time.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// What a store's bytes are: their number and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Bytes of the file.
     pub len: u64,
-    /// Its SHA-256, in hex.
-    pub sha256: String,
+    /// Its BLAKE3, in hex.
+    pub digest: String,
 }
 
 /// How far a repair or its undoing came.
@@ -53,41 +46,8 @@ pub enum Record {
 }
 
 impl State {
-    /// Reads all of a file.
-    pub fn of(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
-        progress.begin("Reading the store", source.len()?)?;
-        Self::read(source, progress)
-    }
-
-    /// Reads all of two files, side by side.
-    pub(super) fn of_both(one: &dyn ReadAt, other: &dyn ReadAt, progress: &Progress) -> Result<(Self, Self)> {
-        progress.begin("Reading the store", one.len()?.saturating_add(other.len()?))?;
-        let (one, other) = thread::scope(|scope| {
-            let other = scope.spawn(|| Self::read(other, progress));
-            (Self::read(one, progress), other.join())
-        });
-        let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((one?, other?))
-    }
-
-    fn read(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
-        let len = source.len()?;
-        let (mut digest, mut offset) = (Sha256::new(), 0_u64);
-        let mut piece = vec![0; PIECE_BYTES];
-        while offset < len {
-            let bytes = len.saturating_sub(offset).min(u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX));
-            let piece = piece.get_mut(..usize::try_from(bytes).unwrap_or(0)).unwrap_or_default();
-            source.read_exact_at(piece, offset)?;
-            digest.update(&*piece);
-            offset = offset.saturating_add(bytes);
-            progress.add(bytes)?;
-        }
-        let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { len, sha256 })
-    }
-
-    fn parse(len: &str, sha256: &str) -> Option<Self> {
-        Some(Self { len: len.parse().ok()?, sha256: sha256.to_owned() })
+    fn parse(len: &str, digest: &str) -> Option<Self> {
+        Some(Self { len: len.parse().ok()?, digest: digest.to_owned() })
     }
 }
 
@@ -121,9 +81,9 @@ impl Record {
     fn line(&self) -> String {
         match self {
             Self::Repaired { kept, before, after } => {
-                let (len, sha256) = (after.len, &after.sha256);
+                let (len, digest) = (after.len, &after.digest);
                 let kept = escaped(kept);
-                format!("repaired len={len} sha256={sha256} was_len={} was_sha256={} kept={kept}", before.len, before.sha256)
+                format!("repaired len={len} blake3={digest} was_len={} was_blake3={} kept={kept}", before.len, before.digest)
             }
             Self::Undoing(kept) => format!("undoing kept={}", escaped(kept)),
             Self::Undone => "undone".into(),
@@ -138,8 +98,8 @@ impl Record {
             "repaired" => {
                 let mut fields = rest.splitn(5, ' ');
                 let mut field = |name| fields.next()?.strip_prefix(name);
-                let after = State::parse(field("len=")?, field("sha256=")?)?;
-                let before = State::parse(field("was_len=")?, field("was_sha256=")?)?;
+                let after = State::parse(field("len=")?, field("blake3=")?)?;
+                let before = State::parse(field("was_len=")?, field("was_blake3=")?)?;
                 Some(Self::Repaired { kept: unescaped(field("kept=")?)?, before, after })
             }
             _ => None,
@@ -196,10 +156,9 @@ mod tests {
         let store = folder.path().join("a.pst");
         std::fs::write(&store, "a store").unwrap();
         assert_eq!(Record::last(&store).unwrap(), None);
-        let after = State::of(&b"abc".to_vec(), &Progress::default()).unwrap();
-        assert_eq!(after.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let after = State { len: 3, digest: "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85".into() };
         let odd = PathBuf::from(OsString::from_vec(b"/a\nb/100% \xff.bak".to_vec()));
-        let before = State::of(&b"abcd".to_vec(), &Progress::default()).unwrap();
+        let before = State { len: 4, digest: "0".repeat(64) };
         let records = [
             Record::Repaired { kept: "with a space.bak".into(), before: before.clone(), after: after.clone() },
             Record::Repaired { kept: odd, before, after },

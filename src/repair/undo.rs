@@ -1,15 +1,16 @@
 //! Taking the last repair back, byte for byte.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::apply::end_interrupted;
-use super::backup::{UNDO, create, sync_folder};
+use super::backup::{self, UNDO, sync_folder};
 use super::beside;
-use super::record::{Record, State};
+use super::digest::Digests;
+use super::record::Record;
 use crate::damage::{Error, Result};
-use crate::disk::{self, ReadAt, WritableFile, WriteAt};
+use crate::disk::{ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Journal, Recovered};
 use crate::progress::Progress;
 
@@ -93,7 +94,7 @@ fn changed(record: Option<&Record>, store: &Path, progress: &Progress) -> Result
             return Ok(Some("nothing tells what the store was after its repair; '--force' keeps the present file first".into()));
         }
     };
-    let now = State::of(&WritableFile::open(store)?, progress)?;
+    let now = Digests::of(&WritableFile::open(store)?, progress)?.state();
     let what = if now.len != after.len {
         format!("it has {} bytes, after the repair it had {}", now.len, after.len)
     } else if now != *after {
@@ -108,7 +109,7 @@ fn changed(record: Option<&Record>, store: &Path, progress: &Progress) -> Result
 fn spoiled(record: Option<&Record>, kept: &Path, progress: &Progress) -> Result<Option<String>> {
     let Some(Record::Repaired { before, .. }) = record else { return Ok(None) };
     let old = WritableFile::open(kept)?;
-    if Journal::read_if_one(&old)?.is_some() || State::of(&old, progress)? == *before {
+    if Journal::read_if_one(&old)?.is_some() || Digests::of(&old, progress)?.state() == *before {
         return Ok(None);
     }
     let kept = kept.display();
@@ -116,19 +117,7 @@ fn spoiled(record: Option<&Record>, kept: &Path, progress: &Progress) -> Result<
 }
 
 fn keep_present(store: &Path, progress: &Progress) -> Result<PathBuf> {
-    let path = beside(store, BEFORE);
-    let from = File::open(store)?;
-    let copy = create(&path, &from.metadata()?).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{} exists; move it away", path.display())),
-        _ => error,
-    })?;
-    if !disk::share_storage(&from, &copy)? {
-        progress.begin("Keeping the present file", from.metadata()?.len().saturating_mul(2))?;
-        disk::copy_bytes(&from, &copy, &mut |bytes| progress.add(bytes).map_err(io::Error::other))?;
-    }
-    copy.sync_all()?;
-    sync_folder(&path)?;
-    Ok(path)
+    Ok(backup::copy(store, Some(&beside(store, BEFORE)), 0, None, progress)?.path)
 }
 
 /// Puts the old bytes back. Cut off, it is done again from the start: nothing here depends on what the store holds.

@@ -8,6 +8,7 @@
 mod bits;
 mod case;
 mod folders;
+mod known;
 mod low;
 mod object;
 mod others;
@@ -28,6 +29,7 @@ use crate::store::Store;
 use steady::Steady;
 use victim::Victims;
 
+pub use known::{Blocks, Known};
 pub use report::{Counts, Event, Listener, Namer, Report, Space, Tally};
 pub use victim::{OWN, named};
 
@@ -63,6 +65,17 @@ pub struct Outcome {
 /// `file` are the bytes; `store` is what could be opened of them, or why not: then only the low passes run. Two scans of the
 /// same bytes tell the same in the same order.
 pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, listener: impl FnMut(Event<'_>) + Send) -> Outcome {
+    scan_blocks(file, Blocks::Read, store, progress, listener)
+}
+
+/// The same for who says how blocks are read.
+pub fn scan_blocks(
+    file: &Arc<dyn ReadAt>,
+    blocks: Blocks<'_>,
+    store: Result<&Store, &Error>,
+    progress: &Progress,
+    listener: impl FnMut(Event<'_>) + Send,
+) -> Outcome {
     let listener = Mutex::new(listener);
     let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
     let own = store.map(|store| own(store, progress));
@@ -70,7 +83,7 @@ pub fn scan(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Pr
     let victims = store.ok().map(Victims::of);
     let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
     let report = Report::new(&tell).naming(&namer);
-    let result = passes(file, store, progress, &report);
+    let result = passes(file, blocks, store, progress, &report);
     Outcome::of(&report, result.map_err(|error| if error.is_io() && progress.check().is_err() { Error::Cancelled } else { error }))
 }
 
@@ -83,8 +96,15 @@ fn own(store: &Store, progress: &Progress) -> Store {
     store.over(Arc::new(store.ndb().beside(Arc::new(source), CACHE_BYTES)))
 }
 
-fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
-    let whole = low::run(&Steady::new(file, progress), progress, report)?;
+fn passes(
+    file: &Arc<dyn ReadAt>,
+    blocks: Blocks<'_>,
+    store: Result<&Store, &Error>,
+    progress: &Progress,
+    report: &Report<'_>,
+) -> Result<()> {
+    let ndb = store.ok().map(|store| &**store.ndb());
+    let whole = low::run(&Steady::new(file, progress), blocks, ndb, progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };

@@ -39,6 +39,8 @@ pub struct Prepared {
     grown: Vec<Written>,
     reserved: Vec<Written>,
     journal: Option<Journal>,
+    /// Where blocks lie whose entries are written, as offset and length; none where all entries are.
+    entered: Option<Vec<(u64, u64)>>,
     unreadable: Vec<Bid>,
     source: Arc<dyn ReadAt>,
     cipher: crate::format::cipher::Cipher,
@@ -67,6 +69,7 @@ impl Prepared {
             grown: Vec::new(),
             reserved: Vec::new(),
             journal: None,
+            entered: Some(Vec::new()),
             unreadable,
             source: Arc::clone(ndb.source()),
             cipher: ndb.cipher(),
@@ -89,6 +92,12 @@ impl Prepared {
             self.blocks.push(Written { ib, bytes: encode_block(self.format, bid, ib, &block.data, size) });
         }
         Ok(())
+    }
+
+    /// Takes note of the entries of blocks that are written; `all` where every one is.
+    pub(super) fn note_entries(&mut self, edits: &Edits<BlockEntry>, all: bool) {
+        let places = edits.values().flatten().map(|entry| (entry.block.ib.0, entry.stored_bytes(self.format)));
+        self.entered = (!all).then(|| places.collect());
     }
 
     pub(super) fn take_pages(&mut self, pages: Vec<Written>) {
@@ -220,6 +229,16 @@ impl Prepared {
         contents
             .filter(|written| written.ib.0 < self.old_len)
             .map(|written| (written.ib.0, u64::try_from(written.bytes.len()).unwrap_or(0)))
+    }
+
+    /// Where the store is touched, as offset and length: what the commit writes, and the blocks whose entries it writes.
+    /// `None` where it writes the entries of all blocks anew.
+    pub fn touched(&self) -> Option<Vec<(u64, u64)>> {
+        let images =
+            self.journal.iter().flat_map(|journal| &journal.images).map(|image| (image.offset, image.old.len().max(image.new.len())));
+        let contents = self.blocks.iter().chain(&self.pages).map(|written| (written.ib.0, written.bytes.len()));
+        let written = images.chain(contents).map(|(offset, len)| (offset, u64::try_from(len).unwrap_or(u64::MAX)));
+        Some(self.entered.as_ref()?.iter().copied().chain(written).collect())
     }
 
     /// The store as it would be after the commit.

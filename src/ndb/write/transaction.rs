@@ -222,6 +222,7 @@ impl<'a> Transaction<'a> {
             Rebuild::Nothing | Rebuild::Maps => Space::new(ndb, self.room, self.rebuild == Rebuild::Maps)?,
         };
         prepared.place_blocks(&mut space, fresh, &mut edits)?;
+        prepared.note_entries(&edits, self.rebuild == Rebuild::Trees);
         let mut header = self.header.unwrap_or_else(|| ndb.header().clone());
         let mut pages = Pages::new(ndb, &mut space, header.next_page);
         if self.rebuild == Rebuild::Trees {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::findings::{Category, Confidence, Findings, Found, Origin, Part, Shelf};
 use super::survey::{Survey, survey};
 use crate::damage::Result;
+use crate::disk::Spill;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::{BlockPlace, Maps, Ndb, Parts};
 use crate::progress::Progress;
@@ -88,7 +89,7 @@ fn view(ndb: &Ndb, blocks: impl Iterator<Item = Bid>, survey: &Survey) -> Result
         inflated: copy.inflated,
     });
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
-    let maps = Maps::new(places, []);
+    let maps = Maps::new(places.collect(), Spill::new());
     Ok(Arc::new(Ndb::from_maps(Arc::clone(ndb.source()), parts, maps, CACHE_BYTES)?))
 }
 

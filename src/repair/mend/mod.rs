@@ -7,6 +7,7 @@
 mod attachment;
 mod bag;
 mod decide;
+mod doubt;
 mod folder;
 mod lost;
 mod message;
@@ -18,6 +19,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::low::Doubts;
 use super::plan::{Deed, Options, Plan};
 use crate::damage::{Code, Finding, Result};
 use crate::format::id::{Nid, NodeType};
@@ -64,14 +66,16 @@ impl Mended {
     }
 }
 
-/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far.
-pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<()> {
+/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far. Gives the messages in which a
+/// note says what they have lost.
+pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<BTreeSet<Nid>> {
     let mut mender = Mender {
         store,
         ndb: store.ndb(),
         transaction,
         options: plan.options,
         torn: plan.low.torn(),
+        doubts: &plan.low.doubts,
         tables: BTreeMap::new(),
         dirty: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -79,11 +83,13 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
         shelves: BTreeMap::new(),
         newest: BTreeMap::new(),
         fresh: BTreeSet::new(),
+        noted: BTreeSet::new(),
     };
     for step in &plan.steps {
         mender.deed(step.deed)?;
     }
-    mender.finish()
+    let noted = std::mem::take(&mut mender.noted);
+    mender.finish().map(|()| noted)
 }
 
 /// A store that is being mended.
@@ -94,6 +100,8 @@ struct Mender<'a, 't> {
     options: Options,
     /// What lost something below it.
     torn: BTreeSet<Nid>,
+    /// What is there and may be wrong.
+    doubts: &'a Doubts,
     /// The tables that were looked at, by node.
     tables: BTreeMap<Nid, Rows>,
     /// Those of them that change.
@@ -108,6 +116,8 @@ struct Mender<'a, 't> {
     newest: BTreeMap<Nid, FileTime>,
     /// Folders that are new in this transaction.
     fresh: BTreeSet<Nid>,
+    /// Messages in which a note says what they have lost.
+    noted: BTreeSet<Nid>,
 }
 
 impl Mender<'_, '_> {

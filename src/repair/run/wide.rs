@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::backup::{Kept, create, sync_folder};
-use super::super::plan::Plan;
+use super::super::plan::Planned;
 use super::super::record;
 use super::{Before, Open, Outcome, Repair, Told, came_through, exists, looking};
 use crate::damage::{Error, Result, Verdict};
 use crate::disk::{WritableFile, WriteAt};
 use crate::format::Format;
 use crate::ndb::Ndb;
-use crate::ndb::write::{BulkOptions, BulkWriter, Prepared};
+use crate::ndb::write::{BulkOptions, BulkWriter};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan;
+use crate::scan::{self, Blocks};
 use crate::store::Store;
 use crate::store::write::Widener;
 
@@ -53,7 +53,7 @@ impl Repair<'_> {
             }
         }
         self.begin(&open)?;
-        let (scan, findings) = self.scan(&open)?;
+        let (scan, findings) = self.scan(&open, Blocks::Read)?;
         if !came_through(&scan) {
             return Ok(self.end(Outcome { scan, changes: 0, before: None, kept: None }));
         }
@@ -61,25 +61,27 @@ impl Repair<'_> {
         let mended = mended(&open, planned.as_ref())?;
         let widened = write(&mended, &self.path, new, self.progress)?;
         drop(mended);
-        let plan = planned.map(|(plan, _)| plan).unwrap_or_default();
-        self.tell_widened(&widened, &plan, scan.tally)
+        let before = match &planned {
+            Some(planned) => planned.before(scan.tally),
+            None => Before { tally: scan.tally, moved: 0, incomplete: 0 },
+        };
+        self.tell_widened(&widened, planned.map_or(0, |planned| planned.plan.len()), before)
     }
 
     /// Scans what was written, and keeps the log beside it.
-    fn tell_widened(mut self, widened: &Widened, plan: &Plan, tally: scan::Tally) -> Result<Outcome> {
+    fn tell_widened(mut self, widened: &Widened, changes: usize, before: Before) -> Result<Outcome> {
         let kept = Kept { path: std::path::absolute(&self.path)?, shared: false };
         self.say(Told::Kept(&kept));
         self.say(Told::Widened(widened));
-        let (scan, _) = self.scan(&Open::new(&widened.path)?)?;
+        let (scan, _) = self.scan(&Open::new(&widened.path)?, Blocks::Read)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if !widened.failed.is_empty() => Verdict::Remain,
-            sound @ (Verdict::NoErrors | Verdict::Minor) if plan.is_empty() => sound,
+            sound @ (Verdict::NoErrors | Verdict::Minor) if changes == 0 => sound,
             Verdict::NoErrors | Verdict::Minor => Verdict::Repaired,
             Verdict::Errors => Verdict::Remain,
             other => other,
         };
-        let before = Some(Before { tally, moved: plan.moved() });
-        let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes: plan.len(), before, kept: Some(kept) };
+        let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes, before: Some(before), kept: Some(kept) };
         self.say(Told::End(&outcome));
         record::append(&widened.path, &self.log)?;
         Ok(outcome)
@@ -87,9 +89,9 @@ impl Repair<'_> {
 }
 
 /// The store as its repair would leave it, in memory.
-fn mended(open: &Open, planned: Option<&(Plan, Prepared)>) -> Result<Arc<Store>> {
+fn mended(open: &Open, planned: Option<&Planned>) -> Result<Arc<Store>> {
     match planned {
-        Some((_, prepared)) => open_source(Arc::new(prepared.preview(Arc::clone(&open.source))?), CACHE_BYTES),
+        Some(planned) => open_source(Arc::new(planned.prepared.preview(Arc::clone(&open.source))?), CACHE_BYTES),
         None => Ok(Arc::clone(&open.store)),
     }
 }
@@ -98,7 +100,7 @@ fn mended(open: &Open, planned: Option<&(Plan, Prepared)>) -> Result<Arc<Store>>
 fn write(store: &Store, old: &Path, new: &Path, progress: &Progress) -> Result<Widened> {
     let file = create(new, &fs::metadata(old)?).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => exists(new),
-        _ => error.into(),
+        _ => error,
     })?;
     match widen(store, &WritableFile::from(file), progress) {
         Ok((nodes, failed)) => {

@@ -15,6 +15,7 @@ use crate::format::btree::BlockEntry;
 use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::id::Ib;
+use crate::scan::Blocks;
 
 /// Bytes that a thread reads before it tells what it found: enough to make starting it cheap.
 const STRETCH_BYTES: u64 = 16 << 20;
@@ -25,7 +26,8 @@ const GAP_BYTES: u64 = 16 << 10;
 
 /// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
 pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
-    let total = table.rows().iter().map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
+    let total =
+        table.rows().iter().filter(|row| row.is_in_use()).map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
     low.phase("Validating blocks", total)?;
     twice(low, table);
     let mut padded = Padded::default();
@@ -71,7 +73,7 @@ fn both<T: Send>(here: impl FnOnce() -> Result<T>, there: impl FnOnce() -> Resul
 /// Ids that several entries have.
 fn twice(low: &Low<'_>, table: &Table) {
     let mut before = None;
-    for row in table.rows() {
+    for row in table.rows().iter().filter(|row| row.is_in_use()) {
         if before == Some(row.bid().key()) {
             low.report.add(Code::BlockEntry, row.place(), "a second entry of this id");
         } else if row.bid().is_none() || row.bid() != row.bid().key() {
@@ -151,7 +153,7 @@ fn read(low: &Low<'_>, table: &Table, order: &[u32]) -> Result<Found> {
         let entry = row.entry();
         low.progress.add(entry.stored_bytes(low.format))?;
         found.place(low, row, &entry);
-        if !can_be_read(low, &entry) {
+        if !is_read(low, &entry) {
             continue;
         }
         run.clear();
@@ -166,7 +168,7 @@ fn read(low: &Low<'_>, table: &Table, order: &[u32]) -> Result<Found> {
             run.push(*next);
         }
         bytes.resize(usize::try_from(end.saturating_sub(start.0)).unwrap_or(0), 0);
-        low.read(&mut bytes, start)?;
+        low.read_blocks(&mut bytes, start)?;
         run.iter().for_each(|row| found.block(low, row, start, &bytes));
     }
     Ok(found)
@@ -176,7 +178,13 @@ fn read(low: &Low<'_>, table: &Table, order: &[u32]) -> Result<Found> {
 fn joins(low: &Low<'_>, next: &Row, start: Ib, end: u64) -> bool {
     let entry = next.entry();
     let last = next.ib().0.saturating_add(entry.stored_bytes(low.format));
-    can_be_read(low, &entry) && next.ib().0 <= end.saturating_add(GAP_BYTES) && last.saturating_sub(start.0) <= READ_BYTES
+    is_read(low, &entry) && next.ib().0 <= end.saturating_add(GAP_BYTES) && last.saturating_sub(start.0) <= READ_BYTES
+}
+
+/// Whether a block's bytes are looked at.
+fn is_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
+    let known = if let Blocks::But(known) = low.blocks { known.has(low.format, entry) } else { false };
+    !known && can_be_read(low, entry)
 }
 
 /// Whether a block can be where its entry says.

@@ -22,9 +22,10 @@ use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::header::Header;
 use crate::format::id::Ib;
+use crate::ndb::Ndb;
 use crate::progress::Progress;
 
-use super::Report;
+use super::{Blocks, Report};
 use nodes::Nodes;
 use pages::Walk;
 use table::Table;
@@ -33,6 +34,8 @@ use table::Table;
 #[derive(Clone, Copy, Debug)]
 struct Low<'a> {
     file: &'a dyn ReadAt,
+    /// How the pass over all blocks reads them.
+    blocks: Blocks<'a>,
     format: Format,
     header: &'a Header,
     file_bytes: u64,
@@ -41,18 +44,20 @@ struct Low<'a> {
 }
 
 /// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
-pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<bool> {
+///
+/// Where they do not, `store` tells what else stands in the file: what is wrong with that is looked for, too.
+pub(super) fn run(file: &dyn ReadAt, blocks: Blocks<'_>, store: Option<&Ndb>, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
     let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
-    let low = Low { file, format, header: &header, file_bytes, progress, report };
+    let low = Low { file, blocks, format, header: &header, file_bytes, progress, report };
     header::check(&low);
-    trees(&low)
+    trees(&low, store)
 }
 
 /// The passes behind the header: each collects what the next ones need.
-fn trees(low: &Low<'_>) -> Result<bool> {
+fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
     // How many pages a tree has shows when they are read.
     low.phase("Validating BBT", 0)?;
@@ -61,6 +66,9 @@ fn trees(low: &Low<'_>) -> Result<bool> {
         Ok(())
     })?;
     table.finish();
+    if let Some(ndb) = store.filter(|_| !walk.whole) {
+        table.add_found(ndb)?;
+    }
     let blocks_whole = std::mem::replace(&mut walk.whole, true);
     let block_pages = walk.bytes;
     low.phase("Validating NBT", 0)?;
@@ -69,11 +77,17 @@ fn trees(low: &Low<'_>) -> Result<bool> {
         Ok(())
     })?;
     nodes.finish();
+    let found = store.filter(|_| !walk.whole);
+    if let Some(ndb) = found {
+        nodes.add_found(ndb)?;
+    }
     let nodes_whole = walk.whole;
     walk.whole &= blocks_whole;
     walk.finish(low);
     let node_pages = walk.bytes.saturating_sub(block_pages);
-    trees::run(low, &walk, node_pages, &mut table, blocks_whole)?;
+    // A block that was not found anywhere is lost, whatever stood on the pages that are.
+    let known = Known { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
+    trees::run(low, known, node_pages, &mut table)?;
     let order = table.by_offset(low.file_bytes, low.progress)?;
     blocks::run(low, &table, &order, &mut walk.owned)?;
     nodes::run(low, &table, &mut nodes, nodes_whole)?;
@@ -81,10 +95,27 @@ fn trees(low: &Low<'_>) -> Result<bool> {
     Ok(walk.whole)
 }
 
+/// What is known when the trees of nodes are followed.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    /// Whether both B-trees have all their pages.
+    all: bool,
+    /// Whether a block of which nothing is known is lost.
+    blocks: bool,
+    /// Who has the nodes, where the node B-tree does not have them all.
+    found: Option<&'a Ndb>,
+}
+
 impl Low<'_> {
     /// Fills `buffer` from the file; a disk that does not give its bytes ends the scan.
     fn read(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
         read(self.file, buffer, ib, self.report)
+    }
+
+    /// The same for the pass over all blocks.
+    fn read_blocks(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
+        let file = if let Blocks::Through(file) = self.blocks { file } else { self.file };
+        read(file, buffer, ib, self.report)
     }
 
     /// Begins a phase that looks at so many bytes; 0 where nobody knows.

@@ -1,0 +1,143 @@
+//! Which folder a table belongs to that does not say whose it is: the one that counts as many items, and whose blocks were
+//! written nearby.
+
+use crate::damage::Result;
+use crate::disk::Spill;
+use crate::format::btree::NodeEntry;
+use crate::format::id::{Bid, Nid};
+use crate::ltp::value::Value;
+use crate::ndb::Ndb;
+use crate::store::tags;
+
+use super::deal::deal;
+use super::lists::{at, equal};
+use super::object::{Kind, Object, Print, digest};
+use super::rows::{Line, Listing, Listings};
+
+/// How many folders are tried for a table.
+const FOLDERS_TRIED: usize = 64;
+/// What comes before all else in the cost of a pair: farther than any two ids are apart.
+const FAR: u64 = 1 << 40;
+
+/// The folders of a store, by id.
+#[derive(Debug)]
+pub(super) struct Folders(Spill<Folder>);
+
+/// A folder's properties, and where they lie.
+#[derive(Clone, Copy, Debug)]
+struct Folder {
+    nid: Nid,
+    data: Bid,
+    print: Print,
+}
+
+/// A folder in a list by what it counts and where its data lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Near {
+    /// Digests of what it counts.
+    counts: (u32, u32),
+    data: Bid,
+    number: u32,
+}
+
+impl Folders {
+    /// Reads the properties of these folders, which ascend by id.
+    pub(super) fn read<'n>(reader: &Ndb, nodes: impl Iterator<Item = &'n NodeEntry>) -> Result<Self> {
+        let mut folders = Spill::new();
+        for node in nodes {
+            let object = Object::read_properties(reader, node.data)?;
+            let print = object.map(|object| object.print).unwrap_or_default();
+            folders.push(Folder { nid: node.nid.nid, data: node.data, print });
+        }
+        Ok(Self(folders))
+    }
+
+    /// Those that do not say that they have rows in their tables of a kind.
+    pub(super) fn without_rows(&self, kind: Kind) -> impl Iterator<Item = Nid> {
+        self.0.iter().filter(move |folder| !has_rows(&folder.print, kind)).map(|folder| folder.nid)
+    }
+
+    /// Finds the folders whose subfolders tables without owners list: the nearest that have some, and are not in the table.
+    pub(super) fn own_hierarchies(&self, listings: &mut Listings) {
+        let parents = self
+            .nearby(&listings.owners(Kind::Hierarchy), |folder| folder.print.has(tags::SUBFOLDERS, &Value::Bool(true)).then_some((0, 0)));
+        self.own(Kind::Hierarchy, listings, |listing, lines| {
+            let fits = |near: &&Near| self.nid(near).is_some_and(|nid| !listing.lists(lines, nid));
+            self.costs(listing, nearest(&parents, listing.data, fits), 0)
+        });
+    }
+
+    /// Finds the folders whose items tables without owners list: the nearest that count as many.
+    pub(super) fn own_contents(&self, listings: &mut Listings) {
+        let owners = listings.owners(Kind::Contents);
+        let counted = |print: &Print| print.cell(tags::CONTENT_COUNT);
+        let all = self.nearby(&owners, |folder| Some((counted(&folder.print), 0)));
+        let exact = self.nearby(&owners, |folder| Some((counted(&folder.print), folder.print.cell(tags::CONTENT_UNREAD_COUNT))));
+        self.own(Kind::Contents, listings, |listing, _| {
+            let of = |number: i32| digest(&Value::I32(number)).unwrap_or_default();
+            let counts = (of(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX)), of(listing.unread));
+            // One that counts as many unread items too comes before all that do not.
+            let first = nearest(equal(&exact, counts, |near| near.counts), listing.data, |_| true);
+            let mut costs = self.costs(listing, first, 0);
+            if costs.len() < FOLDERS_TRIED {
+                let as_many = equal(&all, (counts.0, 0), |near| near.counts);
+                costs.extend(self.costs(listing, nearest(as_many, listing.data, |near| !self.has_unread(near, counts.1)), FAR));
+            }
+            costs
+        });
+    }
+
+    /// Gives tables of a kind that have rows and no owner the folders that cost least, each of both once.
+    fn own(&self, kind: Kind, listings: &mut Listings, costs: impl Fn(&Listing, &[Line]) -> Vec<(u64, u32)>) {
+        let free = |listing: &&Listing| listing.kind == kind && listing.owner.is_none() && !listing.rows.is_empty();
+        let wishes = |number: u32| {
+            let listing = at(&listings.list, number).filter(free);
+            let mut wishes = listing.map(|listing| costs(listing, &listings.lines)).unwrap_or_default();
+            wishes.sort_unstable();
+            wishes.truncate(FOLDERS_TRIED);
+            wishes
+        };
+        let dealt = deal(listings.list.len(), self.0.len(), wishes);
+        for (number, listing) in (0..).zip(listings.list.iter_mut()) {
+            let folder = dealt.of(number).and_then(|folder| at(&self.0, folder));
+            listing.owner = listing.owner.or(folder.map(|folder| folder.nid));
+        }
+    }
+
+    /// The folders that own no such table yet, by what this tells of each, and by where their data lie.
+    fn nearby(&self, owners: &[Nid], counts: impl Fn(&Folder) -> Option<(u32, u32)>) -> Spill<Near> {
+        let free = (0..).zip(self.0.iter()).filter(|(_, folder)| owners.binary_search(&folder.nid).is_err());
+        let mut list: Spill<Near> =
+            free.filter_map(|(number, folder)| Some(Near { counts: counts(folder)?, data: folder.data.key(), number })).collect();
+        list.sort_unstable();
+        list
+    }
+
+    fn costs<'n>(&self, listing: &Listing, found: impl Iterator<Item = &'n Near>, more: u64) -> Vec<(u64, u32)> {
+        found.map(|near| (listing.distance(near.data).saturating_add(more), near.number)).collect()
+    }
+
+    fn nid(&self, near: &Near) -> Option<Nid> {
+        at(&self.0, near.number).map(|folder| folder.nid)
+    }
+
+    fn has_unread(&self, near: &Near, unread: u32) -> bool {
+        at(&self.0, near.number).is_some_and(|folder| folder.print.cell(tags::CONTENT_UNREAD_COUNT) == unread)
+    }
+}
+
+/// Those of a list by data that are wanted and nearest to these data, on both sides.
+fn nearest(list: &[Near], data: Bid, wanted: impl Fn(&&Near) -> bool + Copy) -> impl Iterator<Item = &Near> {
+    let after = list.partition_point(|near| near.data < data.key());
+    let before = list.iter().take(after).rev().filter(wanted).take(FOLDERS_TRIED);
+    before.chain(list.iter().skip(after).filter(wanted).take(FOLDERS_TRIED))
+}
+
+/// Whether a folder says that its table of this kind is not empty.
+fn has_rows(folder: &Print, kind: Kind) -> bool {
+    match kind {
+        Kind::Contents => folder.differs(tags::CONTENT_COUNT, &Value::I32(0)),
+        Kind::Hierarchy => folder.differs(tags::SUBFOLDERS, &Value::Bool(false)),
+        _ => false,
+    }
+}
