@@ -29,15 +29,18 @@ use pstfs::format::Format;
 use pstfs::format::amap;
 use pstfs::format::block::encode_block;
 use pstfs::format::cipher::Cipher;
-use pstfs::format::header::Root;
+use pstfs::format::header::{Client, Root};
 use pstfs::format::id::{Bid, Ib, NodeType};
 use pstfs::format::page::Page;
 use pstfs::format::property::PropType;
+use pstfs::ltp::value::Value;
 use pstfs::ltp::{Properties, Table};
-use pstfs::ndb::write::Transaction;
+use pstfs::ndb::write::{BulkOptions, BulkWriter, Transaction};
 use pstfs::progress::Progress;
 use pstfs::repair::{self, Held, Options, Order, Told, plan, widen};
-use pstfs::store::item::NodeRef;
+use pstfs::store::item::{Content, Item, NodeRef};
+use pstfs::store::write::{AttachmentContent, AttachmentDraft, MessageDraft, PropertyList, StoreBuilder, StoreOptions};
+use pstfs::store::{Store, Which, tags};
 use support::audit;
 use support::forge::big::Big;
 use support::forge::{self, variant_name};
@@ -369,4 +372,50 @@ fn a_store_with_a_journal_becomes_a_unicode_one_as_it_is_shown() {
     assert_eq!(fs::read(place.dir.path().join("a b.pst.journal")).unwrap(), journal);
     assert_eq!(place.bytes(), place.old);
     assert_eq!(told(&fs::read(place.dir.path().join("new.pst")).unwrap()), told(&repaired(&place.old).0));
+}
+
+/// Rows do not tell a code page: their strings are in that of their message, an attachment's in its message's, and those of
+/// a message in a message in its own.
+#[test]
+fn strings_follow_the_code_page_that_their_message_names() {
+    let text = |text: &str| Value::Unicode(text.to_owned());
+    let file = MemoryFile::default();
+    let bulk = BulkOptions { format: Format::Ansi, cipher: Cipher::Permute, client: Client::PST, compress: false };
+    let mut options = StoreOptions::named("Store");
+    options.props.set(tags::STORE_SUPPORT_MASK, Value::I32(1)).set(tags::PST_PASSWORD, Value::I32(0x1234_5678));
+    let mut builder = StoreBuilder::new(BulkWriter::new(&file, bulk).unwrap(), options).unwrap();
+    let mut message = MessageDraft::default();
+    message.props.set(tags::MESSAGE_CODEPAGE, Value::I32(932)).set(tags::SUBJECT, text("\u{1}\u{1}日本語の手紙"));
+    message.props.set(tags::BODY, text(&"長い本文。".repeat(2000))).set(tags::MESSAGE_CLASS, text("IPM.Note"));
+    message.props.set(tags::KEYWORDS, Value::Multi(vec![text("赤"), text("青")]));
+    let mut recipient = PropertyList::default();
+    recipient.set(tags::DISPLAY_NAME, text("山田太郎")).set(tags::RECIPIENT_TYPE, Value::I32(1));
+    message.recipients.push(recipient);
+    let mut inner = MessageDraft::default();
+    inner.props.set(tags::SUBJECT, text("\u{1}\u{1}Grüße")).set(tags::MESSAGE_CLASS, text("IPM.Note")).set(tags::BODY, text("é"));
+    let mut attachment = PropertyList::default();
+    attachment.set(tags::ATTACH_FILENAME, text("手紙.msg"));
+    message.attachments.push(AttachmentDraft { props: attachment, content: AttachmentContent::Message(Box::new(inner)) });
+    let nid = builder.add_message(builder.subtree(), message).unwrap();
+    builder.finish().unwrap();
+    let narrow = file.into_bytes();
+    let (wide, failed) = widened(&narrow);
+    assert_eq!((failed, told(&wide)), (Vec::new(), told(&narrow)));
+    assert_eq!((narrow_strings(&narrow).is_empty(), narrow_strings(&wide)), (false, Vec::new()));
+    let (old, new) = (open(&narrow), open(&wide));
+    assert_eq!((new.props().int(tags::STORE_SUPPORT_MASK), new.password_crc()), (Some(0x0004_0001), Some(0x1234_5678)));
+    let item = new.item(new.locate(nid).unwrap()).unwrap();
+    let values = |item: &Item, key| item.props.value(key).cloned();
+    assert_eq!(values(&item, tags::SUBJECT), Some(text("\u{1}\u{1}日本語の手紙")));
+    assert_eq!(values(&item, tags::KEYWORDS), Some(Value::Multi(vec![text("赤"), text("青")])));
+    assert_eq!(item.recipients[0].value(tags::DISPLAY_NAME), Some(&text("山田太郎")));
+    assert_eq!(item.attachments[0].props.value(tags::ATTACH_FILENAME), Some(&text("手紙.msg")));
+    let Content::Message(inner) = item.attachments[0].content else { panic!("{:?}", item.attachments[0].content) };
+    assert_eq!(values(&new.item(inner).unwrap(), tags::SUBJECT), Some(text("\u{1}\u{1}Grüße")));
+    // The folder above it is found by the same entry id.
+    assert_eq!(new.ipm_subtree(), old.ipm_subtree());
+    let size = |store: &Store| store.item(store.locate(nid).unwrap()).unwrap().props.int(tags::MESSAGE_SIZE).unwrap();
+    assert!(size(&new) > size(&old), "UTF-16 takes more than a code page of one byte or two");
+    let row = new.row(new.ipm_subtree(), Which::Normal, nid).unwrap().unwrap();
+    assert_eq!(row.subject.as_deref(), Some("日本語の手紙"));
 }
