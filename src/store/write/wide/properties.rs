@@ -8,7 +8,6 @@ use super::{Laid, Object, Objects, Old, Widener};
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
 use crate::format::codec;
-use crate::format::heap::ITEM_MAX;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::{ObjectRecord, PropType, PropertyRecord};
 use crate::ltp::Properties;
@@ -93,7 +92,7 @@ impl Widener<'_, '_> {
                     told.objects.push((id, object.nid, object.size));
                 }
                 let (kind, bytes) = wide_bytes(page, id, kind, bytes);
-                builder.set_bytes(id, kind, with_unicode_told(nid, id, bytes));
+                builder.set_bytes(id, kind, as_unicode_stores_have_it(nid, Key::Id(id), bytes));
             }
         }
         Ok(())
@@ -113,7 +112,8 @@ impl Widener<'_, '_> {
         self.progress.add(data.len())?;
         let narrow = data.read_all(self.ndb)?;
         match Value::decode(kind, &narrow) {
-            Some(Value::String8(text)) if text.len() > ITEM_MAX => {
+            // Also where it would fit into the heap: there are readers that take no message without subnodes.
+            Some(Value::String8(text)) if !text.is_empty() => {
                 let (stored, bytes) = self.long_text(page, id, root, &text)?;
                 builder.set_stored(id, PropType::UNICODE, stored, bytes);
             }
@@ -210,10 +210,17 @@ fn find(properties: &Properties<'_>, record: &PropertyRecord) -> Result<Found> {
     properties.heap().subnode(nid)?.map(|entry| Found::Below(nid, entry.data)).ok_or_else(missing)
 }
 
-/// The store says that its strings are UTF-16 ([MS-OXCSTOR] 2.2.2.1, STORE_UNICODE_OK).
-fn with_unicode_told(nid: Nid, id: u16, bytes: Vec<u8>) -> Vec<u8> {
+/// A value that is another one in Unicode stores.
+///
+/// The store says that its strings are UTF-16 ([MS-OXCSTOR] 2.2.2.1, STORE_UNICODE_OK). The strings of named properties
+/// are none in stores of Outlook 97 that has no such names; in a Unicode store pst-extractor takes that for a fault, so
+/// they begin with one that is empty, which no entry names.
+fn as_unicode_stores_have_it(nid: Nid, key: Key, mut bytes: Vec<u8>) -> Vec<u8> {
+    if (nid, key) == (Nid::NAME_MAP, tags::NAME_MAP_STRINGS) && bytes.is_empty() {
+        bytes.extend([0; 4]);
+    }
     match <[u8; 4]>::try_from(bytes.as_slice()) {
-        Ok(mask) if nid == Nid::MESSAGE_STORE && tags::STORE_SUPPORT_MASK.id() == Some(id) => {
+        Ok(mask) if (nid, key) == (Nid::MESSAGE_STORE, tags::STORE_SUPPORT_MASK) => {
             (u32::from_le_bytes(mask) | UNICODE_OK).to_le_bytes().to_vec()
         }
         _ => bytes,
