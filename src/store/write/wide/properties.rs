@@ -31,7 +31,7 @@ struct Told {
     /// Values, which get new ids.
     values: BTreeSet<Nid>,
     /// Objects, by the property that names them.
-    objects: Vec<(u16, Nid, u32)>,
+    objects: Vec<(u16, Nid)>,
 }
 
 /// A property's value where it lies.
@@ -89,7 +89,7 @@ impl Widener<'_, '_> {
             }
             Some(Found::Here(bytes)) => {
                 if let (PropType::OBJECT, Ok(object)) = (kind, codec::decode::<ObjectRecord>(self.ndb.format(), &bytes)) {
-                    told.objects.push((id, object.nid, object.size));
+                    told.objects.push((id, object.nid));
                 }
                 let (kind, bytes) = wide_bytes(page, id, kind, bytes);
                 builder.set_bytes(id, kind, as_unicode_stores_have_it(nid, Key::Id(id), bytes));
@@ -150,7 +150,7 @@ impl Widener<'_, '_> {
         let others = subnodes.iter().filter(|entry| !is_attachment(entry) && !told.values.contains(&entry.nid.nid));
         for entry in subnodes.iter().filter(is_attachment).chain(others) {
             let node = NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes };
-            let object = told.objects.iter().find(|(_, nid, _)| *nid == node.nid);
+            let object = told.objects.iter().find(|(_, nid)| *nid == node.nid);
             let rows = if node.nid == Nid::ATTACHMENT_TABLE { Rows::Of(&attachments) } else { Rows::Alone };
             // A message in another one is read as if it stood alone.
             let page = if object.is_some() || node.nid.kind() == NodeType::MESSAGE { WINDOWS_1252 } else { page };
@@ -160,7 +160,7 @@ impl Widener<'_, '_> {
             attachments.extend(laid.object.map(|object| (node.nid, object)));
             builder.add_subnode(node.nid, Part::Stored(laid.stored));
             builder.add_stored_bytes(laid.bytes);
-            if let Some((id, nid, _)) = object {
+            if let Some((id, nid)) = object {
                 let size = u32::try_from(laid.bytes).unwrap_or(u32::MAX);
                 builder.set(*id, PropType::OBJECT, &Value::Object(*nid, size));
             }
