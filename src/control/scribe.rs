@@ -134,6 +134,7 @@ impl Mender {
                      **Scanning the repaired store\n"
                 )
             }
+            Told::Known => "-- Blocks that the first scan found whole and that were not written to are not read again\n".into(),
             Told::End(outcome) => self.scribe.end_of(&outcome.scan, outcome.before),
         }
     }

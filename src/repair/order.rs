@@ -55,6 +55,8 @@ pub enum Told<'a> {
     Kept(&'a Kept),
     /// The changes are made.
     Written(&'a Committed),
+    /// The result is scanned without the blocks that are known to be whole, see [`scan::Known`].
+    Known,
     /// How it ended.
     End(&'a Outcome),
 }
