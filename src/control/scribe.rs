@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::About;
 use crate::damage::{Code, Error, Finding, Result, Severity, Verdict};
-use crate::repair::{self, Before, Recovered, Told, Undone};
+use crate::repair::{self, Before, Recovered, Told, Undone, Widened};
 use crate::scan::{Counts, Event, Outcome, Tally};
 
 /// The most lines of one job's log.
@@ -135,6 +135,12 @@ impl Mender {
                 )
             }
             Told::Known => "-- Blocks that the first scan found whole and that were not written to are not read again\n".into(),
+            Told::Widened(Widened { path, nodes, failed }) => {
+                self.scribe.fold = Fold::default();
+                let failed: String = failed.iter().map(|failed| format!("  left: {}\n", one_line(failed))).collect();
+                let path = one_line(&path.to_string_lossy());
+                format!("{failed}-- Written as a Unicode store: {nodes} nodes in {path}\n**Scanning the repaired store\n")
+            }
             Told::End(outcome) => self.scribe.end_of(&outcome.scan, outcome.before),
         }
     }
@@ -236,10 +242,11 @@ fn counted(counts: &Counts) -> String {
 
 /// What a repaired store held before.
 fn compared(before: Before) -> String {
-    let Before { tally: Tally { folders, folders_healthy, items, items_healthy }, moved } = before;
+    let Before { tally: Tally { folders, folders_healthy, items, items_healthy }, moved, incomplete } = before;
     format!(
         "** Before the repair: {folders} folders seen, {folders_healthy} healthy; {items} items seen, {items_healthy} healthy\n\
-         ** Moved to Lost and Found: {moved}\n"
+         ** Moved to Lost and Found: {moved}\n\
+         ** With something lost or in doubt: {incomplete}\n"
     )
 }
 

@@ -52,3 +52,12 @@ pub(super) fn own<T>(held: Held<'_>, path: &Path, write: impl FnOnce() -> Result
     own.end(path)?;
     result
 }
+
+/// Nobody repairs the store until this is dropped; nothing where the file system has no locks.
+pub(super) fn looking(path: &Path) -> Result<Option<Lock>> {
+    match Lock::shared(path)? {
+        Locking::Busy => Err(busy()),
+        Locking::Held(lock) => Ok(Some(lock)),
+        Locking::Unknown => Ok(None),
+    }
+}

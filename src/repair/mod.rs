@@ -31,7 +31,7 @@ pub use fresh::{Fresh, fresh_skeleton};
 pub use order::{Before, Held, Order, Outcome, Told};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
-pub use run::{check, check_writable, run, take_back};
+pub use run::{Widened, check, check_writable, run, take_back, widen};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::backup::{Backup, Kept};
+use super::plan::Options;
+use super::run::Widened;
 use crate::disk::{Lock, OwnWrites};
 use crate::ndb::write::{Committed, Recovered};
 use crate::scan::{self, Event};
@@ -22,12 +24,19 @@ pub struct Order {
     pub dry_run: bool,
     /// The store is copied there, and the copy repaired.
     pub output: Option<PathBuf>,
+    /// The copy is a Unicode store, which has more room than an ANSI one.
+    pub unicode: bool,
 }
 
 impl Order {
     /// What is done, as a log tells it.
     pub const fn verb(&self) -> &'static str {
         if self.dry_run { "repair dry-run" } else { "repair" }
+    }
+
+    /// How far the plan goes.
+    pub(super) const fn options(&self) -> Options {
+        Options { thorough: self.thorough, rewrite: self.rewrite, unwritten: self.unicode }
     }
 }
 
@@ -57,6 +66,8 @@ pub enum Told<'a> {
     Written(&'a Committed),
     /// The result is scanned without the blocks that are known to be whole, see [`scan::Known`].
     Known,
+    /// The repaired store was written as a Unicode one.
+    Widened(&'a Widened),
     /// How it ended.
     End(&'a Outcome),
 }
@@ -81,4 +92,6 @@ pub struct Before {
     pub tally: scan::Tally,
     /// How many of them were moved to `Lost and Found`.
     pub moved: usize,
+    /// How many messages have lost something or hold something that may be wrong.
+    pub incomplete: usize,
 }

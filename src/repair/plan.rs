@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::low::{self, LowPlan};
 use super::mend;
+use super::order::Before;
 use crate::damage::{Code, Error, Finding, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::id::Nid;
 use crate::ndb::Ndb;
-use crate::ndb::write::{Prepared, Transaction};
+use crate::ndb::write::{Prepared, Room, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
-use crate::scan::{self, Blocks, Event, Known};
+use crate::scan::{self, Blocks, Event, Known, Tally};
 use crate::store::Store;
 
 /// Bytes for the caches of the store that is looked at in memory.
@@ -29,6 +30,8 @@ pub struct Options {
     pub thorough: bool,
     /// Everything is written anew, whatever was found.
     pub rewrite: bool,
+    /// The result is only read, so it may be larger than a file of its format.
+    pub unwritten: bool,
 }
 
 /// What becomes of a node.
@@ -88,10 +91,10 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 }
 
 /// The same, until the user has enough.
-pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
+fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
     progress.check()?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low, findings, progress)?) };
+    let below = if low.is_empty() { None } else { Some(after(store, &low, findings, options, progress)?) };
     progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
@@ -109,13 +112,13 @@ pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, 
 
 /// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
 /// missing.
-fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
-    seen_through(store, &below(store, low)?)
+fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<Store>> {
+    seen_through(store, &below(store, low, options)?)
 }
 
 /// The transaction that mends all below the nodes, and nothing else.
-fn below(store: &Store, low: &LowPlan) -> Result<Prepared> {
-    let mut transaction = Transaction::begin(store.ndb())?;
+fn below(store: &Store, low: &LowPlan, options: Options) -> Result<Prepared> {
+    let mut transaction = begin(store, options)?;
     low::apply(&mut transaction, low)?;
     transaction.prepare()
 }
@@ -130,8 +133,8 @@ fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan, findings: &[Finding], progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
-    let prepared = below(store, low)?;
+fn after(store: &Store, low: &LowPlan, findings: &[Finding], options: Options, progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let prepared = below(store, low, options)?;
     let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
     let store = seen_through(store, &prepared)?;
     let found = Mutex::new(Vec::new());
@@ -149,12 +152,60 @@ fn after(store: &Store, low: &LowPlan, findings: &[Finding], progress: &Progress
 
 /// The transaction that makes all of a plan's changes.
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
-    let mut transaction = Transaction::begin(store.ndb())?;
+    changes(store, plan).map(|(prepared, _)| prepared)
+}
+
+/// The same, and the messages that have lost something or hold something that may be wrong, in the user's words.
+fn changes(store: &Store, plan: &Plan) -> Result<(Prepared, Vec<String>)> {
+    let mut transaction = begin(store, plan.options)?;
     low::apply(&mut transaction, &plan.low)?;
     // What stands in the nodes is read from the store that the steps were worked out for.
-    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low)?) };
-    mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
-    transaction.prepare()
+    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low, plan.options)?) };
+    let incomplete = mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
+    let whom = |nid: &Nid| plan.steps.iter().find(|step| step.deed.node() == *nid && !step.whom.is_empty());
+    let incomplete = incomplete.iter().map(|nid| whom(nid).map_or_else(|| format!("message {nid}"), |step| step.whom.clone()));
+    Ok((transaction.prepare()?, incomplete.collect()))
+}
+
+fn begin(store: &Store, options: Options) -> Result<Transaction<'_>> {
+    let transaction = Transaction::begin(store.ndb())?;
+    Ok(if options.unwritten { transaction.with_room(Room::unwritten(store.ndb().format())) } else { transaction })
+}
+
+/// A plan that is worked out to its end.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// What makes its changes.
+    pub(super) prepared: Prepared,
+    /// The messages that have lost something or hold something that may be wrong.
+    pub(super) incomplete: Vec<String>,
+}
+
+impl Planned {
+    /// What is to be written for these findings; `None` where nothing is.
+    pub(super) fn of(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Option<Self>> {
+        let plan = plan_until(store, findings, options, progress)?;
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let (prepared, incomplete) = changes(store, &plan)?;
+        Ok(prepared.journal().is_some().then_some(Self { plan, prepared, incomplete }))
+    }
+
+    /// The blocks that the scan which found this found whole, and that are not written to.
+    pub(super) fn known(&self, findings: &[Finding]) -> Option<Known> {
+        Known::after(findings, self.prepared.touched()?)
+    }
+
+    /// The plan in words and numbers.
+    pub(super) fn told(&self) -> String {
+        self.plan.told(&self.prepared, &self.incomplete)
+    }
+
+    /// What the store held, and what becomes of it.
+    pub(super) fn before(&self, tally: Tally) -> Before {
+        Before { tally, moved: self.plan.moved(), incomplete: self.incomplete.len() }
+    }
 }
 
 /// Whether something is done about a finding: oddities that healthy stores have too stay, unless all is asked for.
@@ -232,15 +283,19 @@ impl Plan {
         self.steps.iter().filter(|step| matches!(step.deed, Deed::Rescue(_) | Deed::Stub(..))).count()
     }
 
-    /// The plan in words and numbers: a line for each change, totals, what is left, and how much of the free space is
-    /// written over, from which something could have been recovered.
-    pub fn told(&self, prepared: &Prepared) -> String {
+    /// The plan in words and numbers: a line for each change, totals, what is left, which messages are `incomplete`, and how
+    /// much of the free space is written over, from which something could have been recovered.
+    pub fn told(&self, prepared: &Prepared, incomplete: &[String]) -> String {
         let mut lines: Vec<String> = self.low.steps.iter().map(|step| format!("  => {step}")).collect();
         lines.extend(self.steps.iter().map(|step| format!("  => {step}")));
         lines.push(format!("-- Planned: {} changes; {}", lines.len(), prepared.in_numbers()));
         lines.extend(self.left.iter().map(|finding| format!("  left: {finding}")));
         if !self.left.is_empty() {
             lines.push(format!("-- Left as they are: {} findings", self.left.len()));
+        }
+        if !incomplete.is_empty() {
+            lines.push(format!("-- With something lost or in doubt: {} messages; a note in each says what", incomplete.len()));
+            lines.extend(incomplete.iter().map(|whom| format!("  incomplete: {whom}")));
         }
         let (ranges, bytes) =
             prepared.reused().fold((0_u64, 0_u64), |(ranges, sum), (_, bytes)| (ranges.saturating_add(1), sum.saturating_add(bytes)));

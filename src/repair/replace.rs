@@ -102,7 +102,8 @@ impl Repair<'_> {
         let log = mem::take(&mut self.log);
         let kept = replacement.put(&path, &source, keep, &log, self.progress)?;
         self.say(Told::Kept(&kept));
-        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept, Ok(None));
+        let before = Before { tally: scan::Tally::default(), moved: 0, incomplete: 0 };
+        let result = self.look_again(1, before, kept, Ok(None));
         drop(alone);
         result
     }

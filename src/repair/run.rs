@@ -3,27 +3,31 @@
 //! [`run`] is the only way to it for the command line and a mount alike. What happens is told as it happens; the lines
 //! that the listener makes of it are those of the log beside the store, which is durable before the first change.
 
+mod wide;
+
 use std::fs::{self, File, OpenOptions};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::alone::{Alone, busy, own};
+use super::alone::{Alone, looking, own};
 use super::apply::{Applied, apply, ended, give_up, is_spent, told_how_it_stands};
 use super::backup::{self, Backup, Kept, Seen, UNDO, exists, sync_folder};
 use super::beside;
 use super::digest::Passing;
 use super::order::{Before, Held, Order, Outcome, Told};
-use super::plan::{Options, Plan, plan_until, prepare};
+use super::plan::Planned;
 use super::record::{self, Record};
 use super::undo::{Undone, undo};
 use crate::damage::{Error, Finding, Result, Verdict};
-use crate::disk::{self, Access, Lock, Locking, ReadAt};
+use crate::disk::{self, Access, ReadAt};
 use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
 use crate::scan::{self, Blocks, Event, Known};
 use crate::store::Store;
+
+pub use wide::{Widened, widen};
 
 /// Who hears what happens, and gives the lines that the log is to hold of it.
 type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
@@ -33,17 +37,15 @@ type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
 /// An error tells why it was refused or could not be ended; the store is then the old one, or has a journal beside it
 /// that says how to get there.
 pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
-    let mut repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    let repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    let forced = order.force && holds_no_store(path, progress)?;
     match &order.output {
-        None if order.dry_run && order.force && holds_no_store(path, progress)? => repair.only_fresh(),
-        None if order.dry_run => repair.only_plan(),
-        Some(new) if order.force && holds_no_store(path, progress)? => repair.fresh(new),
-        Some(new) => {
-            copy_to(path, new, progress)?;
-            repair.path.clone_from(new);
-            repair.in_place(&Backup::Original(std::path::absolute(path)?))
-        }
-        None if order.force && holds_no_store(path, progress)? => repair.fresh_in_place(&order.backup),
+        None if order.dry_run && forced => repair.only_fresh(),
+        _ if order.dry_run => repair.only_plan(),
+        Some(new) if forced => repair.fresh(new),
+        Some(new) if order.unicode => repair.unicode(new),
+        Some(new) => repair.copied(new),
+        None if forced => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
 }
@@ -112,7 +114,14 @@ impl Repair<'_> {
         self.begin(&open)?;
         let (scan, findings) = self.scan(&open, Blocks::Read)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
+        Ok(self.end(Outcome { scan, changes: planned.map_or(0, |planned| planned.plan.len()), before: None, kept: None }))
+    }
+
+    fn copied(mut self, new: &Path) -> Result<Outcome> {
+        let original = std::path::absolute(&self.path)?;
+        copy_to(&original, new, self.progress)?;
+        new.clone_into(&mut self.path);
+        self.in_place(&Backup::Original(original))
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
@@ -129,16 +138,16 @@ impl Repair<'_> {
         let passing = Passing::new(&open.source)?;
         let (scan, findings) = self.scan(&open, Blocks::Through(&passing))?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
-        let Some((plan, prepared)) = planned else {
+        let Some(planned) = planned else {
             let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
             return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, before: None, kept: None }));
         };
-        let known = prepared.touched().and_then(|touched| Known::after(&findings, touched));
-        let applied = self.write(&open, prepared, passing, keep)?;
+        let (before, changes) = (planned.before(scan.tally), planned.plan.len());
+        let known = planned.known(&findings);
+        let applied = self.write(&open, planned.prepared, passing, keep)?;
         drop(open);
-        let before = Before { tally: scan.tally, moved: plan.moved() };
         let seen = applied.read_back(&path).map(|()| known);
-        let result = self.look_again(plan.len(), before, applied.kept, seen);
+        let result = self.look_again(changes, before, applied.kept, seen);
         drop(alone);
         result
     }
@@ -170,20 +179,13 @@ impl Repair<'_> {
     }
 
     /// What is to be written; `None` where nothing is.
-    fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
+    fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<Planned>> {
         self.progress.begin("Planning the repair", 0)?;
-        let options = Options { thorough: self.order.thorough, rewrite: self.order.rewrite };
-        let plan = plan_until(&open.store, findings, options, self.progress)?;
-        if plan.is_empty() {
-            return Ok(None);
+        let planned = Planned::of(&open.store, findings, self.order.options(), self.progress)?;
+        if let Some(planned) = &planned {
+            self.say(Told::Plan(&planned.told()));
         }
-        let prepared = prepare(&open.store, &plan)?;
-        if prepared.journal().is_none() {
-            return Ok(None);
-        }
-        let told = plan.told(&prepared);
-        self.say(Told::Plan(&told));
-        Ok(Some((plan, prepared)))
+        Ok(planned)
     }
 
     /// Makes the changes durable.
@@ -259,11 +261,7 @@ fn holds_no_store(path: &Path, progress: &Progress) -> Result<bool> {
 
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
 fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
-    let _looking = match Lock::shared(path)? {
-        Locking::Busy => return Err(busy()),
-        Locking::Held(lock) => Some(lock),
-        Locking::Unknown => None,
-    };
+    let _looking = looking(path)?;
     backup::copy(path, Some(new), 0, None, progress)?;
     let (journal, its_copy) = (journal_of(path), journal_of(new));
     if journal.try_exists()? {

@@ -84,7 +84,7 @@ impl Repaired {
         let (source, store): (Arc<dyn ReadAt>, _) = (Arc::new(bytes.to_vec()), open(bytes));
         let found = scan_opened(&source, Ok(&*store)).0;
         let plan = plan(&store, &found, options).map_err(|error| format!("no plan: {error}"))?;
-        let told = |plan: &Plan| plan.told(&prepare(&store, &Plan::default()).unwrap());
+        let told = |plan: &Plan| plan.told(&prepare(&store, &Plan::default()).unwrap(), &[]);
         let after = written(&store, bytes, &plan).map_err(|error| format!("not written: {error}\n{}", told(&plan)))?;
         Ok(Self { told: told(&plan), plan, after })
     }

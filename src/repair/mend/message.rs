@@ -73,6 +73,9 @@ impl Mender<'_, '_> {
             self.put_right(&mut bag, standing, attached.count > 0)?;
         }
         self.note_losses(&mut bag);
+        if standing.depth == 0 && !bag.lost.is_empty() {
+            self.noted.insert(node.nid);
+        }
         self.finish_message(bag, &subnodes, below, attached)
     }
 

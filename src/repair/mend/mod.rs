@@ -66,8 +66,9 @@ impl Mended {
     }
 }
 
-/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far.
-pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<()> {
+/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far. Gives the messages in which a
+/// note says what they have lost.
+pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<BTreeSet<Nid>> {
     let mut mender = Mender {
         store,
         ndb: store.ndb(),
@@ -82,11 +83,13 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
         shelves: BTreeMap::new(),
         newest: BTreeMap::new(),
         fresh: BTreeSet::new(),
+        noted: BTreeSet::new(),
     };
     for step in &plan.steps {
         mender.deed(step.deed)?;
     }
-    mender.finish()
+    let noted = std::mem::take(&mut mender.noted);
+    mender.finish().map(|()| noted)
 }
 
 /// A store that is being mended.
@@ -113,6 +116,8 @@ struct Mender<'a, 't> {
     newest: BTreeMap<Nid, FileTime>,
     /// Folders that are new in this transaction.
     fresh: BTreeSet<Nid>,
+    /// Messages in which a note says what they have lost.
+    noted: BTreeSet<Nid>,
 }
 
 impl Mender<'_, '_> {
