@@ -40,8 +40,8 @@ pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
 
 /// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
 pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Option<Ndb>> {
-    let Some(format) = detect::format(&**source)? else { return Ok(None) };
     let _aside = progress.aside();
+    let Some(format) = detect::format(&**source, progress)? else { return Ok(None) };
     let survey = survey(&**source, format, progress)?;
     let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
     let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
