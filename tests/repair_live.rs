@@ -199,8 +199,8 @@ fn bytes_that_an_old_reader_left_in_memory_are_not_shown_as_new_ones() {
         old.read_to_end(&mut bytes).unwrap();
         drop(old);
         let new = cat(&mounted.place, path);
-        // Closing is told to the mount later than to the program.
-        thread::sleep(Duration::from_millis(50));
+        // Closing is told to the mount later than to the program, and for a while nothing is kept of anything.
+        thread::sleep(Duration::from_millis(2100));
         assert!(bytes != new && whole(&document).1 == new, "{case}");
         assert!(whole(&document) == (new.len() as u64, new), "{case}");
     }
@@ -220,7 +220,13 @@ fn readers_see_the_old_store_or_the_repaired_one_and_nothing_between() {
                 let path = mounted.point.join(name);
                 // What a repair added is cut off by its undo: an error is an answer, other bytes are not.
                 match fs::read(&path) {
-                    Ok(bytes) => assert!(bytes == *old || after.contains(&(name.clone(), bytes.clone())), "{name}: {} bytes", bytes.len()),
+                    Ok(bytes) => assert!(
+                        bytes == *old || after.contains(&(name.clone(), bytes.clone())),
+                        "{name}: {} bytes, the old one has {}: {}",
+                        bytes.len(),
+                        old.len(),
+                        String::from_utf8_lossy(&bytes)
+                    ),
                     Err(_) => _ = refused.fetch_add(1, Ordering::Relaxed),
                 }
                 reads.fetch_add(1, Ordering::Relaxed);

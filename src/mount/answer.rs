@@ -160,7 +160,7 @@ impl Pstfs {
         let document = tree.open(ino).map_err(refused)?;
         // The kernel keeps one copy of what an inode holds: that is for those who have an older state open.
         let keep = match () {
-            () if now.is_changing || self.handles.has_other(ino, &tree) => FopenFlags::FOPEN_DIRECT_IO,
+            () if now.is_changing() || self.handles.has_other(ino, &tree) => FopenFlags::FOPEN_DIRECT_IO,
             () if self.handles.is_outdated(ino) => FopenFlags::empty(),
             () => FopenFlags::FOPEN_KEEP_CACHE,
         };

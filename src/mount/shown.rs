@@ -3,10 +3,16 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use fuser::{INodeNo, Notifier};
 
 use crate::tree::{Ino, Listing, Tree};
+
+/// Longer than it takes to make the kernel forget all that it may know.
+const FORGETTING: Duration = Duration::from_secs(3600);
+/// How long after a change answers that were given before it may still be on their way to readers.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// The entries of folders, by folder.
 pub(super) type Names = HashMap<Ino, Arc<Listing>>;
@@ -20,14 +26,21 @@ pub(super) struct Shown(RwLock<Now>);
 pub(super) struct Now {
     /// The tree.
     pub(super) tree: Arc<Tree>,
-    /// Whether the kernel still knows something of the tree before.
-    pub(super) is_changing: bool,
+    /// Until when the kernel may still know something of the tree before; `None` where there was none.
+    settled: Option<Instant>,
+}
+
+impl Now {
+    /// Whether the kernel may still know something of the tree before.
+    pub(super) fn is_changing(&self) -> bool {
+        self.settled.is_some_and(|settled| Instant::now() < settled)
+    }
 }
 
 impl Shown {
     /// Shows a tree.
     pub(super) const fn new(tree: Arc<Tree>) -> Self {
-        Self(RwLock::new(Now { tree, is_changing: false }))
+        Self(RwLock::new(Now { tree, settled: None }))
     }
 
     /// What is shown now: nothing else is, until this is dropped.
@@ -51,8 +64,7 @@ impl Shown {
     ///
     /// `names` were read before the old tree lost what it was read from.
     pub(super) fn replace(&self, new: Arc<Tree>, mut names: Names, notifier: &Notifier) {
-        let new_now = Now { tree: Arc::clone(&new), is_changing: true };
-        let Now { tree: old, .. } = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), new_now);
+        let old = self.set(Arc::clone(&new), FORGETTING);
         for folder in old.listed() {
             forget(notifier, folder);
             let now = new.list(folder).ok();
@@ -66,7 +78,13 @@ impl Shown {
                 }
             }
         }
-        self.0.write().unwrap_or_else(PoisonError::into_inner).is_changing = false;
+        self.set(new, SETTLING);
+    }
+
+    /// Shows a tree, which the kernel knows alone after this time; the one before.
+    fn set(&self, tree: Arc<Tree>, settles: Duration) -> Arc<Tree> {
+        let now = Now { tree, settled: Instant::now().checked_add(settles) };
+        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), now).tree
     }
 }
 
