@@ -297,3 +297,21 @@ impl Rebuild<'_> {
 fn last_owner(listed: &[Listed], nid: Nid) -> Nid {
     equal(listed, nid, |row| row.nid).last().and_then(|row| row.owner).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::loose::Subnodes;
+    use super::super::rows::Line;
+    use super::super::survey::FoundBlock;
+    use super::*;
+    use crate::ndb::BlockPlace;
+
+    /// A short letter has three blocks, an object, a subnode tree, a row and a node. What is kept of them goes to temporary
+    /// files: that of 10 GB should find room there.
+    #[test]
+    fn half_a_kilobyte_is_kept_of_a_letter() {
+        let blocks = 3 * (size_of::<FoundBlock>() + size_of::<BlockPlace>() + size_of::<Bid>());
+        let letter = size_of::<Object>() + size_of::<Subnodes>() + size_of::<Line>() + size_of::<NodeEntry>() + size_of::<Listed>();
+        assert!(blocks + letter <= 512, "{blocks} of its blocks and {letter} of itself");
+    }
+}
