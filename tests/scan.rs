@@ -254,3 +254,18 @@ fn a_damaged_free_map_is_found() {
         assert_eq!(expectation(damaged), "Only minor inconsistencies were found\n  ?? P20\n");
     }
 }
+
+/// Without header and trees the blocks are found by their trailers, and what is wrong with them is told all the same.
+#[test]
+fn a_damaged_block_is_told_of_a_store_whose_trees_are_lost() {
+    for (format, cipher, mut bytes) in forge::damaged_all("block-crc-wrong", &mut forge::store) {
+        let told = |findings: &[Finding]| {
+            let found = findings.iter().find(|finding| finding.code == Code::BlockCrc);
+            found.map(|finding| (finding.place.bid, finding.place.nid, finding.victim.clone()))
+        };
+        let before = told(&scan(bytes.clone()).0);
+        bytes[..600].fill(0);
+        assert!(before.is_some());
+        assert_eq!(told(&scan(bytes).0), before, "{}", variant_name(format, cipher));
+    }
+}

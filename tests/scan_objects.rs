@@ -39,7 +39,7 @@ fn counted(findings: &[Finding]) -> String {
 
 /// Errors and warnings in the real stores that are not healthy.
 const KNOWN: [(&str, &str); 5] = [
-    ("asposenet_AddingBulk", " !!H15 x1 !!P02 x1 !!P07 x1 !!P12 x2 ??B17 x32 ??H13 x1 ??H23 x1"),
+    ("asposenet_AddingBulk", " !!H15 x1 !!P02 x1 !!P07 x1 !!P12 x2 ??H13 x1 ??H23 x1"),
     ("asposejava_Personal_folders_part1", " !!T01 x3"),
     ("hughbe_Outlook98Backup", " ??H11 x1 ??H13 x1 ??P15 x1"),
     ("pst-exp_header", " !!H08 x1 !!H14 x2"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::bar::{Bar, Unit};
 use super::batch::{Batch, One, Sinks};
@@ -24,6 +24,8 @@ Examples:
   pstfs repair --backup undo outlook.pst  keeps only what is overwritten
   pstfs repair --output new.pst outlook.pst
                                           repairs a copy
+  pstfs repair --output new.pst --format unicode outlook.pst
+                                          a copy that may pass 2 GB
   pstfs undo outlook.pst                  takes it back, byte for byte
 
 Exit codes: 0 nothing to do, 1 repaired, 4 something is left, 8 failed or
@@ -52,6 +54,9 @@ pub struct Repair {
     /// Copy FILE there and repair the copy; FILE stays as it is
     #[arg(long, value_name = "NEW")]
     output: Option<PathBuf>,
+    /// Make the copy a Unicode store: an ANSI one ends at 2 GB
+    #[arg(long, value_name = "unicode", requires = "output")]
+    format: Option<CopyFormat>,
     /// Repair in place on a network's file system, too; make a store of a file that holds nothing of one
     #[arg(long)]
     force: bool,
@@ -67,6 +72,12 @@ pub struct Repair {
     /// The stores: .pst or .ost files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// Which variant of the format a copy is to have.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CopyFormat {
+    Unicode,
 }
 
 fn backup(text: &str) -> Result<Backup, String> {
@@ -96,6 +107,7 @@ fn mend(args: &Repair, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop
         force: args.force,
         dry_run: args.dry_run,
         output: args.output.clone(),
+        unicode: args.format.is_some(),
     };
     // What is written stands where the links lead to.
     let log_name = args.output.clone().unwrap_or_else(|| file.to_path_buf());
@@ -163,7 +175,7 @@ impl Teller<'_> {
                 let mut changes = changes.map(|line| line.strip_prefix("=> ").unwrap_or(line).to_owned());
                 changes.try_for_each(|what| json::write(out, &Record::Change { what }))
             }
-            Told::Written(_) => {
+            Told::Written(_) | Told::Widened(_) => {
                 self.fold = Fold::default();
                 Ok(())
             }

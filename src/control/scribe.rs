@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::About;
 use crate::damage::{Code, Error, Finding, Result, Severity, Verdict};
-use crate::repair::{self, Before, Recovered, Told, Undone};
+use crate::repair::{self, Before, Recovered, Told, Undone, Widened};
 use crate::scan::{Counts, Event, Outcome, Tally};
 
 /// The most lines of one job's log.
@@ -133,6 +133,12 @@ impl Mender {
                     "-- Written: {blocks} blocks, {pages} pages of the trees; the store grew by {grown_bytes} bytes\n\
                      **Scanning the repaired store\n"
                 )
+            }
+            Told::Widened(Widened { path, nodes, failed }) => {
+                self.scribe.fold = Fold::default();
+                let failed: String = failed.iter().map(|failed| format!("  left: {}\n", one_line(failed))).collect();
+                let path = one_line(&path.to_string_lossy());
+                format!("{failed}-- Written as a Unicode store: {nodes} nodes in {path}\n**Scanning the repaired store\n")
             }
             Told::End(outcome) => self.scribe.end_of(&outcome.scan, outcome.before),
         }

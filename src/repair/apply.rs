@@ -72,6 +72,40 @@ const fn in_words(recovered: Recovered) -> &'static str {
     }
 }
 
+/// Brings a repair that was cut off to its end; one that went back is no more to be taken back.
+pub(super) fn ended(path: &Path) -> Result<Recovered> {
+    let ended = end_interrupted(path)?;
+    if ended == Recovered::Back {
+        Record::Undone.append(path)?;
+    }
+    Ok(ended)
+}
+
+/// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
+pub(super) fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
+    let ended = end_interrupted(path)?;
+    if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
+        Record::Undone.append(path)?;
+    }
+    Ok(ended)
+}
+
+/// What the system said when a repair failed, and what became of the store.
+pub(super) fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
+    match error {
+        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
+            error.kind(),
+            match given_up {
+                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
+                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
+                // Where the disk does not let us the journal stays, and every reader sees through it.
+                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
+            },
+        )),
+        error => error,
+    }
+}
+
 /// What another repair left, and what would be written over.
 fn refuse_leftovers(store: &Path, journal: &Path, keep: &Backup) -> Result<()> {
     let words = "an earlier repair was interrupted; 'pstfs repair' or 'pstfs undo' brings it to an end";

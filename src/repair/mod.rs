@@ -5,11 +5,13 @@
 //! back every byte. Beside a store `a.pst` stand then `a.pst.bak` or `a.pst.undo`, and `a.pst.repair.log`; while a
 //! transaction runs also `a.pst.journal`.
 
+mod alone;
 mod apply;
 mod backup;
 mod fresh;
 pub mod low;
 mod mend;
+mod order;
 mod plan;
 mod record;
 mod replace;
@@ -23,9 +25,10 @@ pub use crate::ndb::write::{Committed, Recovered, journal_of};
 pub use apply::{Applied, apply, end_interrupted};
 pub use backup::{Backup, Kept};
 pub use fresh::{Fresh, fresh_skeleton};
+pub use order::{Before, Held, Order, Outcome, Told};
 pub use plan::{Deed, Options, Plan, Step, plan, prepare};
 pub use record::{Record, State};
-pub use run::{Before, Held, Order, Outcome, Told, check, check_writable, run, take_back};
+pub use run::{Widened, check, check_writable, run, take_back, widen};
 pub use undo::{Undone, undo};
 
 /// The file beside a store whose name is the store's with this ending.

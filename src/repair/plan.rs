@@ -13,7 +13,7 @@ use crate::damage::{Code, Error, Finding, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::id::Nid;
 use crate::ndb::Ndb;
-use crate::ndb::write::{Prepared, Transaction};
+use crate::ndb::write::{Prepared, Room, Transaction};
 use crate::progress::Progress;
 use crate::recover::open_source;
 use crate::scan::{self, Event};
@@ -29,6 +29,8 @@ pub struct Options {
     pub thorough: bool,
     /// Everything is written anew, whatever was found.
     pub rewrite: bool,
+    /// The result is only read, so it may be larger than a file of its format.
+    pub unwritten: bool,
 }
 
 /// What becomes of a node.
@@ -85,10 +87,10 @@ pub struct Plan {
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low)?) };
+    let below = if low.is_empty() { None } else { Some(after(store, &low, options)?) };
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
-    let mut mended = mend::plan(seen, &wanted, &low.torn())?;
+    let mut mended = mend::plan(seen, &wanted, &low.struck())?;
     if options.rewrite {
         mended.add_all(seen)?;
     }
@@ -102,8 +104,8 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 
 /// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
 /// missing.
-fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
-    let mut transaction = Transaction::begin(store.ndb())?;
+fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<Store>> {
+    let mut transaction = begin(store, options)?;
     low::apply(&mut transaction, low)?;
     let preview: Arc<dyn ReadAt> = Arc::new(transaction.prepare()?.preview(Arc::clone(store.ndb().source()))?);
     match open_source(Arc::clone(&preview), CACHE_BYTES) {
@@ -114,8 +116,8 @@ fn mended_below(store: &Store, low: &LowPlan) -> Result<Arc<Store>> {
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
-    let store = mended_below(store, low)?;
+fn after(store: &Store, low: &LowPlan, options: Options) -> Result<(Arc<Store>, Vec<Finding>)> {
+    let store = mended_below(store, low, options)?;
     let found = Mutex::new(Vec::new());
     let outcome = scan::scan(store.ndb().source(), Ok(&*store), &Progress::default(), |event| {
         if let Event::Finding(finding) = event {
@@ -130,12 +132,17 @@ fn after(store: &Store, low: &LowPlan) -> Result<(Arc<Store>, Vec<Finding>)> {
 
 /// The transaction that makes all of a plan's changes.
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
-    let mut transaction = Transaction::begin(store.ndb())?;
+    let mut transaction = begin(store, plan.options)?;
     low::apply(&mut transaction, &plan.low)?;
     // What stands in the nodes is read from the store that the steps were worked out for.
-    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low)?) };
+    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low, plan.options)?) };
     mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
     transaction.prepare()
+}
+
+fn begin(store: &Store, options: Options) -> Result<Transaction<'_>> {
+    let transaction = Transaction::begin(store.ndb())?;
+    Ok(if options.unwritten { transaction.with_room(Room::unwritten(store.ndb().format())) } else { transaction })
 }
 
 /// Whether something is done about a finding: oddities that healthy stores have too stay, unless all is asked for.

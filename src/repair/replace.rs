@@ -1,17 +1,24 @@
 //! A fresh store in place of a file that holds none: written beside it, and put there in one step.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::alone::Alone;
 use super::apply::name_of;
 use super::backup::{self, Backup, Kept, create, sync_folder};
 use super::beside;
 use super::fresh::{Fresh, fresh_skeleton};
+use super::order::{Before, Outcome, Told};
 use super::record::{self, Record, State};
-use crate::damage::{Error, Result};
+use super::run::{Open, Repair, check_access, exists};
+use crate::damage::{Error, Result, Verdict};
 use crate::disk::{ReadAt, WritableFile, WriteAt};
 use crate::progress::Progress;
+use crate::recover;
+use crate::scan;
 
 /// The ending of the name under which the store is written.
 const FRESH: &str = ".fresh";
@@ -65,8 +72,58 @@ impl Drop for Replacement {
     }
 }
 
+impl Repair<'_> {
+    /// Makes a store of what can be carved out of a file that is none.
+    pub(super) fn fresh(mut self, new: &Path) -> Result<Outcome> {
+        let source = recover::bytes(&self.path, true, None)?.source;
+        let file = WritableFile::create_new(new).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => exists(new),
+            _ => error.into(),
+        })?;
+        let fresh = fresh_skeleton(&source, &file, self.progress)?;
+        file.sync()?;
+        sync_folder(new)?;
+        let open = Open::new(new)?;
+        self.tell_fresh(&open, &fresh)?;
+        let (scan, _) = self.scan(&open)?;
+        let verdict = match scan.verdict {
+            Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
+            Verdict::NoErrors | Verdict::Minor | Verdict::Errors => Verdict::Remain,
+            other => other,
+        };
+        Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, before: None, kept: None }))
+    }
+
+    /// Puts such a store in the place of the file.
+    pub(super) fn fresh_in_place(mut self, keep: &Backup) -> Result<Outcome> {
+        check(keep)?;
+        check_access(&self.path, self.order)?;
+        let path = self.path.clone();
+        let alone = Alone::with(&path, self.held)?;
+        let source = recover::bytes(&path, true, None)?.source;
+        let replacement = Replacement::write(&path, &source, self.progress)?;
+        let open = Open::new(replacement.path())?;
+        self.tell_fresh(&open, &replacement.fresh)?;
+        drop(open);
+        let log = mem::take(&mut self.log);
+        let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
+        self.say(Told::Kept(&kept));
+        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept);
+        drop(alone);
+        result
+    }
+
+    fn tell_fresh(&mut self, open: &Open, fresh: &Fresh) -> Result<()> {
+        self.begin(open)?;
+        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
+        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
+        self.say(Told::Plan(&(lines.join("\n") + "\n")));
+        Ok(())
+    }
+}
+
 /// Refuses what would keep only part of the file.
-pub(super) fn check(keep: &Backup) -> Result<()> {
+fn check(keep: &Backup) -> Result<()> {
     if *keep == Backup::Undo { Err(refusal()) } else { Ok(()) }
 }
 

@@ -3,100 +3,31 @@
 //! [`run`] is the only way to it for the command line and a mount alike. What happens is told as it happens; the lines
 //! that the listener makes of it are those of the log beside the store, which is durable before the first change.
 
+mod wide;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{apply, end_interrupted, is_spent};
+use super::alone::{Alone, looking, own};
+use super::apply::{apply, ended, give_up, is_spent, told_how_it_stands};
 use super::backup::{self, Backup, Kept, UNDO, sync_folder};
-use super::plan::{Options, Plan, plan, prepare};
+use super::beside;
+use super::order::{Before, Held, Order, Outcome, Told};
+use super::plan::{Plan, plan, prepare};
 use super::record::{self, Record};
-use super::replace::{self, Replacement};
 use super::undo::{Undone, undo};
-use super::{Fresh, beside, fresh_skeleton};
 use crate::damage::{Error, Finding, Result, Verdict};
-use crate::disk::{self, Access, Lock, Locking, OwnWrites, ReadAt, WritableFile, WriteAt};
-use crate::ndb::write::{Committed, Prepared, Recovered, journal_of};
+use crate::disk::{self, Access, ReadAt};
+use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
 use crate::scan::{self, Event};
 use crate::store::Store;
 
-/// What is wanted of a repair.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Order {
-    /// What to keep of the store before it changes.
-    pub backup: Backup,
-    /// Oddities that healthy stores have too are put right, too.
-    pub thorough: bool,
-    /// Everything is written anew, of a healthy store too.
-    pub rewrite: bool,
-    /// A store on a network's file system is repaired in place; a file that is no store becomes one.
-    pub force: bool,
-    /// Only the plan is wanted.
-    pub dry_run: bool,
-    /// The store is copied there, and the copy repaired.
-    pub output: Option<PathBuf>,
-}
-
-impl Order {
-    /// What is done, as a log tells it.
-    pub const fn verb(&self) -> &'static str {
-        if self.dry_run { "repair dry-run" } else { "repair" }
-    }
-}
-
-/// What one who has the store open already brings along.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Held<'a> {
-    /// His lock for looking: it becomes one for writing, and at the end one for looking again.
-    pub lock: Option<&'a Lock>,
-    /// What tells his sources that it is not another program that writes.
-    pub own: Option<&'a OwnWrites>,
-}
-
-/// Something that happens in a repair.
-#[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
-    /// The store is open: its length, and the variant of its format.
-    Begin(u64, &'static str),
-    /// A repair that was cut off was brought to its end first.
-    Ended(Recovered),
-    /// From a scan, first of the store, then of the result.
-    Scan(Event<'a>),
-    /// What is to be changed, a line each.
-    Plan(&'a str),
-    /// What was kept of the store as it was.
-    Kept(&'a Kept),
-    /// The changes are made.
-    Written(&'a Committed),
-    /// How it ended.
-    End(&'a Outcome),
-}
-
-/// How a repair ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The last scan, with the verdict on the repair.
-    pub scan: scan::Outcome,
-    /// How many changes there are.
-    pub changes: usize,
-    /// What the store held before it was repaired; none where nothing was written.
-    pub before: Option<Before>,
-    /// What was kept of the old store; none where nothing was written.
-    pub kept: Option<Kept>,
-}
-
-/// What a store held before its repair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
-    /// Folders and items.
-    pub tally: scan::Tally,
-    /// How many of them were moved to `Lost and Found`.
-    pub moved: usize,
-}
+pub use wide::{Widened, widen};
 
 /// Who hears what happens, and gives the lines that the log is to hold of it.
 type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
@@ -106,17 +37,14 @@ type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
 /// An error tells why it was refused or could not be ended; the store is then the old one, or has a journal beside it
 /// that says how to get there.
 pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
-    let mut repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
+    let repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
     if order.dry_run {
         return repair.only_plan();
     }
     match &order.output {
         Some(new) if order.force && holds_no_store(path)? => repair.fresh(new),
-        Some(new) => {
-            copy_to(path, new, progress)?;
-            repair.path.clone_from(new);
-            repair.in_place(&Backup::Original(std::path::absolute(path)?))
-        }
+        Some(new) if order.unicode => repair.unicode(new),
+        Some(new) => repair.copied(new),
         None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
@@ -152,24 +80,25 @@ pub fn take_back(path: &Path, from: Option<&Path>, force: bool, held: Held<'_>, 
     own(held, path, || undo(path, from, force, progress))
 }
 
-struct Repair<'a> {
-    path: PathBuf,
-    order: &'a Order,
-    held: Held<'a>,
-    progress: &'a Progress,
+/// A repair that is under way.
+pub(super) struct Repair<'a> {
+    pub(super) path: PathBuf,
+    pub(super) order: &'a Order,
+    pub(super) held: Held<'a>,
+    pub(super) progress: &'a Progress,
     tell: &'a mut Tell<'a>,
     /// What was told and stands in no file yet.
-    log: String,
+    pub(super) log: String,
 }
 
 /// A store that is open, and its bytes.
-struct Open {
+pub(super) struct Open {
     source: Arc<dyn ReadAt>,
     store: Arc<Store>,
 }
 
 impl Open {
-    fn new(path: &Path) -> Result<Self> {
+    pub(super) fn new(path: &Path) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
         let store = recover::open_bytes(bytes, &recover::Options::default())?;
@@ -185,6 +114,13 @@ impl Repair<'_> {
         let (scan, findings) = self.scan(&open)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
         Ok(self.end(Outcome { scan, changes: planned.map_or(0, |(plan, _)| plan.len()), before: None, kept: None }))
+    }
+
+    fn copied(mut self, new: &Path) -> Result<Outcome> {
+        let original = std::path::absolute(&self.path)?;
+        copy_to(&original, new, self.progress)?;
+        new.clone_into(&mut self.path);
+        self.in_place(&Backup::Original(original))
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {
@@ -212,66 +148,18 @@ impl Repair<'_> {
         result
     }
 
-    /// Makes a store of what can be carved out of a file that is none.
-    fn fresh(mut self, new: &Path) -> Result<Outcome> {
-        let source = recover::bytes(&self.path, true, None)?.source;
-        let file = WritableFile::create_new(new).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => exists(new),
-            _ => error.into(),
-        })?;
-        let fresh = fresh_skeleton(&source, &file, self.progress)?;
-        file.sync()?;
-        sync_folder(new)?;
-        let open = Open::new(new)?;
-        self.tell_fresh(&open, &fresh)?;
-        let (scan, _) = self.scan(&open)?;
-        let verdict = match scan.verdict {
-            Verdict::NoErrors | Verdict::Minor if fresh.failed.is_empty() => Verdict::Repaired,
-            Verdict::NoErrors | Verdict::Minor | Verdict::Errors => Verdict::Remain,
-            other => other,
-        };
-        Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 1, before: None, kept: None }))
-    }
-
-    /// Puts such a store in the place of the file.
-    fn fresh_in_place(mut self, keep: &Backup) -> Result<Outcome> {
-        replace::check(keep)?;
-        check_access(&self.path, self.order)?;
-        let path = self.path.clone();
-        let alone = Alone::with(&path, self.held)?;
-        let source = recover::bytes(&path, true, None)?.source;
-        let replacement = Replacement::write(&path, &source, self.progress)?;
-        let open = Open::new(replacement.path())?;
-        self.tell_fresh(&open, &replacement.fresh)?;
-        drop(open);
-        let log = mem::take(&mut self.log);
-        let kept = replacement.put(&path, &*source, keep, &log, self.progress)?;
-        self.say(Told::Kept(&kept));
-        let result = self.look_again(1, Before { tally: scan::Tally::default(), moved: 0 }, kept);
-        drop(alone);
-        result
-    }
-
-    fn tell_fresh(&mut self, open: &Open, fresh: &Fresh) -> Result<()> {
-        self.begin(open)?;
-        let found = format!("  => a fresh store is made: {} items of {} stores that were found in the file", fresh.items, fresh.stores);
-        let lines: Vec<String> = std::iter::once(found).chain(fresh.failed.iter().map(|failed| format!("  left: {failed}"))).collect();
-        self.say(Told::Plan(&(lines.join("\n") + "\n")));
-        Ok(())
-    }
-
-    fn begin(&mut self, open: &Open) -> Result<()> {
+    pub(super) fn begin(&mut self, open: &Open) -> Result<()> {
         self.say(Told::Begin(open.source.len()?, open.store.ndb().format().name()));
         Ok(())
     }
 
-    fn say(&mut self, told: Told<'_>) {
+    pub(super) fn say(&mut self, told: Told<'_>) {
         let lines = (self.tell)(told);
         self.log.push_str(&lines);
     }
 
     /// Scans, and gives what was found. An error where the disk fails.
-    fn scan(&mut self, open: &Open) -> Result<(scan::Outcome, Vec<Finding>)> {
+    pub(super) fn scan(&mut self, open: &Open) -> Result<(scan::Outcome, Vec<Finding>)> {
         let mut findings = Vec::new();
         let (tell, log) = (&mut self.tell, &mut self.log);
         let mut scan = scan::scan(&open.source, Ok(&open.store), self.progress, |event| {
@@ -289,7 +177,7 @@ impl Repair<'_> {
     /// What is to be written; `None` where nothing is.
     fn plan(&mut self, open: &Open, findings: &[Finding]) -> Result<Option<(Plan, Prepared)>> {
         self.progress.begin("Planning the repair", 0)?;
-        let plan = plan(&open.store, findings, Options { thorough: self.order.thorough, rewrite: self.order.rewrite })?;
+        let plan = plan(&open.store, findings, self.order.options())?;
         if plan.is_empty() {
             return Ok(None);
         }
@@ -320,7 +208,7 @@ impl Repair<'_> {
     }
 
     /// Scans the result. The log is kept up whatever comes of it.
-    fn look_again(mut self, changes: usize, before: Before, kept: Kept) -> Result<Outcome> {
+    pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept) -> Result<Outcome> {
         let scan = Open::new(&self.path).and_then(|open| self.scan(&open));
         let scan = match scan {
             Ok((scan, _)) => scan,
@@ -343,7 +231,7 @@ impl Repair<'_> {
         Ok(outcome)
     }
 
-    fn end(mut self, outcome: Outcome) -> Outcome {
+    pub(super) fn end(mut self, outcome: Outcome) -> Outcome {
         self.say(Told::End(&outcome));
         outcome
     }
@@ -354,56 +242,13 @@ const fn came_through(scan: &scan::Outcome) -> bool {
 }
 
 /// Refuses a file that cannot be written, or should not be.
-fn check_access(path: &Path, order: &Order) -> Result<()> {
+pub(super) fn check_access(path: &Path, order: &Order) -> Result<()> {
     // Room and names are asked for when it is known how much there is to keep.
     check(path, &Order { backup: Backup::Original(PathBuf::new()), ..order.clone() })
 }
 
-fn exists(path: &Path) -> Error {
+pub(super) fn exists(path: &Path) -> Error {
     Error::Io(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists; move it away", path.display())))
-}
-
-/// Brings a repair that was cut off to its end; one that went back is no more to be taken back.
-fn ended(path: &Path) -> Result<Recovered> {
-    let ended = end_interrupted(path)?;
-    if ended == Recovered::Back {
-        Record::Undone.append(path)?;
-    }
-    Ok(ended)
-}
-
-/// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
-fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
-    let ended = end_interrupted(path)?;
-    if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
-        Record::Undone.append(path)?;
-    }
-    Ok(ended)
-}
-
-/// What the system said when a repair failed, and what became of the store.
-fn told_how_it_stands(error: Error, given_up: &Result<Recovered>) -> Error {
-    match error {
-        Error::Io(error) if error.raw_os_error().is_some() => Error::Io(io::Error::new(
-            error.kind(),
-            match given_up {
-                Ok(Recovered::Nothing | Recovered::Back) => format!("{error}; the store is as it was before"),
-                Ok(Recovered::Forward) => format!("{error}; the store is repaired all the same"),
-                // Where the disk does not let us the journal stays, and every reader sees through it.
-                Err(_) => format!("{error}; the repair is cut off: 'pstfs undo' or 'pstfs repair' brings it to an end"),
-            },
-        )),
-        error => error,
-    }
-}
-
-/// Does what writes to the file, and tells those who have it open that it was this program.
-fn own<T>(held: Held<'_>, path: &Path, write: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(own) = held.own else { return write() };
-    own.begin();
-    let result = write();
-    own.end(path)?;
-    result
 }
 
 /// Whether a file can be read and is no store.
@@ -417,11 +262,7 @@ fn holds_no_store(path: &Path) -> Result<bool> {
 
 /// Copies a store, and the journal of a repair of it that was cut off, never over a file that exists.
 fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
-    let _looking = match Lock::shared(path)? {
-        Locking::Busy => return Err(busy()),
-        Locking::Held(lock) => Some(lock),
-        Locking::Unknown => None,
-    };
+    let _looking = looking(path)?;
     let copied = backup::copy(path, Some(new), 0, progress);
     copied.map_err(|error| match error {
         Error::Io(error) if error.kind() == ErrorKind::AlreadyExists => exists(new),
@@ -434,40 +275,4 @@ fn copy_to(path: &Path, new: &Path, progress: &Progress) -> Result<()> {
         sync_folder(&its_copy)?;
     }
     Ok(())
-}
-
-/// Nobody else has the store, until this is dropped.
-enum Alone<'a> {
-    Own {
-        _lock: Lock,
-    },
-    Lent(&'a Lock),
-    /// The file system has no locks.
-    Unknown,
-}
-
-impl<'a> Alone<'a> {
-    fn with(path: &Path, held: Held<'a>) -> Result<Self> {
-        if let Some(lock) = held.lock {
-            return if lock.upgrade()? { Ok(Self::Lent(lock)) } else { Err(busy()) };
-        }
-        match Lock::exclusive(path)? {
-            Locking::Held(lock) => Ok(Self::Own { _lock: lock }),
-            Locking::Busy => Err(busy()),
-            Locking::Unknown => Ok(Self::Unknown),
-        }
-    }
-}
-
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        if let Self::Lent(lock) = self {
-            // Without it the mount goes on as on a file system that has no locks.
-            let _ = lock.downgrade();
-        }
-    }
-}
-
-fn busy() -> Error {
-    Error::Io(io::Error::new(ErrorKind::ResourceBusy, "another program has the store open"))
 }

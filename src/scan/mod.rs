@@ -84,7 +84,7 @@ fn own(store: &Store, progress: &Progress) -> Store {
 }
 
 fn passes(file: &Arc<dyn ReadAt>, store: Result<&Store, &Error>, progress: &Progress, report: &Report<'_>) -> Result<()> {
-    let whole = low::run(&Steady::new(file, progress), progress, report)?;
+    let whole = low::run(&Steady::new(file, progress), store.ok().map(|store| &**store.ndb()), progress, report)?;
     match store {
         Ok(store) => {
             let context = Context { store, progress, report };

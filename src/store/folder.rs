@@ -314,7 +314,13 @@ fn summary_of(table: &Table<'_>, row: &Row) -> Result<Summary> {
 fn plain_text(value: Value) -> Option<String> {
     match value {
         Value::Unicode(text) => Some(text),
-        Value::String8(bytes) if bytes.is_ascii() => String::from_utf8(bytes).ok(),
+        Value::String8(bytes) if !bytes.iter().any(|byte| is_of_a_page(*byte)) => String::from_utf8(bytes).ok(),
         _ => None,
     }
+}
+
+/// Whether a byte may stand for something else than in ASCII: UTF-16 has zeros, ISO-2022 shifts by ESC, SO and SI, HZ by
+/// `~`, UTF-7 by `+`.
+const fn is_of_a_page(byte: u8) -> bool {
+    matches!(byte, 0 | 0x0e | 0x0f | 0x1b | b'+' | b'~' | 0x80..)
 }

@@ -31,6 +31,17 @@ crate::record! {
     }
 }
 
+impl NameEntry {
+    /// An entry for a name that is lost: its id stays taken, nobody asks for such a name, and no two are the same.
+    pub fn lost(index: u16) -> Self {
+        Self { value: u32::MAX.saturating_sub(index.into()), set: 0, index }
+    }
+
+    fn is_lost(&self) -> bool {
+        *self == Self::lost(self.index)
+    }
+}
+
 /// The first id that a name can have.
 const FIRST_ID: u16 = 0x8000;
 /// Ids from 0x8000 on: a map has no more entries.
@@ -47,6 +58,8 @@ pub struct NameMap {
     names: HashMap<u16, Name>,
     /// Whether names are missing that were there once.
     lacks: bool,
+    /// Ids whose names a repair could not find again.
+    lost: HashSet<u16>,
     /// Ids whose names stood in damaged blocks.
     doubtful: HashSet<u16>,
 }
@@ -62,7 +75,10 @@ impl NameMap {
         for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8).take(IDS_MAX) {
             let id = entry.index.checked_add(FIRST_ID);
             match (id, name_of(&entry, &sets, strings)) {
-                (Some(id), Some(name)) => map.insert(id, name),
+                (Some(id), Some(name)) => {
+                    map.lost.extend(entry.is_lost().then_some(id));
+                    map.insert(id, name);
+                }
                 _ => failed = failed.saturating_add(1),
             }
         }
@@ -104,7 +120,7 @@ impl NameMap {
     pub fn doubt(&self, ids: impl Iterator<Item = u16>) -> Option<String> {
         let (mut lost, mut doubtful) = (0_usize, false);
         for id in ids.filter(|id| *id >= FIRST_ID) {
-            lost = lost.saturating_add(usize::from(self.lacks && !self.names.contains_key(&id)));
+            lost = lost.saturating_add(usize::from(self.lost.contains(&id) || self.lacks && !self.names.contains_key(&id)));
             doubtful |= self.doubtful.contains(&id);
         }
         match lost {
@@ -218,6 +234,9 @@ mod tests {
         assert_eq!(map.doubt([0x37, 0x8000].into_iter()), None, "its name stood in an earlier map");
         assert_eq!(map.doubt([0x8000, 0x8001].into_iter()).unwrap(), "names of its properties may be wrong: the list of names is damaged");
         assert_eq!(map.doubt([0x8002].into_iter()).unwrap(), "one of its properties is left out: its name is lost");
+        let entries = codec::encode(Format::Unicode, &NameEntry::lost(3));
+        let (map, _) = NameMap::read(&[], &entries, &[]);
+        assert_eq!(map.doubt([0x8003].into_iter()).unwrap(), "one of its properties is left out: its name is lost", "after a repair");
         assert_eq!(named(&[]).doubt([0x8000].into_iter()), None, "a name that never was is none that is lost");
     }
 

@@ -292,6 +292,7 @@ pub const CHANGE_KEY: Key = Key::Id(0x65e2);
 pub const PREDECESSOR_CHANGE_LIST: Key = Key::Id(0x65e3);
 pub const COMMON_VIEWS_ENTRY_ID: Key = Key::Id(0x35e6);
 pub const VALID_FOLDER_MASK: Key = Key::Id(0x35df);
+pub const STORE_SUPPORT_MASK: Key = Key::Id(0x340d);
 pub const COMMENT: Key = Key::Id(0x3004);
 pub const SUBFOLDERS: Key = Key::Id(0x360a);
 pub const RENDERING_POSITION: Key = Key::Id(0x370b);

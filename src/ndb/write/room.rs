@@ -27,12 +27,23 @@ pub struct Room {
 
 /// The largest ANSI file: offsets are 32 bits wide, and Outlook takes them for signed.
 const ANSI_MAX_BYTES: u64 = 0x7fff_ffff;
+/// As far as they reach.
+const ANSI_REACH_BYTES: u64 = 0xffff_ffff;
 
 impl Room {
     /// The file grows first, as far as the format allows.
     pub const fn grow(format: Format) -> Self {
         let max_bytes = match format {
             Format::Ansi => ANSI_MAX_BYTES,
+            Format::Unicode | Format::Unicode4k => u64::MAX,
+        };
+        Self { reuse: false, max_bytes }
+    }
+
+    /// The same for a store that is only ever read, in memory: as far as its offsets reach.
+    pub const fn unwritten(format: Format) -> Self {
+        let max_bytes = match format {
+            Format::Ansi => ANSI_REACH_BYTES,
             Format::Unicode | Format::Unicode4k => u64::MAX,
         };
         Self { reuse: false, max_bytes }
@@ -168,7 +179,7 @@ impl<'a> Space<'a> {
                 continue;
             }
             if self.all_open {
-                return Err(full(self.ndb.format(), self.room.max_bytes));
+                return Err(full(self.ndb.format(), self.end, self.room.max_bytes));
             }
             self.open_old()?;
         }
@@ -291,13 +302,15 @@ impl<'a> Space<'a> {
 }
 
 /// The error of a store that has no room left.
-fn full(format: Format, max_bytes: u64) -> Error {
-    let way_out = match format {
-        // The only one that a repair of such a store has.
-        Format::Ansi => "; '--output NEW' writes it as a Unicode store, which may",
-        Format::Unicode | Format::Unicode4k => "",
-    };
-    Error::Unsupported(format!("the store is full: it may not grow beyond {max_bytes} bytes{way_out}"))
+fn full(format: Format, bytes: u64, max_bytes: u64) -> Error {
+    Error::Unsupported(match format {
+        // The only way out that a repair of such a store has.
+        Format::Ansi => format!(
+            "the store is full: of the {max_bytes} bytes that an ANSI store may have it takes {bytes}, and what is free of \
+             them is too little; 'pstfs repair --output NEW --format unicode' writes it as a Unicode store, which may be larger"
+        ),
+        Format::Unicode | Format::Unicode4k => format!("the store is full: it may not grow beyond {max_bytes} bytes"),
+    })
 }
 
 impl Section {

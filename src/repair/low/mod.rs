@@ -28,6 +28,7 @@ use census::Census;
 
 pub use blocks::Source;
 pub use census::Mend;
+pub(super) use census::{Doubt, Doubts};
 pub use step::{LowDeed, LowStep};
 
 /// What the lower half of a repair changes.
@@ -45,6 +46,8 @@ pub struct LowPlan {
     revived: BTreeSet<Bid>,
     unused: Vec<Bid>,
     entries: Vec<NodeEntry>,
+    /// What may not hold what was there, though it looks whole from now on.
+    pub(super) doubts: Doubts,
 }
 
 /// What is made anew as a whole.
@@ -68,6 +71,11 @@ impl LowPlan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Nodes that lose something of what lies in them, or hold something that may be wrong.
+    pub fn struck(&self) -> BTreeSet<Nid> {
+        self.torn().into_iter().chain(self.doubts.nodes.iter().copied()).collect()
     }
 
     /// Nodes that lose something of what lies in them.
@@ -207,6 +215,7 @@ impl LowPlan {
             }
         }
         self.entries = census.entries;
+        self.doubts = census.doubts;
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ impl Census<'_> {
         if by_number && let Some((_, before)) = contents.split_last_mut() {
             before.iter_mut().for_each(|piece| piece.resize(full, 0));
         }
+        self.doubt_above(root, leaves.iter().map(|leaf| leaf.bid));
         let mut packed = Vec::new();
         for piece in codec::pieces(&contents.concat(), full) {
             let bid = self.put(piece.to_vec(), false)?;

@@ -1,6 +1,6 @@
 //! The data trees of a census: which of their blocks stay, and zeros for what is lost of them.
 
-use super::census::{Census, Mend, Owner};
+use super::census::{Census, Doubt, Mend, Owner};
 use super::inner;
 use crate::damage::Result;
 use crate::format::Format;
@@ -20,10 +20,11 @@ type Branch = (Bid, Vec<u8>, Vec<Leaf>);
 impl Census<'_> {
     /// The tree of a node's or subnode's data; whether anything is left of it.
     pub(super) fn data_tree(&mut self, root: Bid, owner: Option<Owner>) -> Result<bool> {
-        if let Some(stays) = self.roots.get(&root.key()) {
-            return Ok(*stays);
+        if let Some(stays) = self.roots.get(&root.key()).copied() {
+            self.meet(root);
+            return Ok(stays);
         }
-        let stays = self.walk_data(root, owner)?;
+        let stays = self.below(root, |census| census.walk_data(root, owner))?;
         self.roots.insert(root.key(), stays);
         Ok(stays)
     }
@@ -38,6 +39,7 @@ impl Census<'_> {
         } else {
             self.branches(root, &block)?
         };
+        self.doubt_above(root, branches.iter().map(|(bid, _, _)| *bid));
         let leaves: Vec<Leaf> = branches.iter().flat_map(|(_, _, leaves)| leaves.iter().copied()).collect();
         if has_gaps(format, &leaves) {
             return self.pack(root, &leaves, owner);
@@ -63,7 +65,10 @@ impl Census<'_> {
             match (data, decoded.filter(|branch| branch.level == 1)) {
                 (Some(data), Some(decoded)) => branches.push((*child, data, self.branch_leaves(&decoded)?)),
                 // How long it was nobody knows; what follows moves up, as it does for readers.
-                _ => self.mend(*child, Mend::Cut),
+                _ => {
+                    self.mend(*child, Mend::Cut);
+                    self.doubt(root, Doubt::Short);
+                }
             }
         }
         Ok(branches)
@@ -103,6 +108,7 @@ impl Census<'_> {
         self.leaves.insert(bid.key(), Some(bytes));
         self.written.insert(bid.key(), vec![0; len]);
         self.mend(lost, Mend::Zeros(len));
+        self.doubt(bid, Doubt::Zeros);
         Ok(Leaf { bid, bytes })
     }
 

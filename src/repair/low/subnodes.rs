@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::census::{Census, DEPTH_MAX, Mend, Owner};
+use super::census::{Census, DEPTH_MAX, Doubt, Mend, Owner};
 use super::inner;
 use crate::damage::Result;
 use crate::format::block::{SubnodeBlock, SubnodeBranch, SubnodeEntry};
@@ -15,11 +15,15 @@ impl Census<'_> {
             return Ok(root);
         }
         let stays = match self.roots.get(&root.key()) {
-            Some(stays) => *stays,
+            Some(stays) => {
+                let stays = *stays;
+                self.meet(root);
+                stays
+            }
             // Below itself: it is cut off here, and stays where it stands first.
             None if self.open.len() >= DEPTH_MAX || !self.open.insert(root.key()) => false,
             None => {
-                let stays = root.is_internal() && self.walk_subnodes(root, owner)?;
+                let stays = root.is_internal() && self.below(root, |census| census.walk_subnodes(root, owner))?;
                 self.open.remove(&root.key());
                 self.roots.insert(root.key(), stays);
                 stays
@@ -33,20 +37,24 @@ impl Census<'_> {
         let mended = match inner::subnode_tree(self.ndb.format(), &old) {
             None => return Ok(false),
             Some(SubnodeBlock::Leaf(entries)) => SubnodeBlock::Leaf(self.subnode_entries(entries, owner)?),
-            Some(SubnodeBlock::Branch(branches)) => SubnodeBlock::Branch(self.subnode_branches(branches, owner)?),
+            Some(SubnodeBlock::Branch(branches)) => SubnodeBlock::Branch(self.subnode_branches(root, branches, owner)?),
         };
         self.put_subnodes(root, &old, &mended);
         Ok(!inner::is_empty(&mended))
     }
 
     /// The entries of a subnode tree's inner block whose leaves can be read, each with its leaf's first id.
-    fn subnode_branches(&mut self, branches: Vec<SubnodeBranch>, owner: Bid) -> Result<Vec<SubnodeBranch>> {
+    fn subnode_branches(&mut self, root: Bid, branches: Vec<SubnodeBranch>, owner: Bid) -> Result<Vec<SubnodeBranch>> {
         let mut kept: BTreeMap<Nid, SubnodeBranch> = BTreeMap::new();
         for branch in branches {
             match self.subnode_leaf(branch.child, owner)?.filter(|first| !kept.contains_key(first)) {
-                None => self.mend(branch.child, Mend::Cut),
+                None => {
+                    self.mend(branch.child, Mend::Cut);
+                    self.doubt(root, Doubt::Short);
+                }
                 Some(first) => {
                     self.name(branch.child);
+                    self.doubt_above(root, [branch.child]);
                     // The upper half of an id is whatever stood in Outlook's memory.
                     let nid = if branch.nid.nid == first { branch.nid } else { first.into() };
                     kept.insert(first, SubnodeBranch { nid, ..branch });

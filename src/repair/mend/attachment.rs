@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Mender;
 use super::bag::{Bag, readable};
-use super::message::Standing;
+use super::message::{Standing, has_body, is_told_to_have_any, note};
 use super::table;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
@@ -23,6 +23,9 @@ const BY_VALUE: i32 = 1;
 const EMBEDDED: i32 = 5;
 const OLE: i32 = 6;
 const METHOD_MAX: i32 = 7;
+/// What the note is called that says what a message has lost; eight letters and three for old programs.
+const NOTE_NAME: &str = "What is missing.txt";
+const NOTE_SHORT_NAME: &str = "MISSING.TXT";
 /// How many messages lie in each other at most.
 const DEPTH_MAX: usize = 30;
 
@@ -47,7 +50,9 @@ struct One {
 
 impl Mender<'_, '_> {
     /// Builds the attachments that a message has or its table names.
-    pub(super) fn attachments(&mut self, subnodes: &[SubnodeEntry], message: &mut Bag, depth: usize) -> Result<Attached> {
+    ///
+    /// A message that has lost something and has a text gets one more, which says what.
+    pub(super) fn attachments(&mut self, subnodes: &[SubnodeEntry], message: &mut Bag, standing: &Standing<'_>) -> Result<Attached> {
         let mut rows = self.attachment_rows(subnodes, message)?;
         let there: BTreeMap<u32, NodeRef> = subnodes
             .iter()
@@ -57,22 +62,53 @@ impl Mender<'_, '_> {
         let named = rows.rows.keys().copied().filter(|id| Nid(*id).kind() == NodeType::ATTACHMENT);
         let ids: std::collections::BTreeSet<u32> = named.chain(there.keys().copied()).collect();
         rows.rows.retain(|id, _| ids.contains(id));
-        let mut attached = Attached { count: ids.len(), ..Attached::default() };
-        for id in ids {
-            let cells = rows.rows.remove(&id).unwrap_or_default();
-            let one = self.attachment(Nid(id), there.get(&id).copied(), &cells, message, depth)?;
-            let mut cells = cells;
-            table::copy(self.ndb, &rows.shape, &mut cells, &one.bag)?;
-            cells.insert(id_of(tags::ATTACH_SIZE), size(one.bytes));
-            rows.rows.insert(id, cells);
-            attached.stored_bytes = attached.stored_bytes.saturating_add(one.stored);
-            attached.parts.push((Nid(id), one.part));
+        let mut attached = Attached::default();
+        for id in &ids {
+            let cells = rows.rows.remove(id).unwrap_or_default();
+            let one = self.attachment(Nid(*id), there.get(id).copied(), &cells, message, standing.depth)?;
+            self.attach(&mut attached, &mut rows, Nid(*id), cells, one)?;
+        }
+        if ids.is_empty() && self.torn.contains(&standing.node.nid) && is_told_to_have_any(message) {
+            message.lost.push("its attachments".into());
+        }
+        if standing.depth == 0 && !message.lost.is_empty() && has_body(message) {
+            let nid = self.transaction.nids().next(NodeType::ATTACHMENT)?;
+            let one = self.note(message)?;
+            self.attach(&mut attached, &mut rows, nid, Cells::new(), one)?;
         }
         if subnodes.iter().any(|entry| entry.nid.nid == Nid::ATTACHMENT_TABLE) || attached.count > 0 {
             let draft = rows::table(self.transaction, rows)?;
             attached.parts.push((Nid::ATTACHMENT_TABLE, Part::Draft(draft)));
         }
         Ok(attached)
+    }
+
+    /// Adds an attachment to those of a message, and its row.
+    fn attach(&self, attached: &mut Attached, rows: &mut Rows, nid: Nid, mut cells: Cells, one: One) -> Result<()> {
+        table::copy(self.ndb, &rows.shape, &mut cells, &one.bag)?;
+        cells.insert(id_of(tags::ATTACH_SIZE), size(one.bytes));
+        rows.rows.insert(nid.0, cells);
+        attached.count = attached.count.saturating_add(1);
+        attached.stored_bytes = attached.stored_bytes.saturating_add(one.stored);
+        attached.parts.push((nid, one.part));
+        Ok(())
+    }
+
+    /// An attachment that says what was lost of a message: every program shows it, and the text stays as it was.
+    fn note(&mut self, message: &Bag) -> Result<One> {
+        let mut bag = Bag::default();
+        bag.put(tags::ATTACH_DATA, &Value::Binary(note(message).into_bytes()));
+        bag.put(tags::ATTACH_METHOD, &Value::I32(BY_VALUE));
+        bag.put(tags::RENDERING_POSITION, &Value::I32(-1));
+        let texts = [
+            (tags::ATTACH_LONG_FILENAME, NOTE_NAME),
+            (tags::ATTACH_FILENAME, NOTE_SHORT_NAME),
+            (tags::ATTACH_EXTENSION, ".txt"),
+            (tags::DISPLAY_NAME, NOTE_NAME),
+            (tags::ATTACH_MIME_TAG, "text/plain"),
+        ];
+        texts.into_iter().for_each(|(key, text)| bag.put_text(self.ndb, key, text));
+        self.one(bag, Vec::new(), 0)
     }
 
     fn attachment_rows(&self, subnodes: &[SubnodeEntry], message: &mut Bag) -> Result<Rows> {
@@ -106,13 +142,21 @@ impl Mender<'_, '_> {
         find_content(&mut bag, &subnodes);
         let objects = self.kept_objects(&mut bag, &subnodes);
         self.put_method(&mut bag, gone);
-        bag.put(tags::ATTACH_SIZE, &Value::I32(0));
+        if let Some(node) = node {
+            self.tell_doubts(node, &subnodes, &mut bag)?;
+        }
         if !bag.has(tags::RENDERING_POSITION) {
             bag.put(tags::RENDERING_POSITION, &Value::I32(-1));
         }
         let (below, stored) = self.objects_of(&mut bag, &subnodes, &objects, depth)?;
         let name = name_of(&bag).unwrap_or_else(|| format!("attachment {nid}"));
         message.lost.extend(std::mem::take(&mut bag.lost).into_iter().map(|lost| format!("of {name}: {lost}")));
+        self.one(bag, below, stored)
+    }
+
+    /// An attachment with these properties, over parts that are built already.
+    fn one(&mut self, mut bag: Bag, below: Vec<(Nid, Part)>, stored: u64) -> Result<One> {
+        bag.put(tags::ATTACH_SIZE, &Value::I32(0));
         let mut builder = bag.builder();
         below.into_iter().for_each(|(nid, part)| builder.add_subnode(nid, part));
         builder.add_stored_bytes(stored);

@@ -27,6 +27,8 @@ pub(super) struct Bag {
     pub(super) lost: Vec<String>,
     /// Which properties could not be kept.
     pub(super) dropped: Vec<u16>,
+    /// Where the large values were read from.
+    pub(super) roots: Vec<(u16, Bid)>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +55,16 @@ const USUAL: [(Key, PropType); 5] = [
     (tags::INTERNET_MESSAGE_ID, PropType::UNICODE),
 ];
 
+/// What users call the properties that they see first.
+const CALLED: [(Key, &str); 6] = [
+    (tags::SUBJECT, "the subject"),
+    (tags::BODY, "the text"),
+    (tags::HTML, "the HTML text"),
+    (tags::RTF_COMPRESSED, "the formatted text"),
+    (tags::TRANSPORT_MESSAGE_HEADERS, "the mail's headers"),
+    (tags::ATTACH_DATA, "the content"),
+];
+
 impl Bag {
     /// What can be read of a node's properties; `None` where nothing can.
     pub(super) fn read(ndb: &Ndb, node: NodeRef) -> Result<Option<Self>> {
@@ -65,10 +77,11 @@ impl Bag {
                 continue;
             }
             let record = &PropertyRecord { kind: kind_of(ndb.format(), record), ..*record };
+            bag.roots.extend(root_of(&properties, record)?.map(|root| (record.id, root)));
             match content(ndb, &properties, record, &mut room)? {
                 Some(Content::Torn(bytes)) => {
                     bag.values.insert(record.id, (record.kind, Content::Bytes(bytes)));
-                    bag.lost.push(format!("a part of property {:#06x}, where zeros stand now", record.id));
+                    bag.lost.push(format!("a part of {}, where zeros stand now", called(record.id)));
                 }
                 Some(content) => {
                     bag.values.insert(record.id, (record.kind, content));
@@ -80,7 +93,7 @@ impl Bag {
     }
 
     fn drop_record(&mut self, id: u16) {
-        self.lost.push(format!("property {id:#06x}"));
+        self.lost.push(called(id));
         self.dropped.push(id);
     }
 
@@ -247,12 +260,27 @@ fn content(ndb: &Ndb, properties: &Properties<'_>, record: &PropertyRecord, room
         *room = rest;
         return Ok(usable(kind, &item).map(Content::Bytes));
     }
-    let entry = match properties.heap().subnode(record.value.nid()) {
-        Err(error) if error.is_io() => return Err(error),
-        entry => entry.ok().flatten(),
-    };
-    let Some(entry) = entry else { return Ok(None) };
-    large(ndb, kind, entry.data)
+    match root_of(properties, record)? {
+        Some(root) => large(ndb, kind, root),
+        None => Ok(None),
+    }
+}
+
+/// Where a large value lies; `None` where there is none.
+fn root_of(properties: &Properties<'_>, record: &PropertyRecord) -> Result<Option<Bid>> {
+    if record.kind.is_inline() || record.value.is_none() || record.value.hid().is_some() {
+        return Ok(None);
+    }
+    match properties.heap().subnode(record.value.nid()) {
+        Err(error) if error.is_io() => Err(error),
+        entry => Ok(entry.ok().flatten().map(|entry| entry.data)),
+    }
+}
+
+/// What users call a property.
+pub(super) fn called(id: u16) -> String {
+    let named = CALLED.into_iter().find(|(key, _)| id_of(*key) == id);
+    named.map_or_else(|| format!("property {id:#06x}"), |(_, name)| name.to_owned())
 }
 
 /// The bytes of a value that are of use; `None` where none are.

@@ -34,15 +34,16 @@ const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code:
 /// What is wrong with single blocks: of the node stays what can be read.
 const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
 
-/// Works out what becomes of each node that the findings name; `torn` are those that lost something below them.
-pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], torn: &BTreeSet<Nid>) -> Result<Mended> {
+/// Works out what becomes of each node that the findings name; `struck` are those that lost something below them
+/// or hold something that may be wrong.
+pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTreeSet<Nid>) -> Result<Mended> {
     let mut decide =
         Decide { ndb: store.ndb(), top: store.ipm_subtree(), nodes: BTreeMap::new(), rows: BTreeMap::new(), mended: Mended::default() };
     for finding in findings {
         decide.take(finding)?;
     }
-    // Nothing may look wrong with what is left of such a message, but it is to say what is gone.
-    for nid in torn.iter().copied().filter(|nid| is_message(*nid)) {
+    // Nothing may look wrong with what is left of such a message, but it is to say what is gone or in doubt.
+    for nid in struck.iter().copied().filter(|nid| is_message(*nid)) {
         decide.nodes.entry(nid).or_default().insert(Code::NodeBlocks);
     }
     decide.all()

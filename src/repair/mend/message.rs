@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Mender;
 use super::attachment::Attached;
-use super::bag::{Bag, readable};
+use super::bag::{Bag, called, readable};
 use super::recipients;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
@@ -61,18 +61,16 @@ impl Mender<'_, '_> {
         let gone = read.is_none();
         let mut bag = read.unwrap_or_else(|| standing.row.map(Bag::of_cells).unwrap_or_default());
         standing.row.into_iter().for_each(|row| fill(&mut bag, row));
-        let subnodes = self.subnodes(node, &mut bag)?;
-        let attached = self.attachments(&subnodes, &mut bag, standing.depth)?;
-        if self.torn.contains(&node.nid) && attached.count == 0 && is_told_to_have_any(&bag) {
-            bag.lost.push("its attachments".into());
+        if gone {
+            bag.lost.push("the message itself: what its folder's list told of it is here".into());
         }
+        let subnodes = self.subnodes(node, &mut bag)?;
+        self.tell_doubts(node, &subnodes, &mut bag)?;
         let mut below = Vec::new();
         below.extend(self.recipients(standing, &subnodes, &mut bag)?);
+        let attached = self.attachments(&subnodes, &mut bag, standing)?;
         if !self.options.rewrite {
             self.put_right(&mut bag, standing, attached.count > 0)?;
-        }
-        if gone {
-            bag.lost.insert(0, "the message itself: what its folder's list told of it is here".into());
         }
         self.note_losses(&mut bag);
         self.finish_message(bag, &subnodes, below, attached)
@@ -211,15 +209,23 @@ impl Mender<'_, '_> {
         Ok(())
     }
 
-    /// Says in the message what was lost of it, where no body is left that would be in the way.
+    /// Says in the text of a message that has none what was lost of it; any other gets an attachment that does.
     fn note_losses(&self, bag: &mut Bag) {
-        if bag.lost.is_empty() || BODIES.iter().any(|body| bag.has(*body)) {
-            return;
+        if !bag.lost.is_empty() && !has_body(bag) {
+            let note = note(bag);
+            bag.put_text(self.ndb, tags::BODY, &note);
         }
-        let lines: Vec<String> = bag.lost.iter().map(|lost| format!("- {lost}\r\n")).collect();
-        let text = format!("This message was damaged. What could not be read of it:\r\n{}", lines.concat());
-        bag.put_text(self.ndb, tags::BODY, &text);
     }
+}
+
+pub(super) fn has_body(bag: &Bag) -> bool {
+    BODIES.iter().any(|body| bag.has(*body))
+}
+
+/// What was lost of a message, in words.
+pub(super) fn note(bag: &Bag) -> String {
+    let lines: Vec<String> = bag.lost.iter().map(|lost| format!("- {lost}\r\n")).collect();
+    format!("This item was damaged and has been repaired. What is lost of it or may be wrong:\r\n{}", lines.concat())
 }
 
 /// Takes from a row what was lost of the object.
@@ -227,12 +233,12 @@ fn fill(bag: &mut Bag, row: &Cells) {
     for id in std::mem::take(&mut bag.dropped) {
         if let Some(value) = row.get(&id) {
             bag.set(id, value);
-            bag.lost.retain(|lost| *lost != format!("property {id:#06x}"));
+            bag.lost.retain(|lost| *lost != called(id));
         }
     }
 }
 
-fn is_told_to_have_any(bag: &Bag) -> bool {
+pub(super) fn is_told_to_have_any(bag: &Bag) -> bool {
     bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0)
 }
 

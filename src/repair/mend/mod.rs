@@ -7,6 +7,7 @@
 mod attachment;
 mod bag;
 mod decide;
+mod doubt;
 mod folder;
 mod lost;
 mod message;
@@ -18,6 +19,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::low::Doubts;
 use super::plan::{Deed, Options, Plan};
 use crate::damage::{Code, Finding, Result};
 use crate::format::id::{Nid, NodeType};
@@ -72,6 +74,7 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
         transaction,
         options: plan.options,
         torn: plan.low.torn(),
+        doubts: &plan.low.doubts,
         tables: BTreeMap::new(),
         dirty: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -94,6 +97,8 @@ struct Mender<'a, 't> {
     options: Options,
     /// What lost something below it.
     torn: BTreeSet<Nid>,
+    /// What is there and may be wrong.
+    doubts: &'a Doubts,
     /// The tables that were looked at, by node.
     tables: BTreeMap<Nid, Rows>,
     /// Those of them that change.

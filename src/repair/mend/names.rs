@@ -45,7 +45,7 @@ impl Mender<'_, '_> {
             sets.extend(tags::PSETID_APPOINTMENT.0);
         }
         if entries.is_empty() {
-            entries.extend((0..self.names_in_use()?.max(1)).map(nameless));
+            entries.extend((0..self.names_in_use()?.max(1)).map(NameEntry::lost));
         }
         for id in bag.ids().into_iter().filter(|id| (FIRST_BUCKET..=LAST_BUCKET).contains(id)) {
             bag.remove(Key::Id(id));
@@ -117,12 +117,7 @@ fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
 /// An entry that names a set and a string; one that does not keeps its id and gets a name that nobody asks for.
 fn sound(entry: NameEntry, sets: &[u8], strings: &[u8]) -> NameEntry {
     let (_, failed) = NameMap::read(sets, &codec::encode(Format::Unicode, &entry), strings);
-    if failed == 0 { entry } else { nameless(entry.index) }
-}
-
-/// An entry whose name nobody asks for: its id is taken, and no two are the same.
-fn nameless(index: u16) -> NameEntry {
-    NameEntry { value: u32::MAX.saturating_sub(index.into()), set: 0, index }
+    if failed == 0 { entry } else { NameEntry::lost(entry.index) }
 }
 
 /// What the index keeps of a name: its number, or the CRC of its text.

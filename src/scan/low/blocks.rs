@@ -25,7 +25,8 @@ const GAP_BYTES: u64 = 16 << 10;
 
 /// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
 pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
-    let total = table.rows().iter().map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
+    let total =
+        table.rows().iter().filter(|row| row.is_in_use()).map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
     low.phase("Validating blocks", total)?;
     twice(low, table);
     let mut padded = Padded::default();
@@ -71,7 +72,7 @@ fn both<T: Send>(here: impl FnOnce() -> Result<T>, there: impl FnOnce() -> Resul
 /// Ids that several entries have.
 fn twice(low: &Low<'_>, table: &Table) {
     let mut before = None;
-    for row in table.rows() {
+    for row in table.rows().iter().filter(|row| row.is_in_use()) {
         if before == Some(row.bid().key()) {
             low.report.add(Code::BlockEntry, row.place(), "a second entry of this id");
         } else if row.bid().is_none() || row.bid() != row.bid().key() {

@@ -22,6 +22,7 @@ use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::header::Header;
 use crate::format::id::Ib;
+use crate::ndb::Ndb;
 use crate::progress::Progress;
 
 use super::Report;
@@ -41,18 +42,20 @@ struct Low<'a> {
 }
 
 /// Runs the low passes over the bytes of a file; returns whether header and pages lead to all that they should.
-pub(super) fn run(file: &dyn ReadAt, progress: &Progress, report: &Report<'_>) -> Result<bool> {
+///
+/// Where they do not, `store` tells what else stands in the file: what is wrong with that is looked for, too.
+pub(super) fn run(file: &dyn ReadAt, store: Option<&Ndb>, progress: &Progress, report: &Report<'_>) -> Result<bool> {
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
     let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
     let low = Low { file, format, header: &header, file_bytes, progress, report };
     header::check(&low);
-    trees(&low)
+    trees(&low, store)
 }
 
 /// The passes behind the header: each collects what the next ones need.
-fn trees(low: &Low<'_>) -> Result<bool> {
+fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
     // How many pages a tree has shows when they are read.
     low.phase("Validating BBT", 0)?;
@@ -61,6 +64,9 @@ fn trees(low: &Low<'_>) -> Result<bool> {
         Ok(())
     })?;
     table.finish();
+    if let Some(ndb) = store.filter(|_| !walk.whole) {
+        table.add_found(ndb)?;
+    }
     let blocks_whole = std::mem::replace(&mut walk.whole, true);
     let block_pages = walk.bytes;
     low.phase("Validating NBT", 0)?;
@@ -69,16 +75,33 @@ fn trees(low: &Low<'_>) -> Result<bool> {
         Ok(())
     })?;
     nodes.finish();
+    let found = store.filter(|_| !walk.whole);
+    if let Some(ndb) = found {
+        nodes.add_found(ndb)?;
+    }
     let nodes_whole = walk.whole;
     walk.whole &= blocks_whole;
     walk.finish(low);
     let node_pages = walk.bytes.saturating_sub(block_pages);
-    trees::run(low, &walk, node_pages, &mut table, blocks_whole)?;
+    // A block that was not found anywhere is lost, whatever stood on the pages that are.
+    let known = Known { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
+    trees::run(low, known, node_pages, &mut table)?;
     let order = table.by_offset(low.file_bytes, low.progress)?;
     blocks::run(low, &table, &order, &mut walk.owned)?;
     nodes::run(low, &table, &mut nodes, nodes_whole)?;
     maps::run(low, &table, &order, &walk.owned, walk.whole)?;
     Ok(walk.whole)
+}
+
+/// What is known when the trees of nodes are followed.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    /// Whether both B-trees have all their pages.
+    all: bool,
+    /// Whether a block of which nothing is known is lost.
+    blocks: bool,
+    /// Who has the nodes, where the node B-tree does not have them all.
+    found: Option<&'a Ndb>,
 }
 
 impl Low<'_> {

@@ -17,6 +17,7 @@ use crate::format::codec;
 use crate::format::header::Client;
 use crate::format::heap::HEAP_SIGNATURE;
 use crate::format::id::{Bid, Nid, NodeType};
+use crate::ndb::Ndb;
 
 /// The nodes that every store has ([MS-PST] 2.7.1).
 const REQUIRED: [u32; 12] = [0x21, 0x61, 0x122, 0x12d, 0x12e, 0x12f, 0x60d, 0x60e, 0x60f, 0x610, 0x671, 0x692];
@@ -90,6 +91,20 @@ impl Nodes {
         if HEAP_NODES.contains(&nid) || QUEUES.iter().any(|(queue, ..)| *queue == nid) {
             self.data.insert(nid, entry.data);
         }
+    }
+
+    /// Adds the nodes that were found in the file and that no page told of.
+    pub(super) fn add_found(&mut self, ndb: &Ndb) -> Result<()> {
+        let told = self.all.len();
+        ndb.visit_nodes(&mut |node| {
+            let nid = node.nid.nid;
+            if self.all.get(..told).is_some_and(|all| all.binary_search_by_key(&nid, |node| node.nid).is_err()) {
+                self.push(node);
+            }
+            true
+        })?;
+        self.finish();
+        Ok(())
     }
 
     /// Sorts what was added; a tree that is whole comes sorted.

@@ -9,6 +9,7 @@ use crate::damage::{Place, Result};
 use crate::disk::Spill;
 use crate::format::btree::BlockEntry;
 use crate::format::id::{Bid, BlockRef, Ib};
+use crate::ndb::Ndb;
 use crate::progress::Progress;
 
 /// What an inner block was found to be.
@@ -82,12 +83,20 @@ impl Row {
         }
     }
 
+    /// Whether it matters: what was merely found in the file, and no node names, may be long dead.
+    pub(super) const fn is_in_use(&self) -> bool {
+        self.references != UNTOLD || self.live > 0
+    }
+
     /// Where it stands and whose it is, for a finding.
     pub(super) fn place(&self) -> Place {
         let place = Place::block(self.bid.0).at(self.ib.0);
         self.owner().map_or(place, |nid| place.of_node(nid))
     }
 }
+
+/// The count of a block that no page tells of.
+const UNTOLD: u16 = u16::MAX;
 
 /// How many bytes of the rows stay in memory: those of half a million blocks.
 const MEMORY_BYTES: usize = 16 << 20;
@@ -135,6 +144,21 @@ impl Table {
         sort(&mut self.rows, |row| row.bid().key());
     }
 
+    /// Adds the blocks that were found in the file and that no page told of.
+    pub(super) fn add_found(&mut self, ndb: &Ndb) -> Result<()> {
+        let told = self.rows.len();
+        ndb.visit_blocks(&mut |entry| {
+            let bid = entry.block.bid.key();
+            let known = self.rows.get(..told).is_some_and(|rows| rows.binary_search_by_key(&bid, |row| row.bid().key()).is_ok());
+            if !known {
+                self.push(&BlockEntry { references: UNTOLD, ..*entry });
+            }
+            true
+        })?;
+        self.finish();
+        Ok(())
+    }
+
     /// Where the block with this id stands.
     pub(super) fn find(&self, bid: Bid) -> Option<usize> {
         let key = bid.key();
@@ -168,13 +192,13 @@ impl Table {
         &self.rows
     }
 
-    /// The positions of all blocks by offset, in a file of this length.
+    /// The positions of all blocks in use by offset, in a file of this length.
     ///
     /// Parts of the file are sorted one by one: that asks now and then whether to go on.
     pub(super) fn by_offset(&self, file_bytes: u64, progress: &Progress) -> Result<Spill<u32>> {
         let part = |row: &Row| usize::try_from(row.ib().0.min(file_bytes) >> PART_BITS).unwrap_or(usize::MAX);
         let mut ends = vec![0_u32; usize::try_from(file_bytes >> PART_BITS).unwrap_or(0).saturating_add(2)];
-        for row in self.rows.iter() {
+        for row in self.rows.iter().filter(|row| row.is_in_use()) {
             progress.check()?;
             if let Some(next) = ends.get_mut(part(row).saturating_add(1)) {
                 *next = next.saturating_add(1);
@@ -185,8 +209,8 @@ impl Table {
             sum = sum.saturating_add(*end);
             *end = sum;
         }
-        let mut order: Spill<u32> = (0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX)).collect();
-        for (at, row) in (0..).zip(self.rows.iter()) {
+        let mut order: Spill<u32> = (0..sum).collect();
+        for (at, row) in (0..).zip(self.rows.iter()).filter(|(_, row)| row.is_in_use()) {
             let Some(end) = ends.get_mut(part(row)) else { continue };
             if let Some(place) = usize::try_from(*end).ok().and_then(|end| order.get_mut(end)) {
                 *place = at;

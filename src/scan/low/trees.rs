@@ -4,12 +4,13 @@
 //! that inner blocks hold together, and that each block's count is 1 + how often it is named. Collects whose each block
 //! is. Reads the inner blocks alone; a block that several name is looked into once.
 
-use super::pages::{self, Walk};
+use super::pages;
 use super::table::{Kind, Row, Table};
-use super::{Low, inner};
+use super::{Known, Low, inner};
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, Nid, NodeType};
+use crate::ndb::Ndb;
 
 /// How deep a tree may go below its node. Each message inside a message takes two levels; nobody has seen ten.
 const DEPTH_MAX: usize = 256;
@@ -53,7 +54,7 @@ struct Trees<'a, 'b> {
     open: Vec<Frame>,
     /// Whether all that is below every node could be read.
     whole: bool,
-    /// Whether the block B-tree has all its pages: then a block that it does not name is lost.
+    /// Whether a block of which nothing is known is lost.
     blocks_whole: bool,
     /// Of the node: how many blocks stood on pages that are lost, and where the first one is named.
     untold: (u64, Place),
@@ -71,12 +72,15 @@ struct Frame {
 }
 
 /// Follows the trees of every node, then looks into the inner blocks that none of them reached.
-pub(super) fn run(low: &Low<'_>, walk: &Walk, node_pages: u64, table: &mut Table, blocks_whole: bool) -> Result<()> {
+pub(super) fn run(low: &Low<'_>, known: Known<'_>, node_pages: u64, table: &mut Table) -> Result<()> {
     let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
     low.phase("Validating data trees", node_pages.saturating_add(entries))?;
-    let (highest, open, whole) = (Highest::default(), Vec::new(), walk.whole);
+    let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), known.all, known.blocks);
     let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
-    pages::again(low, &mut |node: NodeEntry| trees.node(&node))?;
+    match known.found {
+        Some(ndb) => trees.found(ndb)?,
+        None => pages::again(low, &mut |node: NodeEntry| trees.node(&node))?,
+    }
     trees.lost()?;
     let Trees { highest, whole, .. } = trees;
     nids(low, &highest);
@@ -94,6 +98,16 @@ impl Trees<'_, '_> {
         }
         self.tell_untold();
         Ok(())
+    }
+
+    /// The nodes that were found in the file, where the pages do not lead to all of them.
+    fn found(&mut self, ndb: &Ndb) -> Result<()> {
+        let mut walked = Ok(());
+        ndb.visit_nodes(&mut |node| {
+            walked = self.node(node);
+            walked.is_ok()
+        })?;
+        walked
     }
 
     /// A block that is not in the tree; where pages of the tree are lost, it may still stand in the file.

@@ -15,6 +15,7 @@ mod props;
 pub mod rows;
 mod skeleton;
 pub mod templates;
+mod wide;
 
 pub use builder::{StoreBuilder, StoreOptions};
 pub use edit::{LOST_AND_FOUND, NewMessage, StoreEdit};
@@ -23,3 +24,4 @@ pub use message::{AttachmentContent, AttachmentDraft, MessageDraft};
 pub use props::{PropertyKey, PropertyList, id_of, own_value};
 pub use rows::Cells;
 pub use skeleton::{FolderNames, StoreKind};
+pub use wide::Widener;
