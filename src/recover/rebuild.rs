@@ -93,13 +93,16 @@ impl Rebuild<'_> {
     ///
     /// Copies of an item share its blocks, so that these are still in use does not say that this copy is.
     fn drop_copies(&mut self, filled: &[NodeEntry]) {
-        let messages = || filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
+        if filled.is_empty() {
+            return;
+        }
         let mut users: Spill<Bid> = self.nodes.iter().map(|node| node.data.key()).collect();
         users.sort_unstable();
         let mut listed: Spill<Nid> = self.listings.lines.iter().map(|line| line.nid).collect();
         listed.settle();
         let is_shared = |node: &NodeEntry| equal(&users, node.data.key(), |bid| *bid).len() > 1;
-        let copies = messages().filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
+        let messages = filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
+        let copies = messages.filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
         let mut copies: Spill<Nid> = copies.map(|node| node.nid.nid).collect();
         copies.settle();
         if !copies.is_empty() {
