@@ -20,7 +20,7 @@ struct Inner {
     changed: Condvar,
     done: AtomicU64,
     total: AtomicU64,
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,38 @@ pub struct State {
     pub total: u64,
 }
 
+/// A task that came in between, until it is dropped; see [`Progress::aside`].
+#[derive(Debug)]
+pub struct Aside<'a> {
+    progress: &'a Progress,
+    phase: Option<(&'static str, Instant)>,
+    done: u64,
+    total: u64,
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.progress.lock().phase = self.phase;
+        self.progress.0.done.store(self.done, Ordering::Relaxed);
+        self.progress.0.total.store(self.total, Ordering::Relaxed);
+        self.progress.0.changed.notify_all();
+    }
+}
+
 impl Progress {
+    /// Another task, with a count of its own, that is cancelled with this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self(Arc::new(Inner { cancelled: Arc::clone(&self.0.cancelled), ..Inner::default() }))
+    }
+
+    /// A task that comes in between, with the count of this one: when it ends, what was under way goes on, if anything was.
+    pub fn aside(&self) -> Aside<'_> {
+        let phase = self.lock().phase;
+        let State { done, total, .. } = self.state();
+        Aside { progress: self, phase, done, total }
+    }
+
     /// Begins a phase of `total` bytes.
     pub fn begin(&self, phase: &'static str, total: u64) -> Result<()> {
         let mut now = self.lock();
@@ -53,12 +84,6 @@ impl Progress {
         self.0.total.store(total, Ordering::Relaxed);
         self.0.changed.notify_all();
         self.check()
-    }
-
-    /// Ends the task: nothing is under way until the next phase begins.
-    pub fn end(&self) {
-        self.lock().phase = None;
-        self.0.changed.notify_all();
     }
 
     /// How many tasks have begun, once these are more than `seen`; `None` where nobody needs to know any more.
@@ -131,15 +156,40 @@ mod tests {
         let progress = Progress::default();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| progress.next_task(0));
+            let aside = progress.aside();
             progress.begin("Searching", 1).unwrap();
             progress.begin("Putting together", 1).unwrap();
             assert!(progress.lasts(Duration::ZERO));
-            progress.end();
+            drop(aside);
             assert_eq!((waiting.join().unwrap(), progress.lasts(Duration::MAX)), (Some(1), false));
             let waiting = scope.spawn(|| progress.next_task(1));
             progress.close();
             assert_eq!(waiting.join().unwrap(), None);
         });
+    }
+
+    #[test]
+    fn what_was_broken_into_goes_on() {
+        let progress = Progress::default();
+        let search = |progress: &Progress| {
+            let _aside = progress.aside();
+            progress.begin("Searching", 5).and_then(|()| progress.add(5)).unwrap();
+        };
+        search(&progress);
+        assert!(!progress.lasts(Duration::ZERO));
+        progress.begin("Validating BBT", 20).and_then(|()| progress.add(7)).unwrap();
+        search(&progress);
+        assert_eq!(progress.state(), State { phase: "Validating BBT", done: 7, total: 20 });
+    }
+
+    #[test]
+    fn a_task_beside_another_is_cancelled_with_it_and_counts_by_itself() {
+        let progress = Progress::default();
+        let beside = progress.beside();
+        beside.begin("Searching", 5).unwrap();
+        assert_eq!(progress.state(), State::default());
+        progress.cancel();
+        assert!(matches!(beside.check(), Err(Error::Cancelled)));
     }
 
     #[test]

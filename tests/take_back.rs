@@ -30,7 +30,7 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::id::{Bid, Nid};
 use pstfs::ndb::write::{Journal, Prepared, Transaction};
 use pstfs::progress::Progress;
-use pstfs::repair::{Applied, Backup, Digests, Undone, apply, end_interrupted, journal_of, undo};
+use pstfs::repair::{Applied, Backup, Digests, Seen, Undone, apply, end_interrupted, journal_of, undo};
 
 /// What a program that was killed leaves of a file.
 type Leave = fn(&[u8]) -> Vec<u8>;
@@ -68,7 +68,7 @@ impl Place {
     fn apply(&self, keep: &Backup) -> Result<Applied> {
         let (prepared, source) = self.prepared();
         let digests = Digests::of(&*source, &Progress::default()).unwrap();
-        apply(prepared, source, &digests, &self.store, keep, "** Plan\n", &Progress::default())
+        apply(prepared, Seen { source: &source, digests: &digests }, &self.store, keep, "** Plan\n", &Progress::default())
     }
 
     fn undo(&self, from: Option<&Path>, force: bool) -> Result<Undone> {
@@ -241,7 +241,7 @@ fn who_cancels_a_backup_has_neither_backup_nor_repair() {
     let progress = Progress::default();
     progress.cancel();
     let digests = Digests::of(&*source, &Progress::default()).unwrap();
-    let cancelled = apply(prepared, source, &digests, &place.store, &Backup::Full, "", &progress);
+    let cancelled = apply(prepared, Seen { source: &source, digests: &digests }, &place.store, &Backup::Full, "", &progress);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
     assert_eq!(place.names(), ["a b.pst"]);
     assert!(place.bytes() == place.old);

@@ -40,7 +40,9 @@ impl Bar {
         let draw = move || {
             while ended.recv_timeout(DRAW) == Err(RecvTimeoutError::Timeout) {
                 let State { phase, done, total } = progress.state();
-                meter.show(phase, done, total);
+                if !phase.is_empty() {
+                    meter.show(phase, done, total);
+                }
             }
             meter.clear();
         };

@@ -183,7 +183,7 @@ impl Teller<'_> {
                 let counts = counted(outcome, &self.fold);
                 json::write(out, &json::judged(outcome.scan.verdict, counts))
             }
-            Told::Begin(..) | Told::Ended(_) | Told::Kept(_) | Told::Scan(_) => Ok(()),
+            Told::Begin(..) | Told::Ended(_) | Told::Kept(_) | Told::Known | Told::Scan(_) => Ok(()),
         }
     }
 }

@@ -98,7 +98,7 @@ fn known() -> String {
 
 fn look(args: &Scan, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> {
     let One { file, number, prefix, progress } = one;
-    let source = Source::find(file)?;
+    let source = Source::find(file)?.ending_with(progress);
     let raw = source.raw()?;
     let store = source.opened(args.quiet);
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());

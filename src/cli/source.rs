@@ -53,6 +53,11 @@ impl Source {
         Ok(Self { given: given.to_owned(), real, bytes: metadata.len(), search: Arc::default(), watch: OnceLock::new(), _lock: None })
     }
 
+    /// The same, where who cancels a task ends the search that damage makes necessary, too.
+    pub(super) fn ending_with(self, task: &Progress) -> Self {
+        Self { search: Arc::new(task.beside()), ..self }
+    }
+
     /// Its name as the user wrote it, fit for a line.
     pub(super) fn name(&self) -> String {
         shown(&self.given)

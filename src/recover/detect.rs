@@ -4,6 +4,7 @@ use crate::damage::Result;
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::cipher::Cipher;
+use crate::progress::Progress;
 
 use super::survey::{FoundBlock, sound_blocks};
 
@@ -15,7 +16,7 @@ const SAMPLES: u64 = 128;
 const SAMPLE_BYTES: u64 = 1 << 16;
 
 /// The format in which most blocks of a sample verify; `None` where none does in any.
-pub(super) fn format(source: &dyn ReadAt) -> Result<Option<Format>> {
+pub(super) fn format(source: &dyn ReadAt, progress: &Progress) -> Result<Option<Format>> {
     let file_bytes = source.len()?;
     let stride = file_bytes.checked_div(SAMPLES).unwrap_or(0).max(SAMPLE_BYTES);
     let mut best = None;
@@ -23,7 +24,11 @@ pub(super) fn format(source: &dyn ReadAt) -> Result<Option<Format>> {
     for format in Format::ALL {
         let next = |at: &u64| at.checked_add(if *at < HEAD_BYTES { SAMPLE_BYTES } else { stride });
         let places = std::iter::successors(Some(0_u64), next).take_while(|at| *at < file_bytes);
-        let count = places.map(|at| sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes))).sum::<usize>();
+        let mut count = 0_usize;
+        for at in places {
+            progress.check()?;
+            count = count.saturating_add(sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes)));
+        }
         if count > most {
             (best, most) = (Some(format), count);
         }

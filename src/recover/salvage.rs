@@ -29,7 +29,7 @@ const CACHE_BYTES: usize = 8 << 20;
 
 /// The maps of a store whose header is right and whose trees are damaged.
 pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
-    let _under_way = UnderWay(progress);
+    let _aside = progress.aside();
     let survey = survey(&**ndb.source(), ndb.format(), progress)?;
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
     let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;
@@ -40,8 +40,8 @@ pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
 
 /// Opens a store whose header or roots cannot be relied on; `None` where the file holds no part of a store.
 pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Progress) -> Result<Option<Ndb>> {
-    let Some(format) = detect::format(&**source)? else { return Ok(None) };
-    let _under_way = UnderWay(progress);
+    let _aside = progress.aside();
+    let Some(format) = detect::format(&**source, progress)? else { return Ok(None) };
     let survey = survey(&**source, format, progress)?;
     let Some(cipher) = detect::cipher(&survey.blocks) else { return Ok(None) };
     let parts = Parts { format, header: header(&**source, format, cipher)?, cipher };
@@ -52,15 +52,6 @@ pub(super) fn open(source: &Arc<dyn ReadAt>, cache_bytes: usize, progress: &Prog
         tell(&ndb, maps);
     }
     Ok(Some(ndb))
-}
-
-/// A search under way: who waits for its end sees how far it has come.
-struct UnderWay<'a>(&'a Progress);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.end();
-    }
 }
 
 fn tell(ndb: &Ndb, maps: &Maps) {

@@ -8,9 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::backup::{self, Backup, Kept, UNDO, create, sync_folder};
+use super::backup::{self, Backup, Kept, Seen, UNDO, create, sync_folder};
 use super::beside;
-use super::digest::Digests;
 use super::record::{self, Record};
 use crate::damage::{Error, Result};
 use crate::disk::overlay::Overlay;
@@ -35,48 +34,31 @@ pub struct Applied {
 
 /// Writes a transaction to the store that it was worked out for.
 ///
-/// The caller holds the store's lock. `digests` are those of `source`, as it was when the transaction was worked out; `log`
-/// is what the log beside the store is to say before the first byte changes. After an error the store is as it was, or a
-/// journal stands beside it with which [`end_interrupted`] makes it so.
-pub fn apply(
-    prepared: Prepared,
-    source: Arc<dyn ReadAt>,
-    digests: &Digests,
-    store: &Path,
-    keep: &Backup,
-    log: &str,
-    progress: &Progress,
-) -> Result<Applied> {
+/// The caller holds the store's lock. `seen` is the store as it was when the transaction was worked out; `log` is what the
+/// log beside the store is to say before the first byte changes. After an error the store is as it was, or a journal stands
+/// beside it with which [`end_interrupted`] makes it so.
+pub fn apply(prepared: Prepared, seen: Seen<'_>, store: &Path, keep: &Backup, log: &str, progress: &Progress) -> Result<Applied> {
     let journal = journal_of(store);
+    seen.refuse_changed()?;
     refuse_leftovers(store, &journal, keep)?;
     require_room(&prepared, store)?;
     // Known before anything is written, the digests hold wherever the repair is cut off.
-    let wrote = prepared.preview(Arc::clone(&source))?;
-    let before_len = source.len()?;
-    let (before, after) = (digests.state(), digests.over(&wrote)?.state());
+    let wrote = prepared.preview(Arc::clone(seen.source))?;
+    let (before, after) = (seen.digests.state(), seen.digests.over(&wrote)?.state());
     let kept = match keep {
-        Backup::Full | Backup::At(_) => backup::copy(store, keep.place(), prepared.needed_bytes(), Some(digests), progress)?,
+        Backup::Full | Backup::At(_) => backup::copy(store, keep.place(), prepared.needed_bytes(), Some(seen), progress)?,
         Backup::Undo => keep_old_bytes(&prepared, store)?,
         Backup::Original(path) => Kept { path: path.clone(), shared: false },
     };
-    refuse_changed(&*source)?;
     record::append(store, log)?;
+    let old_len = before.len;
     Record::Repaired { kept: name_of(&kept.path, store)?, before, after }.append(store)?;
     // From here on nobody can stop it: half a commit helps no one.
     let journal_file = new_file(&journal, store)?;
     let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
     fs::remove_file(&journal)?;
     sync_folder(&journal)?;
-    Ok(Applied { kept, committed, wrote, old_len: before_len })
-}
-
-/// Refuses to write to a store that is no longer what it was when it was scanned.
-pub(super) fn refuse_changed(source: &dyn ReadAt) -> Result<()> {
-    if !source.was_changed()? {
-        return Ok(());
-    }
-    let words = "another program wrote to the store while it was scanned; close that program and run it again";
-    Err(Error::Io(io::Error::new(ErrorKind::StaleNetworkFileHandle, words)))
+    Ok(Applied { kept, committed, wrote, old_len })
 }
 
 impl Applied {

@@ -4,12 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::beside;
 use super::digest::Digests;
 use super::part::Part;
 use crate::damage::{Error, Result};
-use crate::disk::{self, WritableFile};
+use crate::disk::{self, ReadAt, WritableFile};
 use crate::progress::Progress;
 
 /// The ending of a full backup.
@@ -52,11 +53,31 @@ pub struct Kept {
     pub shared: bool,
 }
 
+/// A store as it was read: its bytes and their digests.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where they were read from.
+    pub source: &'a Arc<dyn ReadAt>,
+    /// What they are.
+    pub digests: &'a Digests,
+}
+
+impl Seen<'_> {
+    /// Refuses to go on with a store that is no longer that.
+    pub(super) fn refuse_changed(self) -> Result<()> {
+        if !self.source.was_changed()? {
+            return Ok(());
+        }
+        let words = "another program wrote to the store while it was scanned; close that program and run it again";
+        Err(Error::Io(io::Error::new(ErrorKind::StaleNetworkFileHandle, words)))
+    }
+}
+
 /// Makes a copy of the whole store, at `to` or beside it, never over a file that exists. Beside the store so many bytes
-/// must stay free. `known` are the store's digests, where somebody has them.
+/// must stay free. `seen` is the store as it was read before, where it was.
 ///
 /// It has its name once it is whole, durable and compared: who is killed before leaves no backup, rather than half a one.
-pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, known: Option<&Digests>, progress: &Progress) -> Result<Kept> {
+pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, seen: Option<Seen<'_>>, progress: &Progress) -> Result<Kept> {
     let from = File::open(store)?;
     let metadata = from.metadata()?;
     // The way back must be found from any folder.
@@ -68,8 +89,9 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, known: Opt
     progress.begin("Copying the store", metadata.len())?;
     let shared = fill(&from, copy.file(), leave_bytes, progress)?;
     if !shared {
-        compare(from, copy.file(), known, progress)?;
+        compare(from, copy.file(), seen, progress)?;
     }
+    seen.map_or(Ok(()), Seen::refuse_changed)?;
     let path = match wanted {
         Some(path) => copy.place(&path).map(|()| path)?,
         None => numbered(store, &mut copy)?,
@@ -94,10 +116,10 @@ fn fill(from: &File, copy: &File, leave_bytes: u64, progress: &Progress) -> Resu
 }
 
 /// Reads a copy again; an error where it is not what it was made of.
-fn compare(from: File, copy: &File, known: Option<&Digests>, progress: &Progress) -> Result<()> {
+fn compare(from: File, copy: &File, seen: Option<Seen<'_>>, progress: &Progress) -> Result<()> {
     let copied = Digests::read(&WritableFile::from(copy.try_clone()?), "Comparing the copy", progress)?;
-    let same = match known {
-        Some(known) => copied == *known,
+    let same = match seen {
+        Some(seen) => copied == *seen.digests,
         None => copied == Digests::read(&WritableFile::from(from), "Comparing the copy", progress)?,
     };
     if same {

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::ndb::write::{Committed, Recovered, journal_of};
 pub use apply::{Applied, apply, end_interrupted};
-pub use backup::{Backup, Kept};
+pub use backup::{Backup, Kept, Seen};
 pub use digest::Digests;
 pub use fresh::{Fresh, fresh_skeleton};
 pub use order::{Before, Held, Order, Outcome, Told};

@@ -64,6 +64,8 @@ pub enum Told<'a> {
     Kept(&'a Kept),
     /// The changes are made.
     Written(&'a Committed),
+    /// The result is scanned without the blocks that are known to be whole, see [`scan::Known`].
+    Known,
     /// The repaired store was written as a Unicode one.
     Widened(&'a Widened),
     /// How it ended.

@@ -91,10 +91,10 @@ pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Pla
 }
 
 /// The same, until the user has enough.
-pub(super) fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
+fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
     let low = low::plan(store, findings, options)?;
     progress.check()?;
-    let below = if low.is_empty() { None } else { Some(after(store, &low, options, findings, progress)?) };
+    let below = if low.is_empty() { None } else { Some(after(store, &low, findings, options, progress)?) };
     progress.check()?;
     let (seen, found) = below.as_ref().map_or((store, findings), |(seen, found)| (&**seen, found));
     let wanted: Vec<Finding> = found.iter().filter(|finding| is_wanted(finding, options)).cloned().collect();
@@ -133,7 +133,7 @@ fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
 }
 
 /// The store that [`mended_below`] gives, and what is found in it.
-fn after(store: &Store, low: &LowPlan, options: Options, findings: &[Finding], progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
+fn after(store: &Store, low: &LowPlan, findings: &[Finding], options: Options, progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
     let prepared = below(store, low, options)?;
     let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
     let store = seen_through(store, &prepared)?;
@@ -190,6 +190,11 @@ impl Planned {
         }
         let (prepared, incomplete) = changes(store, &plan)?;
         Ok(prepared.journal().is_some().then_some(Self { plan, prepared, incomplete }))
+    }
+
+    /// The blocks that the scan which found this found whole, and that are not written to.
+    pub(super) fn known(&self, findings: &[Finding]) -> Option<Known> {
+        Known::after(findings, self.prepared.touched()?)
     }
 
     /// The plan in words and numbers.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::alone::{Alone, looking, own};
-use super::apply::{Applied, apply, ended, give_up, is_spent, refuse_changed, told_how_it_stands};
-use super::backup::{self, Backup, Kept, UNDO, exists, sync_folder};
+use super::apply::{Applied, apply, ended, give_up, is_spent, told_how_it_stands};
+use super::backup::{self, Backup, Kept, Seen, UNDO, exists, sync_folder};
 use super::beside;
 use super::digest::Passing;
 use super::order::{Before, Held, Order, Outcome, Told};
@@ -38,14 +38,14 @@ type Tell<'a> = dyn FnMut(Told<'_>) -> String + Send + 'a;
 /// that says how to get there.
 pub fn run(path: &Path, order: &Order, held: Held<'_>, progress: &Progress, tell: &mut Tell<'_>) -> Result<Outcome> {
     let repair = Repair { path: path.to_owned(), order, held, progress, tell, log: String::new() };
-    if order.dry_run {
-        return repair.only_plan();
-    }
+    let forced = order.force && holds_no_store(path, progress)?;
     match &order.output {
-        Some(new) if order.force && holds_no_store(path)? => repair.fresh(new),
+        None if order.dry_run && forced => repair.only_fresh(),
+        _ if order.dry_run => repair.only_plan(),
+        Some(new) if forced => repair.fresh(new),
         Some(new) if order.unicode => repair.unicode(new),
         Some(new) => repair.copied(new),
-        None if order.force && holds_no_store(path)? => repair.fresh_in_place(&order.backup),
+        None if forced => repair.fresh_in_place(&order.backup),
         None => repair.in_place(&order.backup),
     }
 }
@@ -98,10 +98,11 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(path: &Path) -> Result<Self> {
+    /// Opens it; the progress is also that of a search that damage makes necessary, now or later.
+    pub(super) fn new(path: &Path, progress: &Progress) -> Result<Self> {
         let bytes = recover::bytes(path, true, None)?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, &recover::Options::default())?;
+        let store = recover::open_bytes(bytes, &recover::Options { search: Arc::new(progress.clone()), ..recover::Options::default() })?;
         Ok(Self { source, store })
     }
 }
@@ -109,7 +110,7 @@ impl Open {
 impl Repair<'_> {
     /// Tells what would be done, and writes nothing.
     fn only_plan(mut self) -> Result<Outcome> {
-        let open = Open::new(&self.path)?;
+        let open = Open::new(&self.path, self.progress)?;
         self.begin(&open)?;
         let (scan, findings) = self.scan(&open, Blocks::Read)?;
         let planned = if came_through(&scan) { self.plan(&open, &findings)? } else { None };
@@ -134,7 +135,7 @@ impl Repair<'_> {
         let path = self.path.clone();
         let alone = Alone::with(&path, self.held)?;
         let ended = own(self.held, &path, || ended(&path))?;
-        let open = Open::new(&path)?;
+        let open = Open::new(&path, self.progress)?;
         self.begin(&open)?;
         if ended != Recovered::Nothing {
             self.say(Told::Ended(ended));
@@ -146,8 +147,8 @@ impl Repair<'_> {
             let verdict = if scan.verdict == Verdict::Errors { Verdict::Remain } else { scan.verdict };
             return Ok(self.end(Outcome { scan: scan::Outcome { verdict, ..scan }, changes: 0, before: None, kept: None }));
         };
-        let known = planned.prepared.touched().and_then(|touched| Known::after(&findings, touched));
         let (before, changes) = (planned.before(scan.tally), planned.plan.len());
+        let known = planned.known(&findings);
         let applied = self.write(&open, planned.prepared, passing, keep)?;
         drop(open);
         let seen = applied.read_back(&path).map(|()| known);
@@ -195,11 +196,11 @@ impl Repair<'_> {
     /// Makes the changes durable.
     fn write(&mut self, open: &Open, prepared: Prepared, passing: Passing, keep: &Backup) -> Result<Applied> {
         let digests = passing.digests(self.progress)?;
-        refuse_changed(&*open.source)?;
+        let seen = Seen { source: &open.source, digests: &digests };
         let (path, log) = (self.path.clone(), mem::take(&mut self.log));
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
-            let applied = apply(prepared, Arc::clone(&open.source), &digests, &path, keep, &log, self.progress);
+            let applied = apply(prepared, seen, &path, keep, &log, self.progress);
             applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
         })?;
         self.say(Told::Kept(&applied.kept));
@@ -211,7 +212,10 @@ impl Repair<'_> {
     /// of it.
     pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept, seen: Result<Option<Known>>) -> Result<Outcome> {
         let scan = seen.and_then(|known| {
-            let open = Open::new(&self.path)?;
+            if known.is_some() {
+                self.say(Told::Known);
+            }
+            let open = Open::new(&self.path, self.progress)?;
             self.scan(&open, known.as_ref().map_or(Blocks::Read, Blocks::But))
         });
         let scan = match scan {
@@ -252,8 +256,8 @@ pub(super) fn check_access(path: &Path, order: &Order) -> Result<()> {
 }
 
 /// Whether a file can be read and is no store.
-fn holds_no_store(path: &Path) -> Result<bool> {
-    match Open::new(path) {
+fn holds_no_store(path: &Path, progress: &Progress) -> Result<bool> {
+    match Open::new(path, progress) {
         Ok(_) => Ok(false),
         Err(error @ (Error::Io(_) | Error::Cancelled)) => Err(error),
         Err(Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..)) => Ok(true),

@@ -8,10 +8,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::backup::{Kept, create, sync_folder};
+use super::super::backup::{Kept, exists};
+use super::super::part::Part;
 use super::super::plan::Planned;
 use super::super::record;
-use super::{Before, Open, Outcome, Repair, Told, came_through, exists, looking};
+use super::{Before, Open, Outcome, Repair, Told, came_through, looking};
 use crate::damage::{Error, Result, Verdict};
 use crate::disk::{WritableFile, WriteAt};
 use crate::format::Format;
@@ -41,7 +42,7 @@ impl Repair<'_> {
     /// Repairs the store into a Unicode one; a copy of one that is.
     pub(super) fn unicode(mut self, new: &Path) -> Result<Outcome> {
         let looking = looking(&self.path)?;
-        let open = Open::new(&self.path)?;
+        let open = Open::new(&self.path, self.progress)?;
         match open.store.ndb().format() {
             Format::Ansi => {}
             Format::Unicode => {
@@ -73,7 +74,7 @@ impl Repair<'_> {
         let kept = Kept { path: std::path::absolute(&self.path)?, shared: false };
         self.say(Told::Kept(&kept));
         self.say(Told::Widened(widened));
-        let (scan, _) = self.scan(&Open::new(&widened.path)?, Blocks::Read)?;
+        let (scan, _) = self.scan(&Open::new(&widened.path, self.progress)?, Blocks::Read)?;
         let verdict = match scan.verdict {
             Verdict::NoErrors | Verdict::Minor if !widened.failed.is_empty() => Verdict::Remain,
             sound @ (Verdict::NoErrors | Verdict::Minor) if changes == 0 => sound,
@@ -96,22 +97,16 @@ fn mended(open: &Open, planned: Option<&Planned>) -> Result<Arc<Store>> {
     }
 }
 
-/// Writes a store as a Unicode one to `new`, which must not exist; what is half written goes away again.
+/// Writes a store as a Unicode one to `new`, which must not exist, and which has its name when it is whole.
 fn write(store: &Store, old: &Path, new: &Path, progress: &Progress) -> Result<Widened> {
-    let file = create(new, &fs::metadata(old)?).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => exists(new),
-        _ => error,
-    })?;
-    match widen(store, &WritableFile::from(file), progress) {
-        Ok((nodes, failed)) => {
-            sync_folder(new)?;
-            Ok(Widened { path: new.to_owned(), nodes, failed })
-        }
-        Err(error) => {
-            fs::remove_file(new)?;
-            Err(no_room(error, new))
-        }
+    if new.try_exists()? {
+        return Err(exists(new).into());
     }
+    let mut part = Part::create(new, &fs::metadata(old)?)?;
+    let file = WritableFile::from(part.file().try_clone()?);
+    let (nodes, failed) = widen(store, &file, progress).map_err(|error| no_room(error, new))?;
+    part.place(new)?;
+    Ok(Widened { path: new.to_owned(), nodes, failed })
 }
 
 /// Where there is no room, the file that wants it is not the one that is repaired.
