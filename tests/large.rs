@@ -132,6 +132,29 @@ fn a_mounted_store_of_6_gib_takes_little_time_and_memory() {
     assert!(memory < 100 << 10, "RssAnon {memory} KiB");
 }
 
+/// Each folder counts as many letters as the next, and its table fills many blocks, the root of which is written last of all
+/// and so nearest to the next folder: each folder showed the letters of the one before it.
+#[test]
+fn letters_without_trees_stay_in_their_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("letters.pst");
+    Big { folders: 3, ..Big::folder_of(1100) }.write(&store);
+    let names = || {
+        let store = pstfs::recover::open(&store, &pstfs::recover::Options::default()).unwrap();
+        let tree = Tree::new(store, View::default(), 8 << 20);
+        let folders = tree.list(Ino::ROOT).unwrap();
+        let folders = folders.entries.iter().filter(|entry| entry.kind == Kind::Directory);
+        let names = |ino| tree.list(ino).unwrap().entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>();
+        folders.map(|folder| (folder.name.clone(), names(folder.ino))).collect::<Vec<_>>()
+    };
+    let before = names();
+    zero_trees(&store);
+    let after = names();
+    let letters = before.iter().flat_map(|(_, names)| names).filter(|name| name.ends_with(".eml"));
+    assert_eq!(letters.count(), 3300);
+    assert!(before == after, "{:?}", after.iter().map(|(name, letters)| (name, letters.len(), letters.first())).collect::<Vec<_>>());
+}
+
 /// What is put together of short letters lies in files without names: opening 600,000 of them without trees took 420 MB of
 /// memory, and three million more than 2 GB. What grows with them must leave room for five million, which is 10 GB.
 #[test]

@@ -63,7 +63,7 @@ impl Folders {
             .nearby(&listings.owners(Kind::Hierarchy), |folder| folder.print.has(tags::SUBFOLDERS, &Value::Bool(true)).then_some((0, 0)));
         self.own(Kind::Hierarchy, listings, |listing, lines| {
             let fits = |near: &&Near| self.nid(near).is_some_and(|nid| !listing.lists(lines, nid));
-            self.costs(listing, nearest(&parents, listing.data, fits), 0)
+            self.costs(listing, nearest(&parents, listing, fits), 0)
         });
     }
 
@@ -77,11 +77,11 @@ impl Folders {
             let of = |number: i32| digest(&Value::I32(number)).unwrap_or_default();
             let counts = (of(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX)), of(listing.unread));
             // One that counts as many unread items too comes before all that do not.
-            let first = nearest(equal(&exact, counts, |near| near.counts), listing.data, |_| true);
+            let first = nearest(equal(&exact, counts, |near| near.counts), listing, |_| true);
             let mut costs = self.costs(listing, first, 0);
             if costs.len() < FOLDERS_TRIED {
                 let as_many = equal(&all, (counts.0, 0), |near| near.counts);
-                costs.extend(self.costs(listing, nearest(as_many, listing.data, |near| !self.has_unread(near, counts.1)), FAR));
+                costs.extend(self.costs(listing, nearest(as_many, listing, |near| !self.has_unread(near, counts.1)), FAR));
             }
             costs
         });
@@ -93,7 +93,6 @@ impl Folders {
         let wishes = |number: u32| {
             let listing = at(&listings.list, number).filter(free);
             let mut wishes = listing.map(|listing| costs(listing, &listings.lines)).unwrap_or_default();
-            wishes.sort_unstable();
             wishes.truncate(FOLDERS_TRIED);
             wishes
         };
@@ -113,8 +112,13 @@ impl Folders {
         list
     }
 
+    /// What these folders cost a table, the cheapest first.
     fn costs<'n>(&self, listing: &Listing, found: impl Iterator<Item = &'n Near>, more: u64) -> Vec<(u64, u32)> {
-        found.map(|near| (listing.distance(near.data).saturating_add(more), near.number)).collect()
+        let mut costs: Vec<_> = found.map(|near| (listing.distance(near.data).saturating_add(more), near.number)).collect();
+        // One may be near to both ends.
+        costs.sort_unstable();
+        costs.dedup();
+        costs
     }
 
     fn nid(&self, near: &Near) -> Option<Nid> {
@@ -126,11 +130,13 @@ impl Folders {
     }
 }
 
-/// Those of a list by data that are wanted and nearest to these data, on both sides.
-fn nearest(list: &[Near], data: Bid, wanted: impl Fn(&&Near) -> bool + Copy) -> impl Iterator<Item = &Near> {
-    let after = list.partition_point(|near| near.data < data.key());
-    let before = list.iter().take(after).rev().filter(wanted).take(FOLDERS_TRIED);
-    before.chain(list.iter().skip(after).filter(wanted).take(FOLDERS_TRIED))
+/// Those of a list by data that are wanted and nearest to the ends of a table, on both sides of each.
+fn nearest<'n>(list: &'n [Near], listing: &Listing, wanted: impl Fn(&&Near) -> bool + Copy) -> impl Iterator<Item = &'n Near> {
+    listing.ends().into_iter().flat_map(move |end| {
+        let after = list.partition_point(|near| near.data < end.key());
+        let before = list.iter().take(after).rev().filter(wanted).take(FOLDERS_TRIED);
+        before.chain(list.iter().skip(after).filter(wanted).take(FOLDERS_TRIED))
+    })
 }
 
 /// Whether a folder says that its table of this kind is not empty.

@@ -29,6 +29,8 @@ pub(super) struct Listings {
 pub(super) struct Listing {
     pub(super) kind: Kind,
     pub(super) data: Bid,
+    /// The first block of it that was written; its data's root may be the last of many.
+    pub(super) first: Bid,
     pub(super) subnodes: Bid,
     /// The folder, once that is known.
     pub(super) owner: Option<Nid>,
@@ -79,7 +81,8 @@ impl Listings {
         }
         lines.sort_stably_by_key(|line| line.nid);
         self.lines.push_all(&lines);
-        self.list.push(Listing { kind, data, subnodes, owner, rows: Span::since(&self.lines, start), unread });
+        let first = first_block(ndb, data, subnodes)?;
+        self.list.push(Listing { kind, data, first, subnodes, owner, rows: Span::since(&self.lines, start), unread });
         Ok(())
     }
 
@@ -113,15 +116,31 @@ impl Listings {
 }
 
 impl Listing {
-    /// How far the ids of its data and of this block are apart: what is written together has ids that follow each other.
+    /// How far its ids and that of this block are apart: what is written together has ids that follow each other.
     pub(super) fn distance(&self, data: Bid) -> u64 {
-        self.data.key().0.abs_diff(data.key().0)
+        self.ends().map(|end| end.key().0.abs_diff(data.key().0)).into_iter().min().unwrap_or(u64::MAX)
+    }
+
+    /// The first block of it that was written, and its data's root.
+    pub(super) const fn ends(&self) -> [Bid; 2] {
+        [self.first, self.data]
     }
 
     /// Whether it lists a node.
     pub(super) fn lists(&self, lines: &[Line], nid: Nid) -> bool {
         self.rows.of(lines).binary_search_by_key(&nid, |line| line.nid).is_ok()
     }
+}
+
+/// The block of a table that was written first: its rows may fill many, before those of its heap.
+fn first_block(ndb: &Ndb, data: Bid, subnodes: Bid) -> Result<Bid> {
+    let inside = survived(ndb.subnodes(subnodes))?.unwrap_or_default();
+    let mut first = data.key();
+    for root in inside.iter().map(|entry| entry.data).chain([data]) {
+        let leaf = survived(ndb.data(root))?.and_then(|data| Some(data.leaves().first()?.bid.key()));
+        first = first.min(leaf.unwrap_or(first));
+    }
+    Ok(first)
 }
 
 /// The prints of some rows or objects, wherever they lie.
