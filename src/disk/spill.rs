@@ -87,7 +87,10 @@ impl<T: Copy> Spill<T> {
         for at in 0..list.len() {
             let last = kept.checked_sub(1).and_then(|last| list.get(last));
             if list.get(at).is_some_and(|value| keep(last, value)) {
-                list.swap(kept, at);
+                // What stays in its place is not written: the system would have to bring it to the disk again.
+                if kept != at {
+                    list.swap(kept, at);
+                }
                 kept = kept.saturating_add(1);
             }
         }

@@ -120,6 +120,6 @@ mod tests {
         let node = |nid| NodeEntry { nid: Nid(nid).into(), ..NodeEntry::default() };
         let maps = Maps::new((0..1_000_000).map(block).collect(), (0..500_000).map(node).collect());
         assert_eq!((maps.block(Bid(80)), maps.node(Nid(499_999))), (Some(block(20)), Some(node(499_999))));
-        assert!(maps.blocks.memory_bytes() + maps.nodes.memory_bytes() <= 16 << 20);
+        assert!(maps.blocks.memory_bytes() + maps.nodes.memory_bytes() <= 4 << 20);
     }
 }

@@ -71,6 +71,14 @@ mod tests {
         given
     }
 
+    /// Letters by the million: what each wishes was kept of all of them once.
+    #[test]
+    fn nothing_is_kept_in_memory_of_many_takers() {
+        let dealt = deal(300_000, 300_000, |taker| vec![(0, taker ^ 1), (1, taker)]);
+        assert_eq!([0, 1, 299_999].map(|taker| dealt.of(taker)), [Some(1), Some(0), Some(299_998)]);
+        assert_eq!(dealt.0.memory_bytes(), 0, "it lies in a file");
+    }
+
     #[test]
     fn dealing_comes_to_the_same_as_all_pairs_in_order() {
         let mut seed = 1_u64;

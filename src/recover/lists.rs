@@ -21,7 +21,13 @@ pub(super) fn at_mut<T>(list: &mut [T], number: u32) -> Option<&mut T> {
 /// The values of this key in a list that ascends by it.
 pub(super) fn equal<T, K: Ord>(list: &[T], key: K, of: impl Fn(&T) -> K) -> &[T] {
     let rest = list.get(list.partition_point(|value| of(value) < key)..).unwrap_or_default();
-    rest.get(..rest.partition_point(|value| of(value) == key)).unwrap_or_default()
+    // Most keys have few values: they end nearby.
+    let mut end = 1_usize;
+    while rest.get(end).is_some_and(|value| of(value) == key) {
+        end = end.saturating_mul(2);
+    }
+    let near = rest.get(..end).unwrap_or(rest);
+    near.get(..near.partition_point(|value| of(value) == key)).unwrap_or_default()
 }
 
 /// Where one of many short lists lies in the long one that holds them all.

@@ -9,8 +9,9 @@
 //!
 //! The way of a salvage: `detect` format and cipher, `survey` the file, `live` tells what is in use, `history` what pages
 //! said; then `loose` blocks become `object`s, which `pair` with their subnode trees, and `rebuild` gives them the ids that
-//! the `rows` of folder tables have of them. `names` looks for an earlier map of named properties where the present one is
-//! damaged.
+//! the `rows` of folder tables have of them, and tables the folders that are their `owners`. What is kept of each block and
+//! item lies in `lists` that may leave memory, as there may be millions; what fits what is `deal`t out, not listed.
+//! `names` looks for an earlier map of named properties where the present one is damaged.
 
 mod carve;
 mod deal;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::damage::{Code, Place, Result};
+use crate::disk::Spill;
 use crate::format::id::{Nid, NodeType};
 use crate::store::{Store, Which};
 
@@ -53,10 +54,11 @@ fn walk(store: &Store, root: Nid, seen: &mut HashSet<Nid>, visit: &mut dyn FnMut
 impl Orphans {
     /// Compares the node B-tree with what the folders reach from the root folder.
     ///
-    /// Reads every table of every folder and every page of the node B-tree: memory grows by 4 bytes a message.
+    /// Reads every table of every folder and every page of the node B-tree: what it keeps of each message may leave memory.
     pub fn find(store: &Store) -> Result<Self> {
         let mut reached = Reached::default();
         reached.walk(store, Nid::ROOT_FOLDER)?;
+        reached.messages.settle();
         let mut lost = Lost::default();
         store.ndb().visit_nodes(&mut |node| {
             lost.take(node.nid.nid, node.parent, &reached);
@@ -64,15 +66,16 @@ impl Orphans {
         })?;
         lost.add_bodiless(store, &reached)?;
         let topmost = lost.topmost(store, &mut reached)?;
-        lost.messages.retain(|nid, _| !reached.messages.contains(nid));
-        for nid in topmost.keys().chain(lost.messages.keys()) {
+        reached.messages.settle();
+        lost.settle_messages(&reached);
+        for nid in topmost.keys().chain(lost.messages.iter().map(|(nid, _)| nid)) {
             store.ndb().notes().add(Code::Orphan, Place::node(nid.0), "");
         }
         let mut orphans = Self::default();
         for (folder, parent) in &topmost {
             orphans.shelf(*parent).folders.insert(*folder);
         }
-        for (message, parent) in &lost.messages {
+        for (message, parent) in lost.messages.iter() {
             orphans.shelf(*parent).messages.push(*message);
         }
         orphans.add_stand_ins(store, &lost)?;
@@ -165,7 +168,7 @@ fn is_folder(parent: Nid, child: Nid) -> bool {
 #[derive(Debug, Default)]
 struct Lost {
     folders: BTreeMap<Nid, Nid>,
-    messages: BTreeMap<Nid, Nid>,
+    messages: Spill<(Nid, Nid)>,
     /// Tables of contents of folders that were not reached.
     tables: Vec<Nid>,
     /// Every lost folder with the topmost one of its branch.
@@ -180,12 +183,18 @@ impl Lost {
             NodeType::FOLDER if !reached.folders.contains(&nid) => {
                 self.folders.insert(nid, parent);
             }
-            NodeType::MESSAGE if !reached.messages.contains(&nid) => {
-                self.messages.insert(nid, parent);
-            }
+            NodeType::MESSAGE if !reached.lists(nid) => self.messages.push((nid, parent)),
             NodeType::CONTENTS_TABLE if !reached.folders.contains(&as_folder) => self.tables.push(as_folder),
             _ => {}
         }
+    }
+
+    /// Leaves out messages that were reached since, and puts the others in order; of several of one id the last counts.
+    fn settle_messages(&mut self, reached: &Reached) {
+        let mut messages: Spill<(Nid, Nid)> = self.messages.iter().rev().filter(|(nid, _)| !reached.lists(*nid)).copied().collect();
+        messages.sort_stably_by_key(|(nid, _)| *nid);
+        messages.retain(|last, (nid, _)| last.is_none_or(|(last, _)| last != nid));
+        self.messages = messages;
     }
 
     /// Folders whose own nodes are gone but whose tables still list something: the store's templates list nothing.
@@ -245,10 +254,16 @@ impl Lost {
 #[derive(Debug, Default)]
 struct Reached {
     folders: HashSet<Nid>,
-    messages: HashSet<Nid>,
+    /// Ascending, but for what was reached since they were settled.
+    messages: Spill<Nid>,
 }
 
 impl Reached {
+    /// Whether a table of a folder lists a message.
+    fn lists(&self, nid: Nid) -> bool {
+        self.messages.binary_search(&nid).is_ok()
+    }
+
     /// Adds a folder and all below it that were not reached yet; returns these.
     fn walk(&mut self, store: &Store, root: Nid) -> Result<Vec<Nid>> {
         let messages = &mut self.messages;

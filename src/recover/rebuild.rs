@@ -93,13 +93,16 @@ impl Rebuild<'_> {
     ///
     /// Copies of an item share its blocks, so that these are still in use does not say that this copy is.
     fn drop_copies(&mut self, filled: &[NodeEntry]) {
-        let messages = || filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
+        if filled.is_empty() {
+            return;
+        }
         let mut users: Spill<Bid> = self.nodes.iter().map(|node| node.data.key()).collect();
         users.sort_unstable();
         let mut listed: Spill<Nid> = self.listings.lines.iter().map(|line| line.nid).collect();
         listed.settle();
         let is_shared = |node: &NodeEntry| equal(&users, node.data.key(), |bid| *bid).len() > 1;
-        let copies = messages().filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
+        let messages = filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
+        let copies = messages.filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
         let mut copies: Spill<Nid> = copies.map(|node| node.nid.nid).collect();
         copies.settle();
         if !copies.is_empty() {
@@ -296,4 +299,22 @@ impl Rebuild<'_> {
 /// The folder whose table lists a node, by the last row of it.
 fn last_owner(listed: &[Listed], nid: Nid) -> Nid {
     equal(listed, nid, |row| row.nid).last().and_then(|row| row.owner).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::loose::Subnodes;
+    use super::super::rows::Line;
+    use super::super::survey::FoundBlock;
+    use super::*;
+    use crate::ndb::BlockPlace;
+
+    /// A short letter has three blocks, an object, a subnode tree, a row and a node. What is kept of them goes to temporary
+    /// files: that of 10 GB should find room there.
+    #[test]
+    fn half_a_kilobyte_is_kept_of_a_letter() {
+        let blocks = 3 * (size_of::<FoundBlock>() + size_of::<BlockPlace>() + size_of::<Bid>());
+        let letter = size_of::<Object>() + size_of::<Subnodes>() + size_of::<Line>() + size_of::<NodeEntry>() + size_of::<Listed>();
+        assert!(blocks + letter <= 512, "{blocks} of its blocks and {letter} of itself");
+    }
 }

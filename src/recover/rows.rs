@@ -149,7 +149,7 @@ pub(super) fn kind_of(kind: NodeType) -> Option<Kind> {
     }
 }
 
-/// Which object each row stands for: pairs of numbers, each row and each object once, those that agree most first.
+/// Which object each row stands for, those that agree most first: pairs of numbers by row, each row and each object once.
 pub(super) fn matches(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)> {
     let mut given = Given::new(rows, objects);
     given.deal_equal(rows, objects);
@@ -173,6 +173,7 @@ pub(super) fn matches(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)
     let dealt = deal(rows.len, objects.len, wishes);
     let agreed = (0..).zip(0..rows.len).filter_map(|(row, _)| Some((row, dealt.of(row)?)));
     given.pairs.extend(agreed);
+    given.pairs.sort_unstable();
     given.pairs
 }
 
@@ -262,9 +263,7 @@ mod tests {
 
     fn pairs(rows: &[Print], objects: &[Print]) -> Vec<(u32, u32)> {
         let (row, object) = (|number| rows[number as usize], |number| objects[number as usize]);
-        let mut pairs = matches(Prints { len: rows.len(), of: &row }, Prints { len: objects.len(), of: &object }).to_vec();
-        pairs.sort_unstable();
-        pairs
+        matches(Prints { len: rows.len(), of: &row }, Prints { len: objects.len(), of: &object }).to_vec()
     }
 
     #[test]

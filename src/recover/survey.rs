@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::lists::equal;
 use crate::damage::{Error, Result};
 use crate::disk::{ReadAt, Spill};
 use crate::format::block::BlockTrailer;
@@ -103,10 +104,7 @@ const FOUND_MAX: usize = 40_000_000;
 impl Survey {
     /// The copies of a block, the best first.
     pub fn copies(&self, bid: Bid) -> &[FoundBlock] {
-        let key = bid.key();
-        let start = self.blocks.partition_point(|block| block.bid.key() < key);
-        let rest = self.blocks.get(start..).unwrap_or_default();
-        rest.get(..rest.partition_point(|block| block.bid.key() == key)).unwrap_or_default()
+        equal(&self.blocks, bid.key(), |block| block.bid.key())
     }
 }
 

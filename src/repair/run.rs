@@ -121,7 +121,12 @@ impl Repair<'_> {
         let original = std::path::absolute(&self.path)?;
         copy_to(&original, new, self.progress)?;
         new.clone_into(&mut self.path);
-        self.in_place(&Backup::Original(original))
+        let outcome = self.in_place(&Backup::Original(original));
+        // A copy to which nothing was done is in the way of who tries it otherwise.
+        if outcome.is_err() && Record::last(new)?.is_none() && !journal_of(new).try_exists()? {
+            fs::remove_file(new)?;
+        }
+        outcome
     }
 
     fn in_place(mut self, keep: &Backup) -> Result<Outcome> {

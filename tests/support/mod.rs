@@ -19,5 +19,6 @@ pub mod edit;
 pub mod forge;
 pub mod laws;
 pub mod place;
+pub mod relocate;
 pub mod scan;
 pub mod walk;

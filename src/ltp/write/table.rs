@@ -8,11 +8,11 @@ use crate::damage::{Error, Result};
 use crate::format::Format;
 use crate::format::codec;
 use crate::format::heap::{HeapClient, ITEM_MAX};
-use crate::format::id::{Hid, Hnid, Nid, NodeType};
+use crate::format::id::{Bid, Hid, Hnid, Nid, NodeType};
 use crate::format::property::PropType;
 use crate::format::table::{Column, ROW_ID, ROW_VERSION, TABLE_SIGNATURE, TableInfo};
-use crate::ltp::value::Value;
-use crate::ndb::write::{Draft, Nids, Part};
+use crate::ltp::value::{Stream, Value};
+use crate::ndb::write::{Draft, Nids, Part, Stored};
 
 /// The columns of a table and how its rows are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,8 @@ impl TableBuilder {
         &self.shape.columns
     }
 
-    /// Appends a row. Cells for which there is no column of their type are left out.
+    /// Appends a row. Cells for which there is no column of their type are left out; a stream is one in the file that the
+    /// table is for.
     pub fn push(&mut self, id: u32, version: u32, cells: &[(u16, &Value)], nids: &mut Nids) -> Result<()> {
         let mut row = vec![0; self.shape.row_bytes()];
         let words =
@@ -113,8 +114,11 @@ impl TableBuilder {
         let cells = words.iter().map(|(id, value)| (*id, value)).chain(cells.iter().copied());
         for (id, value) in cells {
             let Some(column) = self.shape.columns.iter().find(|column| column.id == id).copied() else { continue };
-            if let Some(bytes) = value::encode(column.kind, value) {
-                let bytes = self.in_row(&column, bytes, nids)?;
+            let bytes = match value {
+                Value::Stream(stream) => Some(stream).filter(|stream| stream.kind == column.kind).map(|stream| self.stored(stream, nids)),
+                value => value::encode(column.kind, value).map(|bytes| self.in_row(&column, bytes, nids)),
+            };
+            if let Some(bytes) = bytes.transpose()? {
                 codec::overwrite(&mut row, column.offset.into(), &bytes);
                 self.set_bit(&mut row, column.bit);
             }
@@ -136,6 +140,13 @@ impl TableBuilder {
             self.put_subnode(in_blocks(self.heap.format(), &bytes), nids)?
         };
         Ok(at.0.to_le_bytes().to_vec())
+    }
+
+    /// A reference to a value that lies in the file already.
+    fn stored(&mut self, stream: &Stream, nids: &mut Nids) -> Result<Vec<u8>> {
+        let nid: Nid = nids.next(NodeType::LTP)?;
+        self.draft.subnodes.push((nid, Part::Stored(Stored { data: stream.data, subnodes: Bid::NONE })));
+        Ok(nid.0.to_le_bytes().to_vec())
     }
 
     fn set_bit(&self, row: &mut [u8], bit: u8) {

@@ -26,7 +26,7 @@ impl Widener<'_, '_> {
         let bytes = narrowed.iter().map(|block| u64::try_from(block.len()).unwrap_or(0)).fold(0, u64::saturating_add);
         let stored = Stored { data: tree::put_data(&mut self.writer, narrowed)?, ..Stored::default() };
         let below = self.parts_of(old)?;
-        Ok(Laid { stored: Stored { subnodes: below.stored.subnodes, ..stored }, bytes: bytes.saturating_add(below.bytes) })
+        Ok(Laid { stored: Stored { subnodes: below.stored.subnodes, ..stored }, bytes: bytes.saturating_add(below.bytes), object: None })
     }
 }
 

@@ -5,7 +5,8 @@
 //! and strings that were in a code page become UTF-16. Which page an object's strings are in is decided where readers ask
 //! ([`codepage_told`](crate::store::props::codepage_told)), so a document says the same in both stores.
 //!
-//! Nodes go out one by one; of each message 16 bytes stay in memory until the tables are written that tell of it.
+//! Nodes go out one by one; of each message 16 bytes stay in memory until the tables are written that tell of it. Outlook
+//! lets copies of a message share its blocks, hundreds of them in some stores: what shares blocks goes on to share them.
 
 mod heap;
 mod properties;
@@ -13,6 +14,7 @@ mod table;
 mod text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::damage::{Error, Result};
 use crate::format::btree::NodeEntry;
@@ -46,8 +48,8 @@ pub struct Widener<'s, 'f> {
     progress: &'s Progress,
     /// What tables must know of the objects that their rows stand for.
     objects: Objects,
-    /// What several nodes have in common, by the root of its old tree.
-    shared: BTreeMap<Bid, (Bid, u64)>,
+    /// What was laid out and will be asked for again.
+    shared: BTreeMap<Share, Laid>,
     failed: Vec<String>,
 }
 
@@ -80,6 +82,18 @@ struct Old<'r> {
 struct Laid {
     stored: Stored,
     bytes: u64,
+    /// What rows must know of it, where it has properties.
+    object: Option<Object>,
+}
+
+/// Blocks that several nodes have in common, and what else decides what becomes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Share {
+    data: Bid,
+    subnodes: Bid,
+    kind: NodeType,
+    /// The code page; 0 where there is none.
+    page: u16,
 }
 
 /// What the data of a node are.
@@ -109,6 +123,8 @@ impl<'s, 'f> Widener<'s, 'f> {
         let nid = entry.nid.nid;
         let node = NodeRef { nid, data: entry.data, subnodes: entry.subnodes };
         let laid = self.part(&Old { node, page: WINDOWS_1252, rows: Rows::Nodes, depth: 0 })?;
+        let told = laid.object.filter(|object| object.size.is_some() || object.page != WINDOWS_1252);
+        self.objects.extend(told.map(|object| (nid, object)));
         self.writer.put_node(nid, laid.stored, entry.parent)
     }
 
@@ -125,12 +141,29 @@ impl<'s, 'f> Widener<'s, 'f> {
             self.fail(old.node.nid, "it lies too deep in others");
             return self.bytes(old);
         }
-        match self.shape(old.node)? {
+        let share = self.share_of(old)?;
+        if let Some(known) = share.and_then(|share| self.known(&share)) {
+            return Ok(known);
+        }
+        let laid = match self.shape(old.node)? {
             Shape::Properties(properties) => self.properties(old, &properties),
             Shape::Table(table) => self.table(old, &table),
             Shape::Heap => self.heap(old),
             Shape::Bytes => self.bytes(old),
+        }?;
+        self.shared.extend(share.map(|share| (share, laid)));
+        Ok(laid)
+    }
+
+    /// How a node is known again that shares its blocks with others; `None` where it does not, or where more than its
+    /// blocks decides what becomes of it: the rows of a table are not alone.
+    fn share_of(&self, old: &Old<'_>) -> Result<Option<Share>> {
+        let NodeRef { nid, data, subnodes } = old.node;
+        let alone = matches!(old.rows, Rows::Alone) || !Self::is_table(nid);
+        if !alone || matches!(old.rows, Rows::Of(_)) || nid.kind() == NodeType::INTERNAL {
+            return Ok(None);
         }
+        Ok(self.is_shared(data)?.then_some(Share { data: data.key(), subnodes: subnodes.key(), kind: nid.kind(), page: old.page }))
     }
 
     fn shape(&mut self, node: NodeRef) -> Result<Shape<'s>> {
@@ -156,9 +189,9 @@ impl<'s, 'f> Widener<'s, 'f> {
 
     /// Bytes that mean nothing here, and what lies in their node.
     fn bytes(&mut self, old: &Old<'_>) -> Result<Laid> {
-        let (data, bytes) = self.stream(old.node.data)?;
+        let (data, bytes) = self.stream(old.node.nid, old.node.data)?;
         let below = self.parts_of(old)?;
-        Ok(Laid { stored: Stored { data, ..below.stored }, bytes: bytes.saturating_add(below.bytes) })
+        Ok(Laid { stored: Stored { data, ..below.stored }, bytes: bytes.saturating_add(below.bytes), object: None })
     }
 
     /// What lies in a node of which no more is known.
@@ -173,42 +206,51 @@ impl<'s, 'f> Widener<'s, 'f> {
             bytes = bytes.saturating_add(laid.bytes);
             draft.subnodes.push((node.nid, Part::Stored(laid.stored)));
         }
-        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes })
+        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes, object: None })
     }
 
     /// A data tree of the same bytes, read and written piece by piece.
-    fn stream(&mut self, root: Bid) -> Result<(Bid, u64)> {
-        if let Some(known) = self.known(root) {
-            return Ok(known);
-        }
-        let data = self.ndb.data(root)?;
-        let max = self.writer.format().layout().data_max_bytes;
-        let mut tree = DataTree::default();
-        while tree.len() < data.len() {
-            let piece = data.read(self.ndb, tree.len(), max)?;
-            self.progress.add(u64::try_from(piece.len()).unwrap_or(0))?;
-            tree.push(&mut self.writer, piece)?;
-        }
-        let bytes = tree.len();
-        let laid = (tree.finish(&mut self.writer)?, bytes);
-        self.share(root, laid)
+    fn stream(&mut self, nid: Nid, root: Bid) -> Result<(Bid, u64)> {
+        self.shared_data(root, 0, |widener| {
+            let data = widener.ndb.data(root);
+            let data = widener.survive(nid, data, Arc::default())?;
+            let max = widener.writer.format().layout().data_max_bytes;
+            let mut tree = DataTree::default();
+            while tree.len() < data.len() {
+                let piece = data.read(widener.ndb, tree.len(), max)?;
+                widener.progress.add(u64::try_from(piece.len()).unwrap_or(0))?;
+                tree.push(&mut widener.writer, piece)?;
+            }
+            let bytes = tree.len();
+            Ok((tree.finish(&mut widener.writer)?, bytes))
+        })
     }
 
-    /// What was laid out for another node, too.
-    fn known(&self, root: Bid) -> Option<(Bid, u64)> {
-        self.shared.get(&root.key()).copied().filter(|(bid, _)| self.writer.references(*bid) < REFERENCES_MAX)
+    /// What becomes of a data tree, made where it is not known yet. `page` tells apart what may become of it.
+    fn shared_data(&mut self, root: Bid, page: u16, make: impl FnOnce(&mut Self) -> Result<(Bid, u64)>) -> Result<(Bid, u64)> {
+        let share = Share { data: root.key(), subnodes: Bid::NONE, kind: NodeType::LTP, page };
+        if let Some(known) = self.known(&share) {
+            return Ok((known.stored.data, known.bytes));
+        }
+        let (data, bytes) = make(self)?;
+        if self.is_shared(root)? {
+            self.shared.insert(share, Laid { stored: Stored { data, ..Stored::default() }, bytes, object: None });
+        }
+        Ok((data, bytes))
     }
 
-    /// Notes what was laid out, where others have the same.
-    fn share(&mut self, root: Bid, laid: (Bid, u64)) -> Result<(Bid, u64)> {
-        let shared = match self.ndb.block_entry(root) {
-            Err(error) if error.is_io() => return Err(error),
-            entry => entry.is_ok_and(|entry| entry.references > REFERENCES_OF_ONE),
-        };
-        if shared && !laid.0.is_none() {
-            self.shared.insert(root.key(), laid);
+    /// What was laid out for another node, too, unless too many have it already.
+    fn known(&self, share: &Share) -> Option<Laid> {
+        let room = |bid: Bid| bid.is_none() || self.writer.references(bid) < REFERENCES_MAX;
+        self.shared.get(share).copied().filter(|laid| room(laid.stored.data) && room(laid.stored.subnodes))
+    }
+
+    /// Whether several nodes have a block.
+    fn is_shared(&self, root: Bid) -> Result<bool> {
+        match self.ndb.block_entry(root) {
+            Err(error) if error.is_io() => Err(error),
+            entry => Ok(!root.is_none() && entry.is_ok_and(|entry| entry.references > REFERENCES_OF_ONE)),
         }
-        Ok(laid)
     }
 
     /// The value of a result; what cannot be read is told, and `instead` takes its place.

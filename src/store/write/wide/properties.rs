@@ -8,7 +8,6 @@ use super::{Laid, Object, Objects, Old, Widener};
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
 use crate::format::codec;
-use crate::format::heap::ITEM_MAX;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::{ObjectRecord, PropType, PropertyRecord};
 use crate::ltp::Properties;
@@ -67,10 +66,7 @@ impl Widener<'_, '_> {
         let format = self.writer.format();
         let (draft, bytes) = builder.finish_sized(format, self.writer.nids(), &sized)?;
         let size = (!sized.is_empty()).then(|| i32::try_from(bytes).unwrap_or(i32::MAX));
-        if old.depth == 0 && (size.is_some() || page != WINDOWS_1252) {
-            self.objects.insert(nid, Object { page, size });
-        }
-        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes })
+        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes, object: Some(Object { page, size }) })
     }
 
     fn property(
@@ -88,35 +84,37 @@ impl Widener<'_, '_> {
             None => {}
             Some(Found::Below(value, data)) => {
                 told.values.insert(value);
-                self.large(page, record, data, builder)?;
+                let laid = self.large(nid, page, record, data, builder);
+                self.survive(nid, laid, ())?;
             }
             Some(Found::Here(bytes)) => {
                 if let (PropType::OBJECT, Ok(object)) = (kind, codec::decode::<ObjectRecord>(self.ndb.format(), &bytes)) {
                     told.objects.push((id, object.nid, object.size));
                 }
                 let (kind, bytes) = wide_bytes(page, id, kind, bytes);
-                builder.set_bytes(id, kind, with_unicode_told(nid, id, bytes));
+                builder.set_bytes(id, kind, as_unicode_stores_have_it(nid, Key::Id(id), bytes));
             }
         }
         Ok(())
     }
 
     /// A value in a subnode; bytes go over piece by piece.
-    fn large(&mut self, page: u16, record: &PropertyRecord, root: Bid, builder: &mut PropertiesBuilder) -> Result<()> {
+    fn large(&mut self, nid: Nid, page: u16, record: &PropertyRecord, root: Bid, builder: &mut PropertiesBuilder) -> Result<()> {
         let (id, kind) = (record.id, record.kind);
         let data = self.ndb.data(root)?;
         let is_text = kind.element() == PropType::STRING8 && wide_kind(id, kind) != PropType::BINARY;
         // Readers take no longer string: it stays what it is.
         if !is_text || data.len() > VALUE_MAX {
-            let (stored, bytes) = self.stream(root)?;
+            let (stored, bytes) = self.stream(nid, root)?;
             builder.set_stored(id, if is_text { kind } else { wide_kind(id, kind) }, stored, bytes);
             return Ok(());
         }
         self.progress.add(data.len())?;
         let narrow = data.read_all(self.ndb)?;
         match Value::decode(kind, &narrow) {
-            Some(Value::String8(text)) if text.len() > ITEM_MAX => {
-                let (stored, bytes) = put_text(&mut self.writer, &wide_text(page, id, &text))?;
+            // Also where it would fit into the heap: there are readers that take no message without subnodes.
+            Some(Value::String8(text)) if !text.is_empty() => {
+                let (stored, bytes) = self.long_text(page, id, root, &text)?;
                 builder.set_stored(id, PropType::UNICODE, stored, bytes);
             }
             _ => {
@@ -125,6 +123,16 @@ impl Widener<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A long text as UTF-16.
+    pub(super) fn long_text(&mut self, page: u16, id: u16, root: Bid, text: &[u8]) -> Result<(Bid, u64)> {
+        let text = wide_text(page, id, text);
+        // Of a subject more than its page decides what becomes of it.
+        if tags::SUBJECT.id() == Some(id) {
+            return put_text(&mut self.writer, &text);
+        }
+        self.shared_data(root, page, |widener| put_text(&mut widener.writer, &text))
     }
 
     /// What lies in an object beside its values: tables, attachments, objects. Attachments come before their table.
@@ -149,10 +157,7 @@ impl Widener<'_, '_> {
             let inner = Old { node, page, rows, depth: old.depth.saturating_add(1) };
             let laid =
                 if is_plain(old.node.nid, properties, node.nid, object.is_some()) { self.bytes(&inner)? } else { self.part(&inner)? };
-            if node.nid.kind() == NodeType::ATTACHMENT {
-                let own = Properties::open(self.ndb, node.nid, node.data, node.subnodes).ok().and_then(|own| page_of(&own));
-                attachments.insert(node.nid, Object { page: own.unwrap_or(page), size: None });
-            }
+            attachments.extend(laid.object.map(|object| (node.nid, object)));
             builder.add_subnode(node.nid, Part::Stored(laid.stored));
             builder.add_stored_bytes(laid.bytes);
             if let Some((id, nid, _)) = object {
@@ -205,10 +210,17 @@ fn find(properties: &Properties<'_>, record: &PropertyRecord) -> Result<Found> {
     properties.heap().subnode(nid)?.map(|entry| Found::Below(nid, entry.data)).ok_or_else(missing)
 }
 
-/// The store says that its strings are UTF-16 ([MS-OXCSTOR] 2.2.2.1, STORE_UNICODE_OK).
-fn with_unicode_told(nid: Nid, id: u16, bytes: Vec<u8>) -> Vec<u8> {
+/// A value that is another one in Unicode stores.
+///
+/// The store says that its strings are UTF-16 ([MS-OXCSTOR] 2.2.2.1, STORE_UNICODE_OK). The strings of named properties
+/// are none in stores of Outlook 97 that has no such names; in a Unicode store pst-extractor takes that for a fault, so
+/// they begin with one that is empty, which no entry names.
+fn as_unicode_stores_have_it(nid: Nid, key: Key, mut bytes: Vec<u8>) -> Vec<u8> {
+    if (nid, key) == (Nid::NAME_MAP, tags::NAME_MAP_STRINGS) && bytes.is_empty() {
+        bytes.extend([0; 4]);
+    }
     match <[u8; 4]>::try_from(bytes.as_slice()) {
-        Ok(mask) if nid == Nid::MESSAGE_STORE && tags::STORE_SUPPORT_MASK.id() == Some(id) => {
+        Ok(mask) if (nid, key) == (Nid::MESSAGE_STORE, tags::STORE_SUPPORT_MASK) => {
             (u32::from_le_bytes(mask) | UNICODE_OK).to_le_bytes().to_vec()
         }
         _ => bytes,

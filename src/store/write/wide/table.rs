@@ -6,8 +6,9 @@ use super::text::{wide_kind, wide_value};
 use super::{Laid, Object, Objects, Old, Widener};
 use crate::damage::Result;
 use crate::format::id::{Bid, Nid, NodeType};
+use crate::format::property::PropType;
 use crate::format::table::{Column, ROW_ID, ROW_VERSION};
-use crate::ltp::value::Value;
+use crate::ltp::value::{Stream, Value};
 use crate::ltp::write::{TableBuilder, TableShape};
 use crate::ltp::{Row, Table};
 use crate::ndb::write::tree::put_draft;
@@ -16,6 +17,9 @@ use crate::store::item::NodeRef;
 use crate::store::props::codepage_told;
 use crate::store::tags;
 use crate::store::write::rows::loaded;
+
+/// Tells a table without rows from other uses of its block: no code page has this number.
+const EMPTY: u16 = u16::MAX;
 
 /// Which objects the rows of a table stand for.
 #[derive(Clone, Copy, Debug)]
@@ -31,33 +35,42 @@ pub(super) enum Rows<'r> {
 impl Widener<'_, '_> {
     /// A table with all its rows, in their order.
     pub(super) fn table(&mut self, old: &Old<'_>, table: &Table<'_>) -> Result<Laid> {
-        let mut numbers = table.row_numbers()?;
-        let whole = old.node.subnodes.is_none() && numbers.is_empty();
-        if let Some((data, bytes)) = self.known(old.node.data).filter(|_| whole) {
-            return Ok(Laid { stored: Stored { data, subnodes: Bid::NONE }, bytes });
+        let numbers = table.row_numbers()?;
+        if numbers.is_empty() && old.node.subnodes.is_none() {
+            let (data, bytes) = self.shared_data(old.node.data, EMPTY, |widener| widener.empty(table))?;
+            return Ok(Laid { stored: Stored { data, ..Stored::default() }, bytes, object: None });
         }
         let mut builder = TableBuilder::new(self.writer.format(), wide_shape(table))?;
-        // Where a row stands is known to indexes that nobody describes.
-        numbers.sort_by_key(|(_, number)| *number);
-        let mut seen = BTreeSet::new();
-        for (id, number) in numbers.into_iter().filter(|(id, _)| seen.insert(*id)) {
-            self.progress.check()?;
-            match table.row_of(id, number)? {
-                Some(row) => self.row(old, table, &row, &mut builder)?,
-                None => self.fail(old.node.nid, &format!("row {id:#x} cannot be read")),
-            }
-        }
+        let mut bytes = self.rows(old, table, numbers, &mut builder)?;
         let mut draft = builder.finish(self.writer.nids())?;
-        let mut bytes = draft.bytes();
+        bytes = bytes.saturating_add(draft.bytes());
         for (nid, laid) in self.beside(old)? {
             bytes = bytes.saturating_add(laid.bytes);
             draft.subnodes.push((nid, Part::Stored(laid.stored)));
         }
-        let stored = put_draft(&mut self.writer, draft)?;
-        if whole {
-            self.share(old.node.data, (stored.data, bytes))?;
+        Ok(Laid { stored: put_draft(&mut self.writer, draft)?, bytes, object: None })
+    }
+
+    /// A table without rows: most folders have the block of the template.
+    fn empty(&mut self, table: &Table<'_>) -> Result<(Bid, u64)> {
+        let draft = TableBuilder::new(self.writer.format(), wide_shape(table))?.finish(self.writer.nids())?;
+        let bytes = draft.bytes();
+        Ok((put_draft(&mut self.writer, draft)?.data, bytes))
+    }
+
+    /// Adds rows in their order: where a row stands is known to indexes that nobody describes. Tells how many bytes of their
+    /// values are written already.
+    fn rows(&mut self, old: &Old<'_>, table: &Table<'_>, mut numbers: Vec<(u32, u32)>, builder: &mut TableBuilder) -> Result<u64> {
+        numbers.sort_by_key(|(_, number)| *number);
+        let (mut seen, mut bytes) = (BTreeSet::new(), 0_u64);
+        for (id, number) in numbers.into_iter().filter(|(id, _)| seen.insert(*id)) {
+            self.progress.check()?;
+            match table.row_of(id, number)? {
+                Some(row) => bytes = bytes.saturating_add(self.row(old, table, &row, builder)?),
+                None => self.fail(old.node.nid, &format!("row {id:#x} cannot be read")),
+            }
         }
-        Ok(Laid { stored, bytes })
+        Ok(bytes)
     }
 
     /// What lies in a table beside its rows and their values.
@@ -71,7 +84,7 @@ impl Widener<'_, '_> {
         Ok(beside)
     }
 
-    fn row(&mut self, old: &Old<'_>, table: &Table<'_>, row: &Row, builder: &mut TableBuilder) -> Result<()> {
+    fn row(&mut self, old: &Old<'_>, table: &Table<'_>, row: &Row, builder: &mut TableBuilder) -> Result<u64> {
         let mut cells: BTreeMap<u16, Value> = table.cells(row)?.into_iter().collect();
         let object = self.object(old, row.id);
         let page = object.map(|object| object.page).or_else(|| page_of(&cells)).unwrap_or(old.page);
@@ -84,16 +97,35 @@ impl Widener<'_, '_> {
             Some(Value::I32(version)) => u32::from_le_bytes(version.to_le_bytes()),
             _ => 0,
         };
-        let mut wide = Vec::new();
+        let (mut wide, mut bytes) = (Vec::new(), 0_u64);
         for (id, value) in cells.into_iter().filter(|(id, _)| *id != ROW_ID) {
-            let kind = table.info().column(id).map(|column| column.kind).unwrap_or_default();
-            let value = loaded(self.ndb, kind, value);
-            if let Some(value) = self.survive(old.node.nid, value.map(Some), None)? {
-                wide.push((id, wide_value(page, id, value)));
-            }
+            let value = match value {
+                Value::Stream(stream) => self.large_cell(old.node.nid, page, id, &stream)?,
+                value => Some(wide_value(page, id, value)),
+            };
+            bytes = bytes.saturating_add(value.as_ref().map_or(0, stored_bytes));
+            wide.extend(value.map(|value| (id, value)));
         }
         let cells: Vec<(u16, &Value)> = wide.iter().map(|(id, value)| (*id, value)).collect();
-        builder.push(row.id, version, &cells, self.writer.nids())
+        builder.push(row.id, version, &cells, self.writer.nids())?;
+        Ok(bytes)
+    }
+
+    /// A cell whose value is a subnode; `None` where it cannot be read.
+    fn large_cell(&mut self, nid: Nid, page: u16, id: u16, stream: &Stream) -> Result<Option<Value>> {
+        let (root, kind) = (stream.data, wide_kind(id, stream.kind));
+        if kind == stream.kind || kind == PropType::BINARY {
+            let (data, len) = self.stream(nid, root)?;
+            return Ok(Some(Value::Stream(Stream { kind, data, len })));
+        }
+        let value = loaded(self.ndb, stream.kind, Value::Stream(*stream));
+        match self.survive(nid, value.map(Some), None)? {
+            Some(Value::String8(text)) => {
+                let (data, len) = self.long_text(page, id, root, &text)?;
+                Ok(Some(Value::Stream(Stream { kind, data, len })))
+            }
+            value => Ok(value.map(|value| wide_value(page, id, value))),
+        }
     }
 
     /// What is known of the object of a row.
@@ -103,6 +135,14 @@ impl Widener<'_, '_> {
             Rows::Of(objects) => objects.get(&Nid(row)).copied(),
             Rows::Nodes | Rows::Alone => None,
         }
+    }
+}
+
+/// Bytes of a value that are written already.
+const fn stored_bytes(value: &Value) -> u64 {
+    match value {
+        Value::Stream(stream) => stream.len,
+        _ => 0,
     }
 }
 
