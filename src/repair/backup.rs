@@ -93,7 +93,10 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, seen: Opti
     }
     seen.map_or(Ok(()), Seen::refuse_changed)?;
     let path = match wanted {
-        Some(path) => copy.place(&path).map(|()| path)?,
+        Some(path) => match copy.place(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(&path).into()),
+            placed => placed.map(|()| path)?,
+        },
         None => numbered(store, &mut copy)?,
     };
     Ok(Kept { path, shared })

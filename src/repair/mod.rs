@@ -14,6 +14,7 @@ pub mod low;
 mod mend;
 mod order;
 mod part;
+mod passing;
 mod plan;
 mod record;
 mod replace;
