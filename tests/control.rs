@@ -212,7 +212,7 @@ fn a_small_store_is_scanned_when_the_write_returns_and_the_log_is_that_of_the_co
 
 #[test]
 fn while_a_scan_runs_its_state_can_be_read_and_no_other_job_starts() {
-    let Some(mounted) = Mounted::large(4000) else { return };
+    let Some(mounted) = Mounted::large(24_000) else { return };
     let write = mounted.begin("scan");
     let (mut phases, mut last) = (Vec::new(), None);
     while mounted.runs() {
@@ -254,7 +254,7 @@ fn while_a_scan_runs_its_state_can_be_read_and_no_other_job_starts() {
 /// Longer than two seconds: success means started, and the mount goes on with it.
 #[test]
 fn a_write_returns_after_two_seconds_and_the_scan_goes_on() {
-    let Some(mounted) = Mounted::large(12_000) else { return };
+    let Some(mounted) = Mounted::large(50_000) else { return };
     let start = Instant::now();
     assert_eq!(mounted.write("scan"), Ok(()));
     let took = start.elapsed();
@@ -273,7 +273,7 @@ fn a_write_returns_after_two_seconds_and_the_scan_goes_on() {
 
 #[test]
 fn a_scan_cancelled_at_any_moment_ends_at_once_and_leaves_nothing_behind() {
-    let Some(mounted) = Mounted::large(3000) else { return };
+    let Some(mounted) = Mounted::large(18_000) else { return };
     let before = (state(&mounted.file), mounted.beside());
     let start = Instant::now();
     assert_eq!(code(&mounted.ctl(&["scan", "-q"])), 0);
@@ -374,7 +374,7 @@ fn the_mount_can_be_used_as_ever_while_scans_run() {
 
 #[test]
 fn a_reader_who_follows_the_log_sees_each_line_once_as_it_comes() {
-    let Some(mounted) = Mounted::large(4000) else { return };
+    let Some(mounted) = Mounted::large(24_000) else { return };
     let mut tail = Command::new("timeout");
     tail.args(["60", "tail", "-s", "0.02", "-n", "+1", "-f"]).arg(mounted.point.join(".scanlog"));
     let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -448,7 +448,7 @@ fn records_of_ctl_are_what_the_schema_says() {
 
 #[test]
 fn an_interrupt_cancels_the_job_unless_it_was_detached() {
-    let Some(mounted) = Mounted::large(4000) else { return };
+    let Some(mounted) = Mounted::large(24_000) else { return };
     let child = mounted.ctl_in_the_background(&["scan", "-q"]);
     wait_until("the scan runs", || mounted.runs());
     assert!(run(Command::new("kill").args(["-INT", &child.id().to_string()])).status.success());
