@@ -239,3 +239,17 @@ fn a_message_says_which_of_its_parts_may_be_wrong() {
         }
     }
 }
+
+/// A text that is nowhere was shown as none, and nothing said that there had been one.
+#[test]
+fn a_text_in_a_subnode_that_is_not_there_is_told_before_and_after_the_repair() {
+    for (format, cipher, bytes) in forge::damaged_all("property-in-no-subnode", &mut forge::store) {
+        let long = |bytes: &[u8]| documents(bytes).into_iter().find(|document| document.path.ends_with("Long.eml")).unwrap();
+        let name = variant_name(format, cipher);
+        let text = String::from_utf8(long(&bytes).bytes).unwrap();
+        assert!(text.contains("\nX-Pstfs-Incomplete: the text cannot be read\n"), "{name}: {text}");
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let text = String::from_utf8(long(&mended(&bytes, &made)).bytes).unwrap();
+        assert!(text.contains("\n- the text\n"), "{name}: {text}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Property contexts: the properties of an object ([MS-PST] 2.3.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::heap::{Heap, Room};
 use super::tree;
@@ -81,7 +81,12 @@ impl<'a> Properties<'a> {
 
     /// All values by id; what cannot be read is noted and left out. Of several records of one id the first counts.
     pub fn values(&self) -> Result<BTreeMap<u16, Value>> {
-        let mut values = BTreeMap::new();
+        self.values_and_lost().map(|(values, _)| values)
+    }
+
+    /// The same, and the ids of the values that cannot be read.
+    pub fn values_and_lost(&self) -> Result<(BTreeMap<u16, Value>, BTreeSet<u16>)> {
+        let (mut values, mut lost) = (BTreeMap::new(), BTreeSet::new());
         let mut room = Room::of(&self.heap);
         for record in &self.records {
             let place = Place::node(self.heap.nid().0).property(record.id);
@@ -96,12 +101,18 @@ impl<'a> Properties<'a> {
                 Ok(Some(value)) if room.takes(&value) => {
                     values.insert(record.id, value);
                 }
-                Ok(Some(_)) => notes.add(Code::PropertyMissing, place, "its value lies where others do"),
-                Ok(None) => notes.add(Code::PropertySize, place, format!("type {:#06x}", record.kind.0)),
                 Err(error) if error.is_io() => return Err(error),
-                Err(error) => notes.add(Code::PropertyMissing, place, error.to_string()),
+                unread => {
+                    lost.insert(record.id);
+                    match unread {
+                        Ok(Some(_)) => notes.add(Code::PropertyMissing, place, "its value lies where others do"),
+                        Ok(None) => notes.add(Code::PropertySize, place, format!("type {:#06x}", record.kind.0)),
+                        Err(error) => notes.add(Code::PropertyMissing, place, error.to_string()),
+                    }
+                }
             }
         }
-        Ok(values)
+        lost.retain(|id| !values.contains_key(id));
+        Ok((values, lost))
     }
 }

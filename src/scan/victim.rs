@@ -143,7 +143,13 @@ impl<'a> Victims<'a> {
     }
 
     fn folder_name(&self, nid: Nid) -> String {
-        match self.store.node_props(nid).ok().and_then(|props| props.text_start(tags::DISPLAY_NAME)) {
+        let own = self.store.node_props(nid).ok().and_then(|props| props.text_start(tags::DISPLAY_NAME));
+        // What the folder does not tell the table of the one above it may.
+        let row = || {
+            let parent = self.store.ndb().node(nid).ok().flatten()?.parent;
+            self.store.names_below(parent).ok()?.remove(&nid)
+        };
+        match own.or_else(row) {
             Some(name) if !name.is_empty() => short(&name),
             _ if nid == Nid::ROOT_FOLDER => "the root folder".to_owned(),
             _ => format!("folder {nid}"),

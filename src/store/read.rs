@@ -81,9 +81,13 @@ impl Store {
 
     /// An item without its attachments.
     pub fn envelope(&self, node: NodeRef) -> Result<Item> {
-        let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
+        let (values, lost) = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values_and_lost()?;
         let addresses = self.addresses.get().cloned().unwrap_or_default();
         let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        if !lost.is_empty() {
+            let lost: Vec<String> = lost.into_iter().map(tags::called).collect();
+            item.damage.push(format!("{} cannot be read", lost.join(", ")));
+        }
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         Ok(item)
     }

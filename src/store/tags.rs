@@ -355,3 +355,19 @@ pub const REPLICATION_KEY: Key = Key::Id(0x3013);
 pub const LTP_PARENT_NID: Key = Key::Id(0x67f1);
 pub const SEND_OUTLOOK_RECALL_REPORT: Key = Key::Id(0x6803);
 pub const VIEW_DESCRIPTOR_FLAGS: Key = Key::Id(0x7003);
+
+/// What users call the properties that they see first.
+const CALLED: [(Key, &str); 6] = [
+    (SUBJECT, "the subject"),
+    (BODY, "the text"),
+    (HTML, "the HTML text"),
+    (RTF_COMPRESSED, "the formatted text"),
+    (TRANSPORT_MESSAGE_HEADERS, "the mail's headers"),
+    (ATTACH_DATA, "the content"),
+];
+
+/// What users call a property.
+pub fn called(id: u16) -> String {
+    let named = CALLED.into_iter().find(|(key, _)| *key == Key::Id(id));
+    named.map_or_else(|| format!("property {id:#06x}"), |(_, name)| name.to_owned())
+}

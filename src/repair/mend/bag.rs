@@ -55,16 +55,6 @@ const USUAL: [(Key, PropType); 5] = [
     (tags::INTERNET_MESSAGE_ID, PropType::UNICODE),
 ];
 
-/// What users call the properties that they see first.
-const CALLED: [(Key, &str); 6] = [
-    (tags::SUBJECT, "the subject"),
-    (tags::BODY, "the text"),
-    (tags::HTML, "the HTML text"),
-    (tags::RTF_COMPRESSED, "the formatted text"),
-    (tags::TRANSPORT_MESSAGE_HEADERS, "the mail's headers"),
-    (tags::ATTACH_DATA, "the content"),
-];
-
 impl Bag {
     /// What can be read of a node's properties; `None` where nothing can.
     pub(super) fn read(ndb: &Ndb, node: NodeRef) -> Result<Option<Self>> {
@@ -81,7 +71,7 @@ impl Bag {
             match content(ndb, &properties, record, &mut room)? {
                 Some(Content::Torn(bytes)) => {
                     bag.values.insert(record.id, (record.kind, Content::Bytes(bytes)));
-                    bag.lost.push(format!("a part of {}, where zeros stand now", called(record.id)));
+                    bag.lost.push(format!("a part of {}, where zeros stand now", tags::called(record.id)));
                 }
                 Some(content) => {
                     bag.values.insert(record.id, (record.kind, content));
@@ -93,7 +83,7 @@ impl Bag {
     }
 
     fn drop_record(&mut self, id: u16) {
-        self.lost.push(called(id));
+        self.lost.push(tags::called(id));
         self.dropped.push(id);
     }
 
@@ -275,12 +265,6 @@ fn root_of(properties: &Properties<'_>, record: &PropertyRecord) -> Result<Optio
         Err(error) if error.is_io() => Err(error),
         entry => Ok(entry.ok().flatten().map(|entry| entry.data)),
     }
-}
-
-/// What users call a property.
-pub(super) fn called(id: u16) -> String {
-    let named = CALLED.into_iter().find(|(key, _)| id_of(*key) == id);
-    named.map_or_else(|| format!("property {id:#06x}"), |(_, name)| name.to_owned())
 }
 
 /// The bytes of a value that are of use; `None` where none are.

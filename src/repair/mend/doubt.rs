@@ -1,12 +1,13 @@
 //! What is there of an object and may be wrong: looked up where it lies, and told in words.
 
 use super::Mender;
-use super::bag::{Bag, called};
+use super::bag::Bag;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::repair::low::Doubt;
 use crate::store::item::NodeRef;
+use crate::store::tags;
 
 impl Mender<'_, '_> {
     /// Tells what of an object lies in blocks that are kept though they may not hold what was there.
@@ -22,7 +23,7 @@ impl Mender<'_, '_> {
         let mut told = vec![("its properties".to_owned(), self.doubt_in(node.data)?)];
         told.push(("what lies in it, such as attachments and recipients".into(), self.doubts.blocks.get(&node.subnodes.key()).copied()));
         for (id, root) in &bag.roots {
-            told.push((called(*id), self.doubt_in(*root)?));
+            told.push((tags::called(*id), self.doubt_in(*root)?));
         }
         for entry in subnodes.iter().filter(|entry| !tells_itself(entry.nid.nid)) {
             let what = match entry.nid.nid {

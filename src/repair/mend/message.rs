@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Mender;
 use super::attachment::Attached;
-use super::bag::{Bag, called, readable};
+use super::bag::{Bag, readable};
 use super::recipients;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
@@ -236,7 +236,7 @@ fn fill(bag: &mut Bag, row: &Cells) {
     for id in std::mem::take(&mut bag.dropped) {
         if let Some(value) = row.get(&id) {
             bag.set(id, value);
-            bag.lost.retain(|lost| *lost != called(id));
+            bag.lost.retain(|lost| *lost != tags::called(id));
         }
     }
 }
