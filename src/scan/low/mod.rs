@@ -86,8 +86,8 @@ fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     walk.finish(low);
     let node_pages = walk.bytes.saturating_sub(block_pages);
     // A block that was not found anywhere is lost, whatever stood on the pages that are.
-    let known = Known { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
-    trees::run(low, known, node_pages, &mut table)?;
+    let reach = Reach { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
+    trees::run(low, reach, node_pages, &mut table)?;
     let order = table.by_offset(low.file_bytes, low.progress)?;
     blocks::run(low, &table, &order, &mut walk.owned)?;
     nodes::run(low, &table, &mut nodes, nodes_whole)?;
@@ -95,9 +95,9 @@ fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     Ok(walk.whole)
 }
 
-/// What is known when the trees of nodes are followed.
+/// How far the pages lead, and who knows more, when the trees of nodes are followed.
 #[derive(Clone, Copy, Debug)]
-struct Known<'a> {
+struct Reach<'a> {
     /// Whether both B-trees have all their pages.
     all: bool,
     /// Whether a block of which nothing is known is lost.

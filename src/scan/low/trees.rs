@@ -6,7 +6,7 @@
 
 use super::pages;
 use super::table::{Kind, Row, Table};
-use super::{Known, Low, inner};
+use super::{Low, Reach, inner};
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, Nid, NodeType};
@@ -72,12 +72,12 @@ struct Frame {
 }
 
 /// Follows the trees of every node, then looks into the inner blocks that none of them reached.
-pub(super) fn run(low: &Low<'_>, known: Known<'_>, node_pages: u64, table: &mut Table) -> Result<()> {
+pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut Table) -> Result<()> {
     let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
     low.phase("Validating data trees", node_pages.saturating_add(entries))?;
-    let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), known.all, known.blocks);
+    let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), reach.all, reach.blocks);
     let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
-    match known.found {
+    match reach.found {
         Some(ndb) => trees.found(ndb)?,
         None => pages::again(low, &mut |node: NodeEntry| trees.node(&node))?,
     }
