@@ -72,9 +72,9 @@ pub(crate) fn phases(path: &Path) {
     });
     begun.push((outcome.verdict.text(), Instant::now(), processor_ticks()));
     println!("  by the clock      user    system");
-    for phase in begun.windows(2) {
-        let [user, system] = [0, 1].map(|kind| (phase[1].2[kind] - phase[0].2[kind]) as f64 / 100.0);
-        println!("{:12.3} s {user:7.2} s {system:7.2} s  {}", phase[1].1.duration_since(phase[0].1).as_secs_f64(), phase[0].0);
+    for ((name, from, had), (_, to, have)) in begun.iter().zip(begun.iter().skip(1)) {
+        let [user, system] = [0, 1].map(|kind| (have[kind] as f64 - had[kind] as f64) / 100.0);
+        println!("{:12.3} s {user:7.2} s {system:7.2} s  {name}", to.duration_since(*from).as_secs_f64());
     }
 }
 
