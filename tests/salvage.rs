@@ -338,6 +338,38 @@ fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {
     }
 }
 
+/// Where the node B-tree is gone, the newest page that is left may be the root of long ago, still whole: it names blocks
+/// that were written over since, and nothing of what came later. Real stores of which `nbt_all_zero` was repaired lost all.
+#[test]
+fn a_root_of_long_ago_is_not_taken_for_the_tree() {
+    for (format, cipher) in VARIANTS {
+        let before = forged(format, cipher);
+        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+        let old = first_node(&ndb, NodeType::MESSAGE);
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let new = change.put_data(&ndb.data(old.data).unwrap().read_all(&ndb).unwrap()).unwrap();
+        change.put_node(old.nid.nid, old.parent, new, old.subnodes).unwrap();
+        let preview = change.preview().unwrap();
+        let mut after = vec![0; preview.len().unwrap() as usize];
+        preview.read_exact_at(&mut after, 0).unwrap();
+        let place = ndb.block_entry(old.data).unwrap();
+        zero(&mut after, place.block.ib.0, place.stored_bytes(format) as usize);
+        let then = [BTree::Nodes, BTree::Blocks].map(|tree| pages(&ndb, &before, tree));
+        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
+        for (trees, header) in [(1, false), (1, true), (2, false), (2, true)] {
+            let mut damaged = after.clone();
+            for (tree, old) in [BTree::Nodes, BTree::Blocks].into_iter().zip(&then).take(trees) {
+                let since = pages(&changed, &after, tree).into_iter().filter(|at| !old.contains(at));
+                since.for_each(|at| zero(&mut damaged, at, format.layout().page_bytes));
+            }
+            if header {
+                zero(&mut damaged, 0, 564);
+            }
+            shows_all(&format!("{trees} trees of long ago, header gone: {header}"), format, &before, damaged);
+        }
+    }
+}
+
 /// Ids are never given out twice: a copy of a block that stands elsewhere is what the damaged one was.
 #[test]
 fn a_damaged_block_is_read_from_its_copy() {
