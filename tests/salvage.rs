@@ -26,7 +26,7 @@ use pstfs::format::btree::NodeEntry;
 use pstfs::format::checksum;
 use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::Field;
-use pstfs::format::id::{Bid, Ib, Nid, NodeType};
+use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
 use pstfs::ndb::write::Transaction;
 use pstfs::ndb::{BTree, Ndb};
@@ -35,6 +35,7 @@ use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
 use pstfs::store::{Store, Which};
 use pstfs::tree::{Ino, Kind, Tree, View};
+use support::edit::Patient;
 use support::forge;
 use support::forge::Random;
 
@@ -367,6 +368,35 @@ fn a_root_of_long_ago_is_not_taken_for_the_tree() {
             }
             shows_all(&format!("{trees} trees of long ago, header gone: {header}"), format, &before, damaged);
         }
+    }
+}
+
+/// A stale page of which a bit is flipped told of a message under an id of another type, as of a queue: that stayed as a
+/// node that no repair could mend.
+#[test]
+fn an_id_flipped_in_a_stale_page_is_none() {
+    for format in Format::ALL {
+        let whole = forged(format, Cipher::None);
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let message = first_node(&ndb, NodeType::MESSAGE).nid.nid;
+        let flipped = message.with_kind(NodeType::OUTGOING_QUEUE_TABLE);
+        let layout = format.layout();
+        let leaf = pages(&ndb, &whole, BTree::Nodes).into_iter().find(|at| names(&whole, *at, message, format)).unwrap();
+        let mut body = whole[leaf as usize..][..layout.page_bytes - layout.page_trailer_bytes].to_vec();
+        let mut patient = Patient::new(whole.clone());
+        let end = (whole.len() - 2 * layout.page_bytes) as u64;
+        assert!(whole[end as usize..].iter().all(|byte| *byte == 0), "the end of the store is free");
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x11), ib: Ib(end) }, &body);
+        let entry = body.chunks(4).position(|word| word == message.0.to_le_bytes()).unwrap() * 4;
+        let stale = end + layout.page_bytes as u64;
+        // The checksum is that of before.
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x15), ib: Ib(stale) }, &body);
+        body[entry..entry + 4].copy_from_slice(&flipped.0.to_le_bytes());
+        patient.bytes[stale as usize..][..body.len()].copy_from_slice(&body);
+        zero(&mut patient.bytes, leaf, layout.page_bytes);
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        assert!(store.ndb().node(message).unwrap().is_some(), "{format:?}: the message is there");
+        assert!(store.ndb().node(flipped).unwrap().is_none(), "{format:?}: and not a second time");
     }
 }
 
