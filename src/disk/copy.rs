@@ -1,17 +1,24 @@
 //! Whole copies of a file, for backups: by shared storage where the file system can, else byte by byte; and their names.
 
-#![allow(unsafe_code, reason = "ioctl(FICLONE), renameat2, posix_fadvise and fstatvfs have no safe form in std")]
+#![allow(unsafe_code, reason = "ioctl(FICLONE), fcntl, renameat2, posix_fadvise and fstatvfs have no safe form in std")]
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
 
-/// How many bytes are copied before somebody hears of it.
-const PIECE_BYTES: u64 = 8 << 20;
+/// How many bytes are copied at a time.
+const PIECE_BYTES: usize = 8 << 20;
+/// How many pieces may be written before they are read back.
+const PIECES_AHEAD: usize = 2;
+/// Direct access is by blocks of the disk; none has larger ones.
+const BLOCK_BYTES: usize = 4096;
 /// As large as any machine has them.
 const PAGE_BYTES: u64 = 64 << 10;
 
@@ -29,18 +36,124 @@ pub fn share_storage(from: &File, to: &File) -> io::Result<bool> {
     }
 }
 
-/// Writes the bytes of `from` into `to`, an empty file, and syncs it: inside the kernel where that can (copy_file_range(2)).
+/// Writes the bytes of `from` into `to`, an empty file, and syncs it. What was written is read back beside that, in order.
 ///
-/// `step` hears of every piece, and may stop it with an error.
-pub fn copy_bytes(mut from: &File, mut to: &File, step: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()> {
-    from.rewind()?;
-    to.rewind()?;
+/// Both go past the system's memory where the file system lets them (open(2), `O_DIRECT`): what is read back comes from the
+/// disk, and a copy of many GB drives nothing else out. `step` hears of every piece, and may stop it with an error.
+pub fn copy_bytes(
+    from: &File,
+    to: &File,
+    step: &mut dyn FnMut(u64) -> io::Result<()>,
+    read_back: &mut (dyn FnMut(&[u8]) + Send),
+) -> io::Result<()> {
+    set_direct(to, true);
+    let (written, pieces) = mpsc::sync_channel(PIECES_AHEAD);
+    let bytes = thread::scope(|scope| {
+        let reader = scope.spawn(move || read_pieces(to, &pieces, read_back));
+        let copied = write_pieces(from, to, &written, step);
+        drop(written);
+        // Where reading fails, writing stops without an error of its own.
+        let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("a reading thread ended early")));
+        copied.and_then(|bytes| read.map(|()| bytes))
+    })?;
+    set_direct(to, false);
+    to.set_len(bytes)?;
+    to.sync_all()
+}
+
+/// Copies piece by piece and says where each is, and how long; returns the length of all. The last one is written with
+/// zeros behind it, up to a whole block.
+fn write_pieces(
+    from: &File,
+    to: &File,
+    written: &SyncSender<(u64, usize)>,
+    step: &mut dyn FnMut(u64) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut piece = Piece::new();
+    let mut offset = 0;
     loop {
-        let copied = io::copy(&mut from.take(PIECE_BYTES), &mut to)?;
-        if copied == 0 {
-            return to.sync_all();
+        let bytes = fill(piece.bytes(), |part, at| from.read_at(part, at), offset)?;
+        let len = u64::try_from(bytes).map_err(io::Error::other)?;
+        let whole = piece.up_to_block(bytes);
+        as_is_allowed(to, || to.write_all_at(whole, offset))?;
+        if bytes == 0 || written.send((offset, bytes)).is_err() {
+            return Ok(offset);
         }
-        step(copied)?;
+        step(len)?;
+        offset = offset.saturating_add(len);
+    }
+}
+
+/// Reads the pieces that were written.
+fn read_pieces(to: &File, written: &Receiver<(u64, usize)>, read_back: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let mut piece = Piece::new();
+    while let Ok((offset, bytes)) = written.recv() {
+        let whole = piece.up_to_block(bytes);
+        as_is_allowed(to, || to.read_exact_at(whole, offset))?;
+        read_back(whole.get(..bytes).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Reads from an offset on until the buffer is full or the file ends; returns how much.
+fn fill(buffer: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<usize>, offset: u64) -> io::Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match read(rest, offset.saturating_add(u64::try_from(filled).map_err(io::Error::other)?)) {
+            Ok(0) => break,
+            Ok(bytes) => filled = filled.saturating_add(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Does something with a file that is accessed directly; as every other where its disk wants larger blocks than ours.
+fn as_is_allowed(file: &File, mut access: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    match access() {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            set_direct(file, false);
+            access()
+        }
+        done => done,
+    }
+}
+
+/// Lets what is read and written go past the system's memory, or no more (fcntl(2)). Where that cannot be had the file is
+/// accessed as every other.
+fn set_direct(file: &File, is_direct: bool) {
+    // SAFETY: the descriptor is open, and neither call takes a pointer.
+    unsafe {
+        let flags = libc::fcntl(file.as_raw_fd(), libc::F_GETFL);
+        if flags != -1 {
+            libc::fcntl(file.as_raw_fd(), libc::F_SETFL, if is_direct { flags | libc::O_DIRECT } else { flags & !libc::O_DIRECT });
+        }
+    }
+}
+
+/// Bytes that begin where direct access wants them.
+struct Piece {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Piece {
+    fn new() -> Self {
+        let buffer = vec![0; PIECE_BYTES.saturating_add(BLOCK_BYTES)];
+        let start = buffer.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES);
+        Self { buffer, start }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..self.start.saturating_add(PIECE_BYTES)).unwrap_or_default()
+    }
+
+    /// The first bytes, and those up to the end of their block, which are zeros.
+    fn up_to_block(&mut self, bytes: usize) -> &mut [u8] {
+        let whole = self.bytes().get_mut(..bytes.next_multiple_of(BLOCK_BYTES)).unwrap_or_default();
+        whole.get_mut(bytes..).unwrap_or_default().fill(0);
+        whole
     }
 }
 
@@ -87,7 +200,6 @@ pub fn free_bytes(file: &File) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt;
 
     fn file(bytes: &[u8]) -> File {
         let file = tempfile::tempfile().unwrap();
@@ -96,18 +208,38 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_the_same_bytes() {
-        let bytes: Vec<u8> = (0..20_000_000_u32).map(|number| (number % 251) as u8).collect();
-        let (from, to) = (file(&bytes), file(b""));
-        let mut heard = 0;
-        let copied = copy_bytes(&from, &to, &mut |bytes| {
-            heard += bytes;
-            Ok(())
-        });
-        copied.unwrap();
-        let mut copy = vec![0; bytes.len()];
-        to.read_exact_at(&mut copy, 0).unwrap();
-        assert!(copy == bytes && heard == 20_000_000, "{heard}");
+    fn a_copy_has_the_same_bytes_and_they_are_read_back() {
+        for len in [0, 1, 4096, 8 << 20, 20_000_001] {
+            let bytes: Vec<u8> = (0..len).map(|number: u32| (number % 251) as u8).collect();
+            let (from, to) = (file(&bytes), file(b""));
+            let (mut heard, mut back) = (0, Vec::new());
+            let mut step = |bytes| {
+                heard += bytes;
+                Ok(())
+            };
+            copy_bytes(&from, &to, &mut step, &mut |piece| back.extend_from_slice(piece)).unwrap();
+            let mut copy = vec![0; bytes.len()];
+            to.read_exact_at(&mut copy, 0).unwrap();
+            assert!(copy == bytes && back == bytes, "{len}");
+            assert_eq!((heard, to.metadata().unwrap().len()), (len.into(), len.into()));
+        }
+    }
+
+    #[test]
+    fn who_does_not_allow_direct_access_is_accessed_as_every_other() {
+        let file = file(b"0123456789");
+        set_direct(&file, true);
+        let mut bytes = [0; 5];
+        as_is_allowed(&file, || file.read_exact_at(&mut bytes, 3)).unwrap();
+        assert_eq!(&bytes, b"34567");
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_stops_the_copy() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let to = File::options().write(true).open(path.path()).unwrap();
+        let stopped = copy_bytes(&file(&vec![1; 50_000_000]), &to, &mut |_| Ok(()), &mut |_| {});
+        assert_eq!(stopped.unwrap_err().raw_os_error(), Some(libc::EBADF));
     }
 
     #[test]
@@ -142,7 +274,7 @@ mod tests {
     #[test]
     fn who_stops_a_copy_is_heard() {
         let (from, to) = (file(&vec![1; 3_000_000]), file(b""));
-        let stopped = copy_bytes(&from, &to, &mut |_| Err(io::ErrorKind::Interrupted.into()));
+        let stopped = copy_bytes(&from, &to, &mut |_| Err(io::ErrorKind::Interrupted.into()), &mut |_| {});
         assert_eq!(stopped.unwrap_err().kind(), io::ErrorKind::Interrupted);
     }
 

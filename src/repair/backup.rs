@@ -87,9 +87,10 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, seen: Opti
     }
     let mut copy = Part::create(wanted.as_deref().unwrap_or(&beside(store, FULL)), &metadata)?;
     progress.begin("Copying the store", metadata.len())?;
-    let shared = fill(&from, copy.file(), leave_bytes, progress)?;
-    if !shared {
-        compare(from, copy.file(), seen, progress)?;
+    let copied = fill(&from, copy.file(), leave_bytes, progress)?;
+    let shared = copied.is_none();
+    if let Some(copied) = copied {
+        compare(from, &copied, seen, progress)?;
     }
     seen.map_or(Ok(()), Seen::refuse_changed)?;
     let path = match wanted {
@@ -102,28 +103,29 @@ pub(super) fn copy(store: &Path, to: Option<&Path>, leave_bytes: u64, seen: Opti
     Ok(Kept { path, shared })
 }
 
-/// Makes `copy` the same as `from`; whether the two share storage.
-fn fill(from: &File, copy: &File, leave_bytes: u64, progress: &Progress) -> Result<bool> {
+/// Makes `copy` the same as `from`; returns the digests of what was written, and none where the two share storage.
+fn fill(from: &File, copy: &File, leave_bytes: u64, progress: &Progress) -> Result<Option<Digests>> {
     if disk::share_storage(from, copy)? {
         copy.sync_all()?;
-        return Ok(true);
+        return Ok(None);
     }
     let (metadata, free) = (from.metadata()?, disk::free_bytes(copy)?);
     let leave_bytes = if metadata.dev() == copy.metadata()?.dev() { leave_bytes } else { 0 };
     if free < metadata.len().saturating_add(leave_bytes) {
         return Err(no_room(metadata.len(), leave_bytes, free));
     }
+    let mut digests = Digests::none_of(metadata.len());
     let step = &mut |bytes| progress.add(bytes).map_err(|_| io::Error::from(ErrorKind::Interrupted));
-    disk::copy_bytes(from, copy, step).map_err(|error| progress.check().err().unwrap_or(error.into()))?;
-    Ok(false)
+    let copied = disk::copy_bytes(from, copy, step, &mut |bytes| digests.append(bytes));
+    copied.map_err(|error| progress.check().err().unwrap_or(error.into()))?;
+    Ok(Some(digests))
 }
 
-/// Reads a copy again; an error where it is not what it was made of.
-fn compare(from: File, copy: &File, seen: Option<Seen<'_>>, progress: &Progress) -> Result<()> {
-    let copied = Digests::read(&WritableFile::from(copy.try_clone()?), "Comparing the copy", progress)?;
+/// An error where a copy, by its digests, is not what it was made of.
+fn compare(from: File, copied: &Digests, seen: Option<Seen<'_>>, progress: &Progress) -> Result<()> {
     let same = match seen {
-        Some(seen) => copied == *seen.digests,
-        None => copied == Digests::read(&WritableFile::from(from), "Comparing the copy", progress)?,
+        Some(seen) => copied == seen.digests,
+        None => *copied == Digests::read(&WritableFile::from(from), "Comparing the copy", progress)?,
     };
     if same {
         return Ok(());

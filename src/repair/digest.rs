@@ -16,6 +16,7 @@ use super::record::State;
 use crate::damage::{Error, Result};
 use crate::disk::ReadAt;
 use crate::disk::overlay::Overlay;
+use crate::format::codec;
 use crate::progress::Progress;
 
 /// How many bytes a piece has; the last one of a file may have fewer.
@@ -36,6 +37,19 @@ impl Digests {
     /// Reads all of a file.
     pub fn of(source: &dyn ReadAt, progress: &Progress) -> Result<Self> {
         Self::read(source, "Reading the store", progress)
+    }
+
+    /// Those of a file of this length, of which nothing was read yet.
+    pub(super) const fn none_of(len: u64) -> Self {
+        Self { len, pieces: Vec::new() }
+    }
+
+    /// Adds the bytes that come next: as many as make whole pieces, or those at the end.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        for bytes in codec::pieces(bytes, usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)) {
+            let index = u64::try_from(self.pieces.len()).unwrap_or(u64::MAX);
+            self.pieces.push(piece(bytes, index, self.len));
+        }
     }
 
     /// Reads all of a file, in a phase of this name.
@@ -233,6 +247,9 @@ mod tests {
             let bytes = bytes(len);
             let state = digests(&bytes).state();
             assert_eq!((state.len, state.digest), (len as u64, blake3::hash(&bytes).to_hex().to_string()), "{len}");
+            let mut appended = Digests::none_of(len as u64);
+            bytes.chunks(2 * PIECE).for_each(|bytes| appended.append(bytes));
+            assert_eq!(appended, digests(&bytes), "{len}");
         }
     }
 
