@@ -22,9 +22,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use pstfs::damage::{Severity, Verdict};
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
 use pstfs::progress::Progress;
 use pstfs::repair::{Backup, Held, Order, Outcome, Told, run, take_back};
 use pstfs::scan::Event;
+use support::everyday::{DAMAGES, Whole};
 use support::forge;
 use support::place::Place;
 
@@ -63,12 +66,23 @@ fn repaired(path: &Path, backup: &Backup) -> (Outcome, Vec<String>, usize) {
     (outcome.unwrap(), found, left)
 }
 
-fn laws(name: &str, bytes: &[u8], backup: &Backup) -> Vec<String> {
+/// Whether something may be left after a repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// What the plan says.
+    AsPlanned,
+    Nothing,
+}
+
+fn laws(name: &str, bytes: &[u8], backup: &Backup, may: Left) -> Vec<String> {
     let place = Place::with(bytes.to_vec());
     let path = place.store();
     let before = state(&path);
     let (outcome, found, left) = repaired(&path, backup);
     let mut wrong = Vec::new();
+    if may == Left::Nothing && !found.is_empty() {
+        wrong.push(format!("{name}: {:?}, {left} left by the plan, left are: {found:?}", outcome.scan.verdict));
+    }
     if outcome.kept.is_none() {
         if state(&path) != before || place.bytes() != bytes {
             wrong.push(format!("{name}: written, and nothing to repair"));
@@ -119,7 +133,7 @@ fn every_damaged_store_obeys_the_laws_of_a_repair() {
             }
             count.fetch_add(1, Ordering::Relaxed);
             let backup = if number % 2 == 0 { Backup::Undo } else { Backup::Full };
-            let broken = laws(&format!("{name}.{}", forge::variant_name(format, cipher)), &bytes, &backup);
+            let broken = laws(&format!("{name}.{}", forge::variant_name(format, cipher)), &bytes, &backup, Left::AsPlanned);
             if NOT_YET.contains(&name.as_str()) {
                 broken.iter().for_each(|line| println!("known: {line}"));
             } else {
@@ -130,6 +144,34 @@ fn every_damaged_store_obeys_the_laws_of_a_repair() {
     });
     println!("{} damaged stores, {} broken laws", count.into_inner(), wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The damages of everyday life: after the repair nothing is left.
+fn everyday(format: Format, cipher: Cipher) {
+    let whole = Whole::new(format, cipher);
+    let all: Vec<_> =
+        DAMAGES.into_iter().flat_map(|(name, damage)| whole.damaged(name, damage).into_iter().map(move |bytes| (name, bytes))).collect();
+    let wrong = each(&all, |number, (name, bytes)| {
+        let name = format!("{name}.{}", forge::variant_name(format, cipher));
+        laws(&name, bytes, if number % 2 == 0 { &Backup::Undo } else { &Backup::Full }, Left::Nothing)
+    });
+    println!("{format:?}: {} everyday damages, {} broken laws", all.len(), wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn everyday_damage_of_ansi_stores_obeys_the_laws_of_a_repair() {
+    everyday(Format::Ansi, Cipher::Permute);
+}
+
+#[test]
+fn everyday_damage_of_unicode_stores_obeys_the_laws_of_a_repair() {
+    everyday(Format::Unicode, Cipher::Cyclic);
+}
+
+#[test]
+fn everyday_damage_of_4k_stores_obeys_the_laws_of_a_repair() {
+    everyday(Format::Unicode4k, Cipher::None);
 }
 
 #[test]

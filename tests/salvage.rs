@@ -26,7 +26,7 @@ use pstfs::format::btree::NodeEntry;
 use pstfs::format::checksum;
 use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::Field;
-use pstfs::format::id::{Bid, Ib, Nid, NodeType};
+use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
 use pstfs::ndb::write::Transaction;
 use pstfs::ndb::{BTree, Ndb};
@@ -35,6 +35,7 @@ use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
 use pstfs::store::{Store, Which};
 use pstfs::tree::{Ino, Kind, Tree, View};
+use support::edit::Patient;
 use support::forge;
 use support::forge::Random;
 
@@ -335,6 +336,67 @@ fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {
             trees.iter().for_each(|tree| zero(&mut after, ndb.root(*tree).ib.0, format.layout().page_bytes));
             shows_all(&format!("old header, roots of {trees:?} gone"), format, &before, after);
         }
+    }
+}
+
+/// Where the node B-tree is gone, the newest page that is left may be the root of long ago, still whole: it names blocks
+/// that were written over since, and nothing of what came later. Real stores of which `nbt_all_zero` was repaired lost all.
+#[test]
+fn a_root_of_long_ago_is_not_taken_for_the_tree() {
+    for (format, cipher) in VARIANTS {
+        let before = forged(format, cipher);
+        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+        let old = first_node(&ndb, NodeType::MESSAGE);
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let new = change.put_data(&ndb.data(old.data).unwrap().read_all(&ndb).unwrap()).unwrap();
+        change.put_node(old.nid.nid, old.parent, new, old.subnodes).unwrap();
+        let preview = change.preview().unwrap();
+        let mut after = vec![0; preview.len().unwrap() as usize];
+        preview.read_exact_at(&mut after, 0).unwrap();
+        let place = ndb.block_entry(old.data).unwrap();
+        zero(&mut after, place.block.ib.0, place.stored_bytes(format) as usize);
+        let then = [BTree::Nodes, BTree::Blocks].map(|tree| pages(&ndb, &before, tree));
+        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
+        for (trees, header) in [(1, false), (1, true), (2, false), (2, true)] {
+            let mut damaged = after.clone();
+            for (tree, old) in [BTree::Nodes, BTree::Blocks].into_iter().zip(&then).take(trees) {
+                let since = pages(&changed, &after, tree).into_iter().filter(|at| !old.contains(at));
+                since.for_each(|at| zero(&mut damaged, at, format.layout().page_bytes));
+            }
+            if header {
+                zero(&mut damaged, 0, 564);
+            }
+            shows_all(&format!("{trees} trees of long ago, header gone: {header}"), format, &before, damaged);
+        }
+    }
+}
+
+/// A stale page of which a bit is flipped told of a message under an id of another type, as of a queue: that stayed as a
+/// node that no repair could mend.
+#[test]
+fn an_id_flipped_in_a_stale_page_is_none() {
+    for format in Format::ALL {
+        let whole = forged(format, Cipher::None);
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let message = first_node(&ndb, NodeType::MESSAGE).nid.nid;
+        let flipped = message.with_kind(NodeType::OUTGOING_QUEUE_TABLE);
+        let layout = format.layout();
+        let leaf = pages(&ndb, &whole, BTree::Nodes).into_iter().find(|at| names(&whole, *at, message, format)).unwrap();
+        let mut body = whole[leaf as usize..][..layout.page_bytes - layout.page_trailer_bytes].to_vec();
+        let mut patient = Patient::new(whole.clone());
+        let end = (whole.len() - 2 * layout.page_bytes) as u64;
+        assert!(whole[end as usize..].iter().all(|byte| *byte == 0), "the end of the store is free");
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x11), ib: Ib(end) }, &body);
+        let entry = body.chunks(4).position(|word| word == message.0.to_le_bytes()).unwrap() * 4;
+        let stale = end + layout.page_bytes as u64;
+        // The checksum is that of before.
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x15), ib: Ib(stale) }, &body);
+        body[entry..entry + 4].copy_from_slice(&flipped.0.to_le_bytes());
+        patient.bytes[stale as usize..][..body.len()].copy_from_slice(&body);
+        zero(&mut patient.bytes, leaf, layout.page_bytes);
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        assert!(store.ndb().node(message).unwrap().is_some(), "{format:?}: the message is there");
+        assert!(store.ndb().node(flipped).unwrap().is_none(), "{format:?}: and not a second time");
     }
 }
 

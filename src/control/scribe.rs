@@ -148,7 +148,7 @@ impl Mender {
 
 const fn in_words(recovered: Recovered) -> &'static str {
     match recovered {
-        Recovered::Nothing => "nothing had been written",
+        Recovered::Nothing => "nothing was left to do",
         Recovered::Back => "the store is as it was before",
         Recovered::Forward => "the store is repaired",
     }

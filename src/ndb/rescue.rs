@@ -95,7 +95,8 @@ impl Ndb {
 
     /// Walks a tree as it stands, damaged pages included, and shows its parts in the order of their keys.
     ///
-    /// What a damaged page says is shown too where it can be decoded, after the loss was told. Nothing is searched for.
+    /// What a damaged page says of keys that are its business is shown too where it can be decoded, after the loss was told.
+    /// Nothing is searched for.
     pub fn visit_standing(&self, tree: BTree, root: BlockRef, visit: &mut dyn FnMut(Part<'_>)) -> Result<()> {
         let mut seen = std::collections::HashSet::new();
         let mut waiting = vec![(root, None, 0, u64::MAX)];
@@ -124,9 +125,15 @@ impl Ndb {
             let first = waiting.len();
             waiting.extend(children);
             waiting.get_mut(first..).unwrap_or_default().reverse();
+            // A key outside of what the page is for has a bit flipped: nothing else says of its entry that it is in doubt.
+            let (mut nodes, mut blocks) = (page.nodes().to_vec(), page.blocks().to_vec());
+            if doubt.is_some() {
+                nodes.retain(|entry| (from..to).contains(&entry.nid.nid.0.into()));
+                blocks.retain(|entry| (from..to).contains(&entry.block.bid.key().0));
+            }
             match tree {
-                BTree::Nodes if !page.nodes().is_empty() => visit(Part::Nodes(page.nodes())),
-                BTree::Blocks if !page.blocks().is_empty() => visit(Part::Blocks(page.blocks())),
+                BTree::Nodes if !nodes.is_empty() => visit(Part::Nodes(&nodes)),
+                BTree::Blocks if !blocks.is_empty() => visit(Part::Blocks(&blocks)),
                 BTree::Nodes | BTree::Blocks => {}
             }
         }

@@ -10,6 +10,7 @@ use crate::format::id::{Bid, BlockRef, Nid, NodeType};
 use crate::format::page::PageKind;
 use crate::ndb::{BTree, Ndb, Part};
 
+use super::lists::equal;
 use super::page::{state_order, with_page};
 use super::ranges::Ranges;
 use super::survey::Survey;
@@ -31,6 +32,8 @@ pub(super) struct Told {
     pub(super) entry: NodeEntry,
     /// The page's id, the higher the newer; of a damaged live page the highest, of the slots behind a page's entries half.
     age: u64,
+    /// Whether the page's checksum matches: where it does not, any bit may be flipped.
+    is_sound: bool,
 }
 
 /// What fills the holes of the node B-tree.
@@ -82,7 +85,7 @@ impl History {
     fn take(&mut self, entry: NodeEntry) {
         // What a damaged page says stands in its own hole.
         if self.is_lost(entry.nid.nid) {
-            self.told.push(Told { entry, age: DAMAGED });
+            self.told.push(Told { entry, age: DAMAGED, is_sound: false });
         } else {
             self.nodes.push(entry);
         }
@@ -92,9 +95,10 @@ impl History {
         let leaves = survey.pages.iter().rev().filter(|page| page.kind == PageKind::NODES && page.level == 0);
         for found in leaves {
             let told = with_page(ndb, found.ib, |body| {
-                let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 });
+                let (age, is_sound) = (found.bid.0, found.crc_ok);
+                let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age, is_sound });
                 // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
-                let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: found.bid.0 >> 1 });
+                let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: age >> 1, is_sound });
                 let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
                 told.take(TOLD_MAX.saturating_sub(self.told.len())).collect::<Vec<_>>()
             });
@@ -103,22 +107,37 @@ impl History {
         Ok(())
     }
 
-    /// What sound pages said of blocks whose nodes a damaged page does not name: its own say of them may be flipped.
+    /// What other pages said of blocks whose nodes a damaged page does not name: its own say of them may be flipped.
     fn replaced(&self) -> Spill<(Bid, Bid)> {
         let nodes = self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid);
-        let sound = nodes.filter(|told| told.iter().all(|told| told.age != DAMAGED));
-        let mut replaced: Spill<_> = sound.flatten().map(Told::blocks).collect();
+        let others = nodes.filter(|told| told.iter().all(|told| told.age != DAMAGED) && told.iter().any(|told| told.is_sound));
+        let mut replaced: Spill<_> = others.flatten().map(Told::blocks).collect();
         replaced.settle();
         replaced
+    }
+
+    /// What is known for sure of blocks, with the ids of their nodes.
+    fn sure(&self) -> Spill<((Bid, Bid), Nid)> {
+        let told = self.told.iter().filter(|told| told.is_sound).map(|told| &told.entry);
+        let mut sure: Spill<_> = self.nodes.iter().chain(told).map(|node| ((node.data, node.subnodes), node.nid.nid)).collect();
+        sure.settle();
+        sure
     }
 
     /// The nodes that fill the holes: of each the newest entry whose blocks are in use.
     pub(super) fn fill(&self, is_live: &dyn Fn(Bid) -> bool) -> Filled {
         let mut filled = Filled::default();
-        let replaced = self.replaced();
+        let (replaced, sure) = (self.replaced(), self.sure());
         for told in self.told.chunk_by(|a, b| a.entry.nid.nid == b.entry.nid.nid) {
-            // An id that only a damaged page knows, of blocks that another id had before, is that other one with a bit flipped.
-            if told.iter().all(|told| told.age == DAMAGED && replaced.binary_search(&told.blocks()).is_ok()) {
+            // An id that only damaged pages know, of blocks that another id had before, is that other one with a bit flipped;
+            // so is one of blocks that a node of another type has. Nodes of the same type share blocks.
+            let is_flipped = |told: &Told| {
+                let nid = told.entry.nid.nid;
+                let is_other = |(_, other): &(_, Nid)| other.kind() != nid.kind() && (other.0 ^ nid.0).is_power_of_two();
+                let had = told.age == DAMAGED && replaced.binary_search(&told.blocks()).is_ok();
+                !told.is_sound && (had || equal(&sure, told.blocks(), |(blocks, _)| *blocks).iter().any(is_other))
+            };
+            if told.iter().all(is_flipped) {
                 continue;
             }
             let live = |bid: Bid| bid.is_none() || is_live(bid);

@@ -62,9 +62,10 @@ fn tell(ndb: &Ndb, maps: &Maps) {
 /// The maps of a store by all that stands in its file; `reader` knows its format, cipher and header.
 fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     progress.begin("Putting together what was found", 0)?;
-    let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks)?)?;
-    let history = History::read(&reader, root(&reader, &survey, BTree::Nodes)?, &survey)?;
+    let stands = |entry: BlockRef| survey.copies(entry.bid).iter().any(|copy| copy.ib == entry.ib);
+    let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks, &stands)?)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
+    let history = History::read(&reader, root(&reader, &survey, BTree::Nodes, &|block| is_live(block.bid))?, &survey)?;
     let filled = history.fill(&is_live);
     let known = Known { filled: filled.nodes, nodes: history.nodes };
     let nodes = known.nodes.iter().chain(known.filled.iter()).copied();
@@ -84,7 +85,9 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.
-fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
+///
+/// Where the newest of all is gone, what is the newest now is a state of long ago: it names blocks that are no more.
+fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> bool) -> Result<BlockRef> {
     let told = ndb.root(tree);
     let kind = match tree {
         BTree::Nodes => PageKind::NODES,
@@ -104,7 +107,23 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree) -> Result<BlockRef> {
     let top = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
     // Old roots begin with the same key; where others of the level do not, the page above them all is lost.
     let root = top.filter(|top| sound().filter(|page| page.level == top.level).all(|page| first_key(ndb, page) == first_key(ndb, top)));
-    Ok(root.map_or(told, |page| BlockRef { bid: page.bid, ib: page.ib }))
+    let Some(root) = root.map(|page| BlockRef { bid: page.bid, ib: page.ib }) else { return Ok(told) };
+    Ok(if names_only(ndb, tree, root, is_there)? { root } else { told })
+}
+
+/// Whether all blocks that a tree names are of this kind.
+fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) -> bool) -> Result<bool> {
+    let mut only = true;
+    let mut see = |block: BlockRef| only &= block.bid.is_none() || wanted(block);
+    ndb.visit_standing(tree, root, &mut |part| match part {
+        Part::Lost(..) => {}
+        Part::Blocks(entries) => entries.iter().for_each(|entry| see(entry.block)),
+        Part::Nodes(entries) => {
+            let named = entries.iter().flat_map(|entry| [entry.data, entry.subnodes]);
+            named.for_each(|bid| see(BlockRef { bid, ib: Ib::default() }));
+        }
+    })?;
+    Ok(only)
 }
 
 /// The first key of a page.

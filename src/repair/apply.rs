@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::backup::{self, Backup, Kept, Seen, UNDO, create, sync_folder};
 use super::beside;
+use super::digest::Digests;
 use super::record::{self, Record};
 use crate::damage::{Error, Result};
 use crate::disk::overlay::Overlay;
@@ -112,7 +113,7 @@ pub fn end_interrupted(store: &Path) -> Result<Recovered> {
 
 const fn in_words(recovered: Recovered) -> &'static str {
     match recovered {
-        Recovered::Nothing => "nothing had been written",
+        Recovered::Nothing => "nothing was left to do",
         Recovered::Back => "the store is as it was before",
         Recovered::Forward => "the store is repaired",
     }
@@ -130,7 +131,15 @@ pub(super) fn ended(path: &Path) -> Result<Recovered> {
 /// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
 pub(super) fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
     let ended = end_interrupted(path)?;
-    if ended != Recovered::Forward && Record::last(path)?.as_ref() != before {
+    let last = Record::last(path)?.filter(|last| Some(last) != before);
+    // The journal is emptied first and last: without it nothing was begun, or all is done and only it could not be removed.
+    if ended == Recovered::Nothing
+        && let Some(Record::Repaired { after, .. }) = &last
+        && Digests::of(&WritableFile::open(path)?, &Progress::default())?.state() == *after
+    {
+        return Ok(Recovered::Forward);
+    }
+    if ended != Recovered::Forward && last.is_some() {
         Record::Undone.append(path)?;
     }
     Ok(ended)
@@ -227,4 +236,35 @@ pub(super) fn name_of(kept: &Path, store: &Path) -> io::Result<PathBuf> {
     let ending = kept.as_os_str().as_bytes().strip_prefix(store.as_os_str().as_bytes());
     let ending = ending.filter(|ending| ending.starts_with(b".") && !ending.contains(&b'/'));
     Ok(ending.map_or_else(|| kept.clone(), |ending| OsStr::from_bytes(ending).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The disk took the whole repair and then failed, as the journal was emptied or removed: the log said that the store
+    /// was the old one, and the way back was lost.
+    #[test]
+    fn a_repair_of_which_only_the_journal_could_not_be_removed_is_made() {
+        for (journal, stands, ended) in [
+            (true, "repaired", Recovered::Forward),
+            (false, "repaired", Recovered::Forward),
+            (true, "as it was", Recovered::Nothing),
+            (false, "as it was", Recovered::Nothing),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = folder.path().join("a.pst");
+            fs::write(&store, stands).unwrap();
+            let state = |text: &str| Digests::of(&text.as_bytes().to_vec(), &Progress::default()).unwrap().state();
+            let record = Record::Repaired { kept: ".bak".into(), before: state("as it was"), after: state("repaired") };
+            record.append(&store).unwrap();
+            if journal {
+                fs::write(journal_of(&store), "").unwrap();
+            }
+            assert_eq!(give_up(&store, None).unwrap(), ended, "{stands}");
+            let expected = if ended == Recovered::Forward { record } else { Record::Undone };
+            assert_eq!(Record::last(&store).unwrap(), Some(expected), "{stands}, journal {journal}");
+            assert!(!journal_of(&store).exists());
+        }
+    }
 }

@@ -33,8 +33,10 @@ crate::record! {
 
 impl NameEntry {
     /// An entry for a name that is lost: its id stays taken, nobody asks for such a name, and no two are the same.
+    ///
+    /// It is a number among the public strings: pst-extractor opens no store with a name of no set.
     pub fn lost(index: u16) -> Self {
-        Self { value: u32::MAX.saturating_sub(index.into()), set: 0, index }
+        Self { value: u32::MAX.saturating_sub(index.into()), set: 2 << 1, index }
     }
 
     fn is_lost(&self) -> bool {

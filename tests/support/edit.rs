@@ -53,7 +53,8 @@ impl Patient {
         self.page(tree, root, &body);
     }
 
-    fn page(&mut self, tree: BTree, place: BlockRef, body: &[u8]) {
+    /// Writes a page of a tree at this place.
+    pub fn page(&mut self, tree: BTree, place: BlockRef, body: &[u8]) {
         let kind = match tree {
             BTree::Nodes => PageKind::NODES,
             BTree::Blocks => PageKind::BLOCKS,

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod census;
 pub mod copy;
 pub mod edit;
+pub mod everyday;
 pub mod forge;
 pub mod laws;
 pub mod place;

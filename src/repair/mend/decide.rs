@@ -160,8 +160,10 @@ impl<'a> Decide<'a> {
         let placed: BTreeSet<Nid> =
             nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
         let gone = self.gone_folders(&nodes)?;
+        let tables: BTreeSet<Nid> = gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind))).collect();
+        let placed: BTreeSet<Nid> = placed.into_iter().chain(self.listed(&tables, &damaged)?).collect();
         let wanted = Wanted {
-            tables: damaged.iter().copied().chain(gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind)))).collect(),
+            tables: damaged.iter().copied().chain(tables).collect(),
             messages: placed.iter().copied().filter(|nid| is_message(*nid)).collect(),
         };
         let structural = !(placed.is_empty() && wanted.tables.is_empty() && self.rows.is_empty());
@@ -238,6 +240,24 @@ impl<'a> Decide<'a> {
             }
         }
         Ok(gone)
+    }
+
+    /// The messages that tables without a folder list: nobody looked at their rows. A row of none is told to be so.
+    fn listed(&mut self, tables: &BTreeSet<Nid>, damaged: &BTreeSet<Nid>) -> Result<Vec<Nid>> {
+        let mut listed = Vec::new();
+        for table in tables.iter().copied().filter(|table| table.kind() != NodeType::HIERARCHY_TABLE && !damaged.contains(table)) {
+            if !self.exists(table)? {
+                continue;
+            }
+            for (id, cells) in &found(self.ndb, table)?.rows.rows {
+                if self.exists(Nid(*id))? {
+                    listed.push(Nid(*id));
+                } else {
+                    self.dangling(table, *id, cells, Code::MessageRow);
+                }
+            }
+        }
+        Ok(listed)
     }
 
     /// A folder comes back where a row names it, else in `Lost and Found`.
@@ -351,7 +371,8 @@ impl<'a> Decide<'a> {
         damaged: &BTreeSet<Nid>,
         gone: &BTreeSet<Nid>,
     ) -> Result<()> {
-        let why = nodes.get(&nid).cloned().unwrap_or_default();
+        // Of one that a table without a folder lists nothing was found wrong yet.
+        let why = nodes.get(&nid).cloned().unwrap_or_else(|| BTreeSet::from([Code::MessageParent]));
         if !self.exists(nid)? {
             return Ok(());
         }

@@ -3,13 +3,11 @@
 use super::Mender;
 use super::bag::Bag;
 use super::message::Standing;
-use super::recipients;
 use super::table::table_of;
 use crate::damage::Result;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
-use crate::store::write::rows;
 use crate::store::write::{Cells, LOST_AND_FOUND, id_of};
 use crate::store::{codepage, tags};
 
@@ -85,11 +83,7 @@ impl Mender<'_, '_> {
         let kind = if table.kind() == NodeType::ASSOCIATED_TABLE { NodeType::ASSOCIATED_MESSAGE } else { NodeType::MESSAGE };
         let nid = self.transaction.next_nid(kind)?;
         let node = NodeRef { nid, ..NodeRef::default() };
-        let mut built = self.message(&Standing { node, folder: Some(folder), row: Some(&cells), depth: 0 })?;
-        if kind == NodeType::MESSAGE {
-            let draft = rows::table(self.transaction, recipients::made(self.ndb, &built.bag))?;
-            built.draft.subnodes.push((Nid::RECIPIENT_TABLE, crate::ndb::write::Part::Draft(draft)));
-        }
+        let built = self.message(&Standing { node, folder: Some(folder), row: Some(&cells), depth: 0 })?;
         self.transaction.put_draft(nid, folder, built.draft)?;
         let to = table_of(folder, nid);
         self.dirty.insert(to);

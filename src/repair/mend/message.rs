@@ -112,6 +112,8 @@ impl Mender<'_, '_> {
                 bag.lost.push("the list of recipients: it was made anew from headers and names".into());
                 recipients::made(self.ndb, bag)
             }
+            // Outlook gives each message a table, and outlook-pst opens none that has no subnodes at all.
+            None if is_mail && subnodes.is_empty() && !self.options.rewrite => recipients::made(self.ndb, bag),
             None => return Ok(None),
         };
         Ok(Some((Nid::RECIPIENT_TABLE, Part::Draft(rows::table(self.transaction, rows)?))))

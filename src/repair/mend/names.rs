@@ -35,7 +35,7 @@ impl Mender<'_, '_> {
             Some(node) => Bag::read(self.ndb, node)?.unwrap_or_default(),
             None => Bag::default(),
         };
-        let (mut sets, entries, strings) =
+        let (mut sets, entries, mut strings) =
             (self.bytes(&bag, tags::NAME_MAP_GUIDS)?, self.bytes(&bag, tags::NAME_MAP_ENTRIES)?, self.bytes(&bag, tags::NAME_MAP_STRINGS)?);
         sets.truncate(sets.len() & !SET_BYTES.saturating_sub(1));
         let entries = placed(codec::entries(Format::Unicode, &entries, ENTRY_BYTES).collect());
@@ -43,6 +43,10 @@ impl Mender<'_, '_> {
         if sets.is_empty() {
             // libpff does not open a store whose map has no set or no entry, and Outlook makes none.
             sets.extend(tags::PSETID_APPOINTMENT.0);
+        }
+        if strings.is_empty() {
+            // A text of no letters, which no entry names: pst-extractor takes an empty value for one that lies elsewhere.
+            strings.extend([0; 4]);
         }
         if entries.is_empty() {
             entries.extend((0..self.names_in_use()?.max(1)).map(NameEntry::lost));

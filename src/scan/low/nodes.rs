@@ -23,6 +23,8 @@ use crate::ndb::Ndb;
 const REQUIRED: [u32; 12] = [0x21, 0x61, 0x122, 0x12d, 0x12e, 0x12f, 0x60d, 0x60e, 0x60f, 0x610, 0x671, 0x692];
 /// The nodes that every personal store has besides.
 const REQUIRED_OF_PST: [u32; 3] = [0x1e1, 0x201, 0x62b];
+/// Tables of the store's own that have rows, or are no table without their columns.
+const TABLES_OF_ITS_OWN: [Nid; 2] = [Nid::RECEIVE_FOLDER_TABLE, Nid(0x64c)];
 /// Nodes whose data begin with a heap in every store: what a cipher is tried on.
 const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
 /// The search machinery's lists ([MS-PST] 2.4.8.4): node, bytes of an entry, and what an entry names.
@@ -257,8 +259,10 @@ fn must_have_data(nid: Nid) -> bool {
         | NodeType::ASSOCIATED_MESSAGE
         | NodeType::HIERARCHY_TABLE
         | NodeType::CONTENTS_TABLE
-        | NodeType::ASSOCIATED_TABLE => true,
-        _ => REQUIRED.contains(&nid.0),
+        | NodeType::ASSOCIATED_TABLE
+        | NodeType::SEARCH_CONTENTS_TABLE
+        | NodeType::SEARCH_CRITERIA => true,
+        _ => REQUIRED.contains(&nid.0) || TABLES_OF_ITS_OWN.contains(&nid),
     }
 }
 

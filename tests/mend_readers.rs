@@ -1,0 +1,86 @@
+//! What other programs ask of a store, and a repair has to give them: the tricks that made one of them give up.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the helpers are tests too; clippy allows these only in the functions marked as such"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
+use pstfs::format::id::{Nid, NodeType};
+use pstfs::ltp::Properties;
+use pstfs::ltp::value::Value;
+use pstfs::repair::Options;
+use pstfs::store::Store;
+use support::forge::{self, Recipe, edits};
+use support::laws::{open, repaired};
+
+fn mended(bytes: &[u8]) -> Arc<Store> {
+    open(&repaired(bytes, Options::default()).unwrap())
+}
+
+/// A message that lost its subnodes with the only page that told of them, or never had any: outlook-pst gave up the folder.
+#[test]
+fn a_message_that_is_written_anew_has_a_table_of_recipients() {
+    let lines = "base every-format all\n\
+        set node message=\"Hello\" field=subnodes value=0 fix=yes\n\
+        set record message=\"Hello\" property=0x1000 field=kind value=0x2222 fix=yes\n";
+    for format in Format::ALL {
+        let whole = forge::store(format, Cipher::None, &forge::recipe("every-format"));
+        let store = mended(&edits::damaged(whole, &Recipe::parse(lines)));
+        let mut messages = 0;
+        store
+            .ndb()
+            .visit_nodes(&mut |node| {
+                if node.nid.nid.kind() == NodeType::MESSAGE {
+                    let subnodes = store.ndb().subnodes(node.subnodes).unwrap();
+                    assert!(subnodes.iter().any(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE), "{format:?}: {}", node.nid.nid);
+                    messages += 1;
+                }
+                true
+            })
+            .unwrap();
+        assert!(messages > 5, "{format:?}");
+    }
+}
+
+/// libpff opens no store whose map of names has no entries, pst-extractor none whose map has no texts or a name of no set.
+#[test]
+fn a_map_of_names_that_is_made_anew_has_all_its_streams() {
+    for (format, _, bytes) in forge::damaged_all("names-lost", &mut forge::store) {
+        let store = mended(&bytes);
+        let node = store.ndb().required_node(Nid::NAME_MAP).unwrap();
+        let values: BTreeMap<u16, Value> =
+            Properties::open(store.ndb(), Nid::NAME_MAP, node.data, node.subnodes).unwrap().values().unwrap();
+        let stream = |id: u16| match &values[&id] {
+            Value::Binary(bytes) => bytes.clone(),
+            other => panic!("{format:?}: {other:?}"),
+        };
+        let (sets, entries, texts) = (stream(2), stream(3), stream(4));
+        assert!(!sets.is_empty() && !entries.is_empty() && !texts.is_empty(), "{format:?}");
+        let set_of = |entry: &[u8]| u16::from_le_bytes([entry[4], entry[5]]) >> 1;
+        assert!(entries.chunks(8).all(|entry| set_of(entry) > 0), "{format:?}: a name of no set");
+    }
+}
+
+/// The table of a folder came back under an id of which a bit was flipped, and a folder was made for it that listed all items
+/// a second time.
+#[test]
+fn an_id_flipped_beyond_its_page_makes_no_folder() {
+    for (format, _, bytes) in forge::damaged_all("node-id-flipped-beyond-its-page", &mut forge::store) {
+        let store = mended(&bytes);
+        for nid in [Nid(0x10_804e), Nid(0x10_8042)] {
+            assert!(store.ndb().node(nid).unwrap().is_none(), "{format:?}: {nid}");
+        }
+    }
+}
