@@ -264,7 +264,7 @@ fn texts(bytes: &[u8]) -> Texts {
 /// The documents of damaged stores before and after their repair, with the format and cipher of each.
 fn before_and_after(fixture: &str) -> Vec<(Format, Cipher, Texts, Texts)> {
     let mut forge = forge::store;
-    let both = forge::damaged_all(fixture, &mut forge).into_iter().map(|(format, cipher, bytes)| {
+    let both = forge::damaged_all(fixture, &mut forge).map(|(format, cipher, bytes)| {
         let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
         (format, cipher, texts(&bytes), texts(&mended(&bytes, &made)))
     });
