@@ -308,8 +308,9 @@ impl Trees<'_, '_> {
     /// Looks into the inner blocks that no node reaches: what they name is counted, as Outlook counts it.
     fn lost(&mut self) -> Result<()> {
         self.node = None;
-        for at in 0..self.table.rows().len() {
-            entry_done(self.low, at)?;
+        let entries = self.table.rows().len();
+        for at in 0..entries {
+            entry_done(self.low, at, entries)?;
             let Some(row) = self.table.row(at).copied() else { continue };
             if row.bid().is_internal() && !row.visited && row.live == 0 {
                 let Some(read) = self.read(&row)? else { continue };
@@ -378,15 +379,18 @@ impl Count {
 /// How many entries are looked at between two questions whether to go on.
 const ENTRIES: usize = 1024;
 
-/// Counts entries as done, many at a time: most take less time than counting them.
-fn entry_done(low: &Low<'_>, at: usize) -> Result<()> {
-    if at & (ENTRIES - 1) == ENTRIES - 1 { low.progress.add(low.bytes_of::<BlockEntry>(ENTRIES)) } else { Ok(()) }
+/// Counts entries as done up to this one, many at a time: most take less time than counting them.
+fn entry_done(low: &Low<'_>, at: usize, entries: usize) -> Result<()> {
+    let done = at.saturating_add(1);
+    let whole = done & (ENTRIES - 1) == 0;
+    let count = if whole { ENTRIES } else { done & (ENTRIES - 1) };
+    if whole || done == entries { low.progress.add(low.bytes_of::<BlockEntry>(count)) } else { Ok(()) }
 }
 
 /// Compares the counts. Without all pages of both trees nobody knows who names what, and too few are found everywhere.
 fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
     for (at, row) in table.rows().iter().enumerate() {
-        entry_done(low, at)?;
+        entry_done(low, at, table.rows().len())?;
         let entry = row.entry();
         let detail = || format!("it says {}, the block is named {} times", entry.references, row.live);
         let finding = match Count::of(entry.references, row.live, row.lost) {
