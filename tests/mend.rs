@@ -253,3 +253,84 @@ fn a_text_in_a_subnode_that_is_not_there_is_told_before_and_after_the_repair() {
         assert!(text.contains("\n- the text\n"), "{name}: {text}");
     }
 }
+
+/// Documents by their paths.
+type Texts = BTreeMap<String, String>;
+
+fn texts(bytes: &[u8]) -> Texts {
+    documents(bytes).into_iter().map(|document| (document.path, String::from_utf8(document.bytes).unwrap())).collect()
+}
+
+/// The documents of damaged stores before and after their repair, with the format and cipher of each.
+fn before_and_after(fixture: &str) -> Vec<(Format, Cipher, Texts, Texts)> {
+    let mut forge = forge::store;
+    let both = forge::damaged_all(fixture, &mut forge).map(|(format, cipher, bytes)| {
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        (format, cipher, texts(&bytes), texts(&mended(&bytes, &made)))
+    });
+    both.collect()
+}
+
+/// A document whose path ends so.
+fn called<'d>(documents: &'d Texts, end: &str) -> &'d str {
+    documents.iter().find(|(path, _)| path.ends_with(end)).unwrap_or_else(|| panic!("{end}: {:?}", documents.keys())).1
+}
+
+/// Where nothing said what an attachment is, what it holds was lost with that.
+#[test]
+fn what_lies_in_an_attachment_without_properties_is_shown_before_and_after_the_repair() {
+    for (format, cipher, before, after) in before_and_after("attachment-whose-properties-are-lost") {
+        let (name, whole) = (variant_name(format, cipher), texts(&forge::store(format, cipher, &forge::recipe("every-format"))));
+        // The last lines of a file of 20,000 bytes, and a letter that lay in the other.
+        let end = called(&whole, "Files.eml").rsplit("\n\n").nth(1).unwrap().to_owned();
+        for documents in [&before, &after] {
+            let (files, forwarded) = (called(documents, "Files.eml"), called(documents, "Forwarded.eml"));
+            assert!(files.contains(&end), "{name}: {files}");
+            assert!(forwarded.contains("Subject: Inner letter") && forwarded.contains("Hidden in another one."), "{name}: {forwarded}");
+            assert!(files.contains("filename=\"databin.bin\""), "{name}: the row tells how it was called: {files}");
+        }
+        let told = |documents: &Texts, words: &str| {
+            ["Files.eml", "Forwarded.eml"].iter().all(|end| called(documents, end).replace("\n ", " ").contains(words))
+        };
+        assert!(told(&before, ": its properties are lost, this is what lay with them"), "{name}");
+        assert!(told(&after, "filename=\"What is missing.txt\""), "{name}: {}", called(&after, "Files.eml"));
+    }
+}
+
+/// The folder's list was all that was shown of a message whose own properties are lost.
+#[test]
+fn what_lies_beside_the_lost_properties_of_a_message_is_shown_before_and_after_the_repair() {
+    for (format, cipher, before, after) in before_and_after("message-whose-properties-are-lost") {
+        let name = variant_name(format, cipher);
+        for documents in [&before, &after] {
+            let (files, long) = (called(documents, "Files.eml"), called(documents, "Long.eml"));
+            for line in
+                ["From: Ann Archer", "To: Bob Baker <bob@example.com>", "Subject: Files", "QSBzaG9ydCB0ZXh0Lgo=", "filename=\"data.bin\""]
+            {
+                assert!(files.contains(line), "{name}: {line}: {files}");
+            }
+            assert!(long.len() > 30_000 && long.contains("project budget report next budget project"), "{name}: {long}");
+        }
+        let told = |documents: &Texts, words: &str| {
+            ["Files.eml", "Long.eml"].iter().all(|end| called(documents, end).replace("\n ", " ").contains(words))
+        };
+        assert!(told(&before, "X-Pstfs-Incomplete: its own properties cannot be read: "), "{name}: {}", called(&before, "Long.eml"));
+    }
+}
+
+/// A letter that is whole was called by the garbage in the damaged list of its folder.
+#[test]
+fn a_letter_is_named_by_itself_where_the_list_of_its_folder_is_damaged() {
+    for (format, cipher, before, after) in before_and_after("row-in-a-damaged-list") {
+        for (when, documents) in [("before", &before), ("after", &after)] {
+            let named = |name: &str| documents.keys().filter(|path| path.ends_with(name)).count();
+            assert_eq!(
+                (named(" Hello.eml"), named("Other.eml")),
+                (2, 0),
+                "{} {when}: {:?}",
+                variant_name(format, cipher),
+                documents.keys()
+            );
+        }
+    }
+}

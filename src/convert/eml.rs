@@ -42,7 +42,7 @@ pub type Open<'a> = &'a dyn Fn(NodeRef) -> Result<Item>;
 
 /// The item as a document. Only an I/O error is one; everything else that is wrong is told in the document.
 pub fn render(store: &Store, item: &Item) -> Result<Document> {
-    render_with(item, &|node| store.item(node), &|stream, offset, len| fetch(store, stream, offset, len))
+    render_with(item, &|node| store.item_or_remains(node), &|stream, offset, len| fetch(store, stream, offset, len))
 }
 
 /// As [`render`], with embedded messages and streams read by others.

@@ -1,14 +1,15 @@
 //! The one door to all kinds of documents.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use super::body::Bodies;
 use super::document::{Segment, fetch};
 use super::file::{self, Shown};
 use super::{Document, Format, Given, calendar, contact, eml};
 use crate::damage::{Code, Error, Place, Result};
+use crate::store::Store;
 use crate::store::item::{Attachment, Item};
-use crate::store::{Store, Summary};
 
 /// The longest attachment that becomes part of an event or contact; mail holds larger ones without reading them.
 const INLINE_MAX: u64 = 16 << 20;
@@ -41,11 +42,8 @@ pub fn render_with(store: &Store, item: &Item, format: Format, options: Options)
 /// The content of an attachment as a document of its own; an embedded message is mail.
 pub fn render_attachment(store: &Store, attachment: &Attachment, index: u32) -> Result<Document> {
     match shown(store, attachment, index)? {
-        Shown::Message(node, _) => match store.item(node) {
-            Err(error) if !error.is_io() => {
-                store.ndb().notes().survived(&error, Code::EmbeddedMessage, Place::node(node.nid.0));
-                eml::render(store, &Item::from_row(&Summary::default(), &error))
-            }
+        Shown::Message(node, _) => match store.item_or_remains(node) {
+            Err(error) if !error.is_io() => eml::render(store, &Item::from_row(BTreeMap::new(), &error)),
             item => eml::render(store, &item?),
         },
         Shown::Note(_, text) => Ok(of_bytes(text.into_bytes())),

@@ -28,14 +28,29 @@ pub fn is_allocated(bits: &[u8], unit: usize) -> Option<bool> {
     bits.get(unit >> 3).map(|byte| byte & mask != 0)
 }
 
+/// Whether one of the units `first..first + count` of a map is allocated; units past the map's end are not.
+pub fn is_any_allocated(bits: &[u8], first: usize, count: usize) -> bool {
+    bytes_of(first, count).zip(bits.get(first >> 3..).unwrap_or_default()).any(|(mask, byte)| byte & mask != 0)
+}
+
 /// Marks the units `first..first + count` of a map as allocated or free; units past the map's end are left out.
 pub fn mark(bits: &mut [u8], first: usize, count: usize, allocated: bool) {
-    for unit in first..first.saturating_add(count) {
-        let mask = u32::try_from(unit & 7).ok().and_then(|bit| 0x80_u8.checked_shr(bit)).unwrap_or(0);
-        if let Some(byte) = bits.get_mut(unit >> 3) {
-            *byte = if allocated { *byte | mask } else { *byte & !mask };
-        }
+    for (mask, byte) in bytes_of(first, count).zip(bits.get_mut(first >> 3..).unwrap_or_default()) {
+        *byte = if allocated { *byte | mask } else { *byte & !mask };
     }
+}
+
+/// The bits of these units in each byte of a map from that of the first one on.
+fn bytes_of(first: usize, count: usize) -> impl Iterator<Item = u8> {
+    let end = first.saturating_add(count);
+    let last = end.saturating_sub(1) >> 3;
+    let bytes = if count == 0 { 0..0 } else { first >> 3..last.saturating_add(1) };
+    // Of the first byte the units before it are left out, of the last one those behind it.
+    let [from, to] = [first, end].map(|unit| u32::try_from(unit & 7).unwrap_or(0));
+    let head = 0xff_u8.checked_shr(from).unwrap_or(0);
+    let tail = 0xff_u8.checked_shl(8_u32.saturating_sub(to)).unwrap_or(0xff);
+    let first = first >> 3;
+    bytes.map(move |byte| (if byte == first { head } else { 0xff }) & (if byte == last { tail } else { 0xff }))
 }
 
 /// How many units of a map are free.
@@ -92,6 +107,22 @@ mod tests {
         assert_eq!(bits, [0x02, 0x40, 0, 0]);
         mark(&mut bits, 31, 9, true);
         assert_eq!(bits[3], 1, "nothing past the end");
+    }
+
+    #[test]
+    fn units_are_marked_as_one_by_one_wherever_they_begin_and_end() {
+        for (first, count) in (0..40).flat_map(|first| (0..40).map(move |count| (first, count))) {
+            let units = first..first + count;
+            let mut bits = [0; 4];
+            mark(&mut bits, first, count, true);
+            assert!((0..32).all(|unit| is_allocated(&bits, unit) == Some(units.contains(&unit))), "{first} {count}: {bits:x?}");
+            assert!((0..40).all(|unit| is_any_allocated(&bits, unit, 1) == (units.contains(&unit) && unit < 32)));
+            assert_eq!(is_any_allocated(&bits, first, count), count > 0 && first < 32);
+            assert!(!is_any_allocated(&bits, 0, first) && !is_any_allocated(&bits, first + count, 99));
+            mark(&mut bits, first, count, false);
+            assert_eq!(bits, [0; 4]);
+        }
+        mark(&mut [0; 4], usize::MAX, usize::MAX, true);
     }
 
     #[test]

@@ -20,12 +20,15 @@ pub struct Heap<'a> {
     pub(super) data: Arc<Data>,
     pub(super) subnodes: Bid,
     pub(super) header: HeapHeader,
-    /// Blocks that were put right in memory, by their number.
+    /// The first block, the only one of most heaps.
+    pub(super) first: Arc<Block>,
+    /// Blocks behind it that were put right in memory, by their number.
     pub(super) righted: BTreeMap<usize, Arc<Block>>,
     pub(super) held: Held,
 }
 
-/// The two blocks of a heap that were asked for last, by their number: its items are asked for one after the other.
+/// The two blocks of a heap behind its first that were asked for last, by their number: its items are asked for one after
+/// the other.
 #[derive(Debug, Default)]
 pub(super) struct Held(Mutex<[Numbered; 2]>);
 
@@ -109,9 +112,7 @@ impl<'a> Heap<'a> {
         if header.signature != HEAP_SIGNATURE {
             return Err(Error::Damaged(Code::HeapHeader, place));
         }
-        let held = Held::default();
-        held.keep(0, &first);
-        Ok(Self { ndb, nid, data, subnodes, header, righted: BTreeMap::new(), held })
+        Ok(Self { ndb, nid, data, subnodes, header, first, righted: BTreeMap::new(), held: Held::default() })
     }
 
     /// The database that the heap lies in.
@@ -156,6 +157,9 @@ impl<'a> Heap<'a> {
 
     /// A block.
     pub fn block(&self, index: usize) -> Result<Arc<Block>> {
+        if index == 0 {
+            return Ok(Arc::clone(&self.first));
+        }
         if let Some(block) = self.righted.get(&index) {
             return Ok(Arc::clone(block));
         }
@@ -169,15 +173,32 @@ impl<'a> Heap<'a> {
 
     /// The item with this id.
     pub fn item(&self, hid: Hid) -> Result<HeapItem> {
-        let layout = self.ndb.format().layout();
-        let missing = Error::Damaged(Code::HeapId, Place { row: Some(hid.0), ..Place::node(self.nid.0) });
-        let index = hid.block(layout);
+        let index = hid.block(self.ndb.format().layout());
         if index >= self.data.leaves().len() {
-            return Err(missing);
+            return Err(self.missing(hid));
         }
         let block = self.block(index)?;
-        let range = heap::item_range(self.ndb.format(), &block.data, hid.index(layout)).filter(|range| range.end <= block.data.len());
-        Ok(HeapItem { range: range.ok_or(missing)?, block })
+        Ok(HeapItem { range: self.range(&block, hid)?, block })
+    }
+
+    /// Looks at an item's bytes where they lie, if that is the heap's first block.
+    fn look_at<T>(&self, hid: Hid, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        if hid.block(self.ndb.format().layout()) > 0 {
+            return self.item(hid).map(|item| look(&item));
+        }
+        let range = self.range(&self.first, hid)?;
+        Ok(look(self.first.data.get(range).unwrap_or_default()))
+    }
+
+    /// Where an item lies in its block.
+    fn range(&self, block: &Block, hid: Hid) -> Result<Range<usize>> {
+        let format = self.ndb.format();
+        let range = heap::item_range(format, &block.data, hid.index(format.layout())).filter(|range| range.end <= block.data.len());
+        range.ok_or_else(|| self.missing(hid))
+    }
+
+    fn missing(&self, hid: Hid) -> Error {
+        Error::Damaged(Code::HeapId, Place { row: Some(hid.0), ..Place::node(self.nid.0) })
     }
 
     /// A subnode of the node.
@@ -191,7 +212,7 @@ impl<'a> Heap<'a> {
             return Ok(Value::decode(kind, &[]));
         }
         if let Some(hid) = at.hid() {
-            return Ok(Value::decode(kind, &self.item(hid)?));
+            return self.look_at(hid, |bytes| Value::decode(kind, bytes));
         }
         let missing = || Error::Damaged(Code::PropertyMissing, Place::node(self.nid.0).row(at.0));
         let subnode = self.subnode(at.nid())?.ok_or_else(missing)?;

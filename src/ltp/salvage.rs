@@ -34,10 +34,10 @@ impl<'a> Heap<'a> {
                 Ok(block) => righted.extend(right(format, index, &block.data).map(|data| (index, Block { data, is_sound: false }))),
             }
         }
-        let Some(first) = righted.get_mut(&0) else { return Ok(None) };
+        let Some(mut first) = righted.remove(&0) else { return Ok(None) };
         let Some(header) = right_head(format, &mut first.data) else { return Ok(None) };
         let righted = righted.into_iter().map(|(index, block)| (index, Arc::new(block))).collect();
-        Ok(Some(Self { ndb, nid, data, subnodes, header, righted, held: Held::default() }))
+        Ok(Some(Self { ndb, nid, data, subnodes, header, first: Arc::new(first), righted, held: Held::default() }))
     }
 }
 

@@ -274,10 +274,11 @@ impl<'a> Table<'a> {
 
     /// The value of a row in the column of a property; `None` where the row has none. What cannot be read is noted.
     pub fn cell(&self, row: &Row, id: u16) -> Result<Option<Value>> {
-        self.info.column(id).map_or(Ok(None), |column| self.value_of(row, column))
+        self.info.column(id).map_or(Ok(None), |column| self.value(row, column))
     }
 
-    fn value_of(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
+    /// The value of a row in a column; what cannot be read is noted.
+    pub fn value(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
         match self.read_cell(row, column) {
             Err(error) if error.is_io() => Err(error),
             Err(error) => {
@@ -293,29 +294,59 @@ impl<'a> Table<'a> {
     pub fn cells(&self, row: &Row) -> Result<Vec<(u16, Value)>> {
         let mut cells = Vec::new();
         cells.reserve_exact(self.info.columns.len());
-        let mut before = None;
-        for column in self.info.columns.iter().filter(|column| column.id != ROW_ID) {
-            // Columns ascend; of several of one id the first counts.
-            let first = if before.is_none_or(|before| before < column.id) { Some(column) } else { self.info.column(column.id) };
-            cells.extend(first.map(|first| self.value_of(row, first)).transpose()?.flatten().map(|value| (column.id, value)));
-            before = before.max(Some(column.id));
+        for column in self.columns() {
+            cells.extend(self.value(row, column)?.map(|value| (column.id, value)));
         }
         Ok(cells)
     }
 
-    fn read_cell(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
-        let Some(bytes) = self.info.cell(&row.bytes, column) else { return Ok(None) };
-        let stands_in_row = column.kind.fixed_bytes().is_some_and(|size| size <= 8);
-        if stands_in_row {
-            return Ok(Value::decode(column.kind, bytes));
-        }
-        let place = Place::node(self.heap.nid().0).property(column.id);
-        let at: Hnid = codec::decode(self.heap.ndb().format(), bytes).map_err(|cut| cut.at(Code::TableColumns, place))?;
-        match self.column_heaps.iter().find(|(id, _)| *id == column.id) {
-            Some((_, Some(own))) => own.value(column.kind, at),
-            // Read from the table's own heap the cell would be garbage.
-            Some((_, None)) => Ok(None),
-            None => self.heap.value(column.kind, at),
+    /// The columns of all cells, the row's id left out.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        let mut before = None;
+        self.info.columns.iter().filter(|column| column.id != ROW_ID).filter_map(move |column| {
+            // Columns ascend; of several of one id the first counts.
+            let first = if before.is_none_or(|before| before < column.id) { Some(column) } else { self.info.column(column.id) };
+            before = before.max(Some(column.id));
+            first
+        })
+    }
+
+    /// The item of a heap that a row's cell leads to; `None` where it stands elsewhere.
+    pub fn item(&self, row: &Row, column: &Column) -> Result<Option<HeapItem>> {
+        let Some(at) = self.reference(row, column)? else { return Ok(None) };
+        match (self.heap_of(column), at.hid().filter(|hid| !hid.is_none())) {
+            (Some(heap), Some(hid)) => heap.item(hid).map(Some),
+            _ => Ok(None),
         }
     }
+
+    fn read_cell(&self, row: &Row, column: &Column) -> Result<Option<Value>> {
+        if stands_in_row(column) {
+            return Ok(self.info.cell(&row.bytes, column).and_then(|bytes| Value::decode(column.kind, bytes)));
+        }
+        match (self.heap_of(column), self.reference(row, column)?) {
+            (Some(heap), Some(at)) => heap.value(column.kind, at),
+            _ => Ok(None),
+        }
+    }
+
+    /// Where a cell's value is that does not stand in the row.
+    fn reference(&self, row: &Row, column: &Column) -> Result<Option<Hnid>> {
+        let Some(bytes) = self.info.cell(&row.bytes, column).filter(|_| !stands_in_row(column)) else { return Ok(None) };
+        let place = Place::node(self.heap.nid().0).property(column.id);
+        codec::decode(self.heap.ndb().format(), bytes).map(Some).map_err(|cut| cut.at(Code::TableColumns, place))
+    }
+
+    /// The heap that a column's values lie in; `None` where it cannot be read: what the table's own has is garbage then.
+    fn heap_of(&self, column: &Column) -> Option<&Heap<'a>> {
+        match self.column_heaps.iter().find(|(id, _)| *id == column.id) {
+            Some((_, own)) => own.as_ref(),
+            None => Some(&self.heap),
+        }
+    }
+}
+
+/// Whether a column's cells stand in the row itself.
+fn stands_in_row(column: &Column) -> bool {
+    column.kind.fixed_bytes().is_some_and(|size| size <= 8)
 }

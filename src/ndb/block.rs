@@ -33,9 +33,19 @@ impl Ndb {
     /// The data of the block with this id.
     pub fn block(&self, bid: Bid) -> Result<Arc<Block>> {
         let key = bid.key();
-        if let Some(block) = self.blocks.get(&key) {
+        if let Some(block) = self.recent.block(key) {
             return Ok(block);
         }
+        let block = match self.blocks.get(&key) {
+            Some(block) => block,
+            None => self.read_block(bid)?,
+        };
+        self.recent.keep_block(key, &block);
+        Ok(block)
+    }
+
+    fn read_block(&self, bid: Bid) -> Result<Arc<Block>> {
+        let key = bid.key();
         let entry = self.block_entry(bid)?;
         let Stored { mut data, is_sound, .. } = match self.verified_block(&entry) {
             Ok(proven @ Stored { is_proven: true, .. }) => proven,

@@ -1,6 +1,7 @@
 //! A least-recently-used cache with a budget in bytes.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
@@ -11,6 +12,8 @@ pub struct Cache<K: Hash + Eq, V> {
     inner: Mutex<Inner<K, V>>,
     budget: usize,
     giants: Giants,
+    /// What was asked for of late, where only what comes again is kept.
+    asked: Option<Asked>,
 }
 
 /// What to do with a value that would take much of the budget.
@@ -43,12 +46,22 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         Self::with(budget, Giants::Keep)
     }
 
+    /// An empty cache that keeps up to `budget` bytes of what it is given a second time: who goes through all there is
+    /// once has no use for the rest.
+    pub fn of_what_comes_again(budget: usize) -> Self {
+        Self { asked: Some(Asked::default()), ..Self::new(budget) }
+    }
+
     fn with(budget: usize, giants: Giants) -> Self {
-        Self { inner: Mutex::new(Inner { entries: LruCache::unbounded(), bytes: 0 }), budget, giants }
+        Self { inner: Mutex::new(Inner { entries: LruCache::unbounded(), bytes: 0 }), budget, giants, asked: None }
     }
 
     /// The value, if it is kept.
     pub fn get(&self, key: &K) -> Option<Arc<V>> {
+        // Most of what is asked for once is told so without the lock, for which others wait.
+        if self.asked.as_ref().is_some_and(|asked| !asked.has(key)) {
+            return None;
+        }
         self.lock().entries.get(key).map(|(value, _)| Arc::clone(value))
     }
 
@@ -56,7 +69,7 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     pub fn put(&self, key: K, value: V, bytes: usize) -> Arc<V> {
         let value = Arc::new(value);
         let cost = bytes.saturating_add(ENTRY_BYTES);
-        if self.giants == Giants::Refuse && cost > self.budget >> 3 {
+        if self.giants == Giants::Refuse && cost > self.budget >> 3 || self.asked.as_ref().is_some_and(|asked| asked.add(&key)) {
             return value;
         }
         let mut inner = self.lock();
@@ -93,6 +106,44 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     }
 }
 
+/// A few thousand keys that were asked for last, as marks. One that has another's place and mark only comes too early, one
+/// whose place another took is asked for twice again.
+#[derive(Debug)]
+struct Asked {
+    marks: Box<[AtomicU32]>,
+    state: RandomState,
+}
+
+/// How many keys are known again.
+const ASKED: usize = 1 << 14;
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { marks: (0..ASKED).map(|_| AtomicU32::new(0)).collect(), state: RandomState::new() }
+    }
+}
+
+impl Asked {
+    /// Whether a key was asked for of late.
+    fn has(&self, key: &impl Hash) -> bool {
+        let (place, mark) = self.place(key);
+        place.is_some_and(|place| place.load(Ordering::Relaxed) == mark)
+    }
+
+    /// Adds a key; whether it was not there.
+    fn add(&self, key: &impl Hash) -> bool {
+        let (place, mark) = self.place(key);
+        place.is_some_and(|place| place.swap(mark, Ordering::Relaxed) != mark)
+    }
+
+    fn place(&self, key: &impl Hash) -> (Option<&AtomicU32>, u32) {
+        let hash = self.state.hash_one(key);
+        let place = usize::try_from(hash).ok().and_then(|hash| self.marks.get(hash & (ASKED - 1)));
+        // 0 is nobody's mark.
+        (place, u32::try_from(hash >> 32).unwrap_or(0) | 1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +175,17 @@ mod tests {
         assert_eq!((cache.get(&1), cache.get(&2).as_deref()), (None, Some(&"giant")));
         cache.put(3, "small", 10);
         assert_eq!((cache.get(&2), cache.get(&3).as_deref()), (None, Some(&"small")));
+    }
+
+    #[test]
+    fn what_comes_once_is_handed_out_but_not_kept() {
+        let cache = Cache::of_what_comes_again(10_000);
+        assert_eq!((*cache.put(1, "once", 4), cache.bytes()), ("once", 0));
+        cache.put(2, "another", 7);
+        cache.put(1, "again", 5);
+        assert_eq!((cache.get(&1).as_deref(), cache.get(&2)), (Some(&"again"), None));
+        (0..2 * ASKED).for_each(|key| drop(cache.put(key, "all", 3)));
+        assert!(cache.bytes() <= 10_000);
     }
 
     #[test]

@@ -69,12 +69,19 @@ impl Ndb {
     }
 
     /// A second database of the same store, which reads it through another source of the same bytes and has caches of its
-    /// own. What one of them finds damaged the other knows.
+    /// own, for who goes through all of it. What one of them finds damaged the other knows.
     #[must_use]
     pub fn beside(&self, source: Arc<dyn ReadAt>, cache_bytes: usize) -> Self {
         let parts = Parts { format: self.format, header: self.header.clone(), cipher: self.cipher };
         let (notes, rescued) = (Arc::clone(&self.notes), Arc::clone(&self.rescued));
-        Self { notes, rescued, rescue: self.rescue.clone(), ..Self::assemble(source, self.file_bytes, parts, cache_bytes) }
+        Self {
+            pages: Cache::of_what_comes_again(cache_bytes >> 2),
+            blocks: Cache::of_what_comes_again(cache_bytes >> 1),
+            notes,
+            rescued,
+            rescue: self.rescue.clone(),
+            ..Self::assemble(source, self.file_bytes, parts, cache_bytes)
+        }
     }
 
     fn assemble(source: Arc<dyn ReadAt>, file_bytes: u64, parts: Parts, cache_bytes: usize) -> Self {
@@ -116,6 +123,7 @@ impl Ndb {
             self.notes.add(Code::HeaderCrypt, Place::FILE, format!("the data are encoded by {}", cipher.name()));
             self.cipher = cipher;
             self.blocks = Cache::new(self.blocks.budget());
+            self.recent = Recent::default();
         }
     }
 

@@ -2,9 +2,13 @@
 
 /// A set of numbers below 2^27, the most that a node id counts.
 ///
-/// Takes at most 16 MiB, of a store of any size and damage, and half a kilobyte for a few numbers.
+/// Takes at most 16 MiB, of a store of any size and damage, half a kilobyte for a few numbers, and nothing for small ones:
+/// most tables have a few rows and columns.
 #[derive(Debug, Default)]
 pub(super) struct BitSet {
+    /// The numbers below 64.
+    small: u64,
+    /// The others.
     ranges: Vec<Option<Box<Range>>>,
 }
 
@@ -23,19 +27,25 @@ impl BitSet {
             return true;
         }
         let (range, word, bit) = place(number);
-        if self.ranges.len() <= range {
-            self.ranges.resize_with(range.saturating_add(1), || None);
-        }
-        let Some(range) = self.ranges.get_mut(range) else { return true };
-        let Some(word) = range.get_or_insert_with(|| Box::new([0; 64])).get_mut(word) else { return true };
+        let Some(word) = (if number < u64::BITS { Some(&mut self.small) } else { self.word_mut(range, word) }) else { return true };
         let fresh = *word & bit == 0;
         *word |= bit;
         fresh
     }
 
+    fn word_mut(&mut self, range: usize, word: usize) -> Option<&mut u64> {
+        if self.ranges.len() <= range {
+            self.ranges.resize_with(range.saturating_add(1), || None);
+        }
+        self.ranges.get_mut(range)?.get_or_insert_with(|| Box::new([0; 64])).get_mut(word)
+    }
+
     /// Whether a number is there.
     pub(super) fn contains(&self, number: u32) -> bool {
         let (range, word, bit) = place(number);
+        if number < u64::BITS {
+            return self.small & bit != 0;
+        }
         self.ranges.get(range).and_then(Option::as_deref).and_then(|range| range.get(word)).is_some_and(|word| word & bit != 0)
     }
 
@@ -43,9 +53,10 @@ impl BitSet {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let firsts = (0_u32..).map(|index| index.saturating_mul(RANGE));
         let ranges = self.ranges.iter().zip(firsts).filter_map(|(range, first)| Some((range.as_deref()?, first)));
-        let words = ranges
-            .flat_map(|(range, first)| range.iter().zip((0..64).map(move |word: u32| word.saturating_mul(64).saturating_add(first))))
-            .filter(|(word, _)| **word != 0);
+        let words = ranges.flat_map(|(range, first)| {
+            range.iter().copied().zip((0..64).map(move |word: u32| word.saturating_mul(64).saturating_add(first)))
+        });
+        let words = std::iter::once((self.small, 0)).chain(words).filter(|(word, _)| *word != 0);
         words.flat_map(|(word, first)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| first.saturating_add(bit)))
     }
 

@@ -22,6 +22,11 @@ pub(super) trait Weight {
 /// More threads than this would wait for the disk or for each other.
 const WORKERS_MAX: usize = 8;
 
+/// How many threads work at once.
+pub(super) fn workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+}
+
 /// Does `work` on every part that `feed` hands out, on all cores, and gives the results to `done` one by one, in order.
 ///
 /// The first error of any of the three ends it.
@@ -30,13 +35,12 @@ pub(super) fn in_order<U: Send, R: Send + Weight>(
     work: impl Fn(U) -> Result<R> + Sync,
     done: impl FnMut(R) -> Result<()> + Send,
 ) -> Result<()> {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     let (sender, receiver) = mpsc::sync_channel(PARTS_MAX);
     let output =
         Output { state: Mutex::new(State { next: 0, waiting: BTreeMap::new(), weight: 0, done, error: None }), turned: Condvar::new() };
     let fed = thread::scope(|scope| {
         let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..workers {
+        for _ in 0..workers() {
             let (receiver, output, work) = (Arc::clone(&receiver), &output, &work);
             scope.spawn(move || output.serve(&receiver, work));
         }

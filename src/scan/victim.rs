@@ -16,8 +16,9 @@ use crate::format::id::{Bid, Nid, NodeType};
 use crate::format::property::FileTime;
 use crate::ltp::value::Value;
 use crate::ltp::{Properties, Table};
-use crate::store::item::without_prefix_mark;
+use crate::store::item::{NodeRef, without_prefix_mark};
 use crate::store::props::{Key, Props};
+use crate::store::remains::content_below;
 use crate::store::{Store, Summary, Which, tags};
 
 /// How many names of folders and items are kept.
@@ -191,7 +192,7 @@ impl<'a> Victims<'a> {
             (_, NodeType::ATTACHMENT) => {
                 let keys = [tags::ATTACH_LONG_FILENAME, tags::ATTACH_FILENAME, tags::DISPLAY_NAME];
                 let name = props().and_then(|props| keys.into_iter().find_map(|key| props.text_start(key)));
-                let name = name.or_else(|| self.row_of_attachment(nid, beside));
+                let name = name.or_else(|| self.row_of_attachment(nid, beside)).or_else(|| self.letter_in(entry?));
                 name.map_or_else(|| format!("attachment {nid}"), |name| format!("attachment \"{}\"", short(&name)))
             }
             (_, NodeType::MESSAGE) => props().map_or_else(|| format!("message {nid}"), |props| told(&Summary::of(nid, &props))),
@@ -211,6 +212,13 @@ impl<'a> Victims<'a> {
             Value::String8(name) => Some(String::from_utf8_lossy(&name).into_owned()),
             _ => None,
         }
+    }
+
+    /// The subject of the letter in an attachment that has no name.
+    fn letter_in(&self, attachment: SubnodeEntry) -> Option<String> {
+        let below = content_below(self.store.ndb(), attachment.subnodes, &|_| false).ok().flatten()?.entry;
+        let node = NodeRef { nid: below.nid.nid, data: below.data, subnodes: below.subnodes };
+        self.store.props_at(node).ok().filter(|_| node.nid.kind() == NodeType::MESSAGE)?.text_start(tags::SUBJECT)
     }
 
     fn names(&self) -> std::sync::MutexGuard<'_, LruCache<Nid, String>> {

@@ -181,8 +181,10 @@ impl Store {
             let place = Place::node(folder.with_kind(which.table_kind()).0);
             self.ndb.notes().add(Code::MessageRow, place, format!("{left_out} rows stand for no item, or for one that has a row already"));
         }
+        let doubtful = self.is_doubtful(folder.with_kind(which.table_kind()))?;
         for (id, number) in &numbers {
-            visit(self.completed(row_summary(&table, *id, *number)?)?)?;
+            let row = row_summary(&table, *id, *number)?;
+            visit(if doubtful { self.told_by_itself(row)? } else { self.completed(row)? })?;
         }
         Ok(u64::try_from(left_out).unwrap_or(0))
     }
@@ -192,9 +194,16 @@ impl Store {
         let Some(table) = self.table(folder.with_kind(which.table_kind()))? else {
             return Ok(self.children(folder, which.item_kind())?.contains(&nid).then(|| Summary { nid, ..Summary::default() }));
         };
-        let numbers = self.numbers(&table, folder, which)?;
-        let found = numbers.into_iter().find(|(id, _)| *id == nid.0);
+        let found = self.numbers(&table, folder, which)?.into_iter().find(|(id, _)| *id == nid.0);
         found.map(|(id, number)| row_summary(&table, id, number)).transpose()
+    }
+
+    /// All that a folder's table tells of one item, by property id; nothing where it has no row of it.
+    pub fn row_values(&self, folder: Nid, which: Which, nid: Nid) -> Result<BTreeMap<u16, Value>> {
+        let Some(table) = self.table(folder.with_kind(which.table_kind()))? else { return Ok(BTreeMap::new()) };
+        let found = self.numbers(&table, folder, which)?.into_iter().find(|(id, _)| *id == nid.0);
+        let Some((id, Some(number))) = found else { return Ok(BTreeMap::new()) };
+        Ok(table.row_of(id, number)?.map(|row| table.cells(&row)).transpose()?.unwrap_or_default().into_iter().collect())
     }
 
     /// The items in a folder by its table, with their rows' numbers.
@@ -219,6 +228,20 @@ impl Store {
             Ok(())
         })?;
         Ok(rows)
+    }
+
+    /// Whether a block of a table is damaged: what its rows say may be wrong.
+    fn is_doubtful(&self, table: Nid) -> Result<bool> {
+        let node = self.ndb.required_node(table)?;
+        Ok(self.ndb.damaged_node(node.data, node.subnodes)? > 0)
+    }
+
+    /// What an item itself tells, and what its row tells where it does not.
+    fn told_by_itself(&self, row: Summary) -> Result<Summary> {
+        let Some(props) = self.survive(self.node_props(row.nid), Code::MessageRow, row.nid)? else { return Ok(row) };
+        let mut own = Summary::of(row.nid, &props);
+        own.fill(row);
+        Ok(own)
     }
 
     /// A summary with what the item itself tells, where the row did not tell enough.

@@ -1,5 +1,6 @@
 //! Messages, appointments, contacts: the items of a folder, with their recipients and attachments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::damage::Error;
@@ -7,9 +8,8 @@ use crate::format::id::{Bid, Nid};
 use crate::ltp::value::{Stream, Value};
 
 use super::addresses::Addresses;
-use super::folder::Summary;
 use super::props::Props;
-use super::tags;
+use super::{codepage, tags};
 
 /// Where a node's content lies: its data tree and its subnode tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -73,25 +73,11 @@ pub enum Content {
 }
 
 impl Item {
-    /// An item that cannot be read: what its row in the folder's table tells, and why there is no more.
-    ///
-    /// The reason is told without ids: documents are the same in a repaired store, and ids are not.
-    pub fn from_row(row: &Summary, why: &Error) -> Self {
-        let why = match why {
-            Error::Damaged(code, _) => code.title(),
-            Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled => "it is not there",
-        };
-        let text = |text: &Option<String>| text.clone().map(Value::Unicode);
-        let values = [
-            (tags::MESSAGE_CLASS, text(&row.class)),
-            (tags::SUBJECT, text(&row.subject)),
-            (tags::MESSAGE_DELIVERY_TIME, row.delivered.map(Value::Time)),
-            (tags::CLIENT_SUBMIT_TIME, row.submitted.map(Value::Time)),
-            (tags::LAST_MODIFICATION_TIME, row.modified.map(Value::Time)),
-            (tags::MESSAGE_FLAGS, row.flags.map(Value::I32)),
-        ];
-        let props = Props::from_values(values.into_iter().filter_map(|(key, value)| Some((key, value?))));
-        Self { props, damage: vec![format!("the item cannot be read: {why}")], ..Self::default() }
+    /// An item that is not there to be read: what its row in the folder's table tells, by property id, and why there is no
+    /// more.
+    pub fn from_row(row: BTreeMap<u16, Value>, why: &Error) -> Self {
+        let props = Props::new(Nid::default(), row, Arc::default(), None, codepage::WINDOWS_1252);
+        Self { props, damage: vec![format!("the item cannot be read: {}", in_words(why))], ..Self::default() }
     }
 
     /// The message class as stored, empty where there is none.
@@ -102,6 +88,14 @@ impl Item {
     /// The subject without its two-character prefix mark ([MS-PST] 2.5.3.1.1.1).
     pub fn subject(&self) -> Option<String> {
         self.props.text(tags::SUBJECT).map(without_prefix_mark)
+    }
+}
+
+/// Why something cannot be read, without ids: documents are the same in a repaired store, and ids are not.
+pub(super) const fn in_words(why: &Error) -> &'static str {
+    match why {
+        Error::Damaged(code, _) => code.title(),
+        Error::Io(_) | Error::Unsupported(_) | Error::NotFound(_) | Error::Cancelled => "it is not there",
     }
 }
 

@@ -11,6 +11,7 @@ pub mod item;
 pub mod names;
 pub mod props;
 mod read;
+pub mod remains;
 pub mod search_key;
 mod special;
 mod tag_names;

@@ -35,14 +35,25 @@ impl Store {
     ///
     /// An error only where its own properties cannot be read; whatever else is damaged is told in [`Item::damage`].
     pub fn item(&self, node: NodeRef) -> Result<Item> {
-        let mut item = self.envelope(node)?;
+        self.item_of(node, &Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?)
+    }
+
+    pub(super) fn item_of(&self, node: NodeRef, properties: &Properties<'_>) -> Result<Item> {
+        let mut item = self.envelope_of(node, properties)?;
+        self.read_attachments(&mut item)?;
+        Ok(item)
+    }
+
+    /// Adds an item's attachments, and what is to be told of the item as a whole.
+    pub(super) fn read_attachments(&self, item: &mut Item) -> Result<()> {
+        let node = item.node;
         item.attachments = self.attachments(node, item.props.codepage(), &mut item.damage)?;
         if self.ndb.maps().is_some_and(|maps| maps.is_earlier(node.nid, node.data)) {
             item.damage.push("this is an earlier state of it: the latest is lost".into());
         }
         item.damage.extend(in_words(self.ndb.damaged_node(node.data, node.subnodes)?));
         item.damage.extend(item.props.names().doubt(item.props.values().keys().copied()));
-        Ok(item)
+        Ok(())
     }
 
     /// Which attachments hold damaged data, in words for the user: what the item itself does not tell, whose attachments
@@ -76,12 +87,16 @@ impl Store {
     /// An attachment whose message is lost.
     pub fn attachment_alone(&self, node: NodeRef) -> Result<Attachment> {
         let subnode = SubnodeEntry { data: node.data, subnodes: node.subnodes, ..SubnodeEntry::default() };
-        self.attachment(node, &subnode, codepage::WINDOWS_1252)
+        Ok(self.attachment(node, &subnode, codepage::WINDOWS_1252)?.0)
     }
 
     /// An item without its attachments.
     pub fn envelope(&self, node: NodeRef) -> Result<Item> {
-        let (values, lost) = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values_and_lost()?;
+        self.envelope_of(node, &Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?)
+    }
+
+    fn envelope_of(&self, node: NodeRef, properties: &Properties<'_>) -> Result<Item> {
+        let (values, lost) = properties.values_and_lost()?;
         let addresses = self.addresses.get().cloned().unwrap_or_default();
         let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
         if !lost.is_empty() {
@@ -92,7 +107,7 @@ impl Store {
         Ok(item)
     }
 
-    fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
+    pub(super) fn recipients(&self, node: NodeRef, codepage: u16, damage: &mut Vec<String>) -> Result<Vec<Props>> {
         let mut read = || -> Result<Vec<Props>> {
             // Contacts, notes and many others have no recipient table.
             let Some(subnode) = self.ndb.subnode(node.subnodes, Nid::RECIPIENT_TABLE)? else { return Ok(Vec::new()) };
@@ -131,7 +146,12 @@ impl Store {
         let mut attachments = Vec::new();
         for nid in self.attachment_order(node, &subnodes, damage)? {
             let attachment = match by_id.get(&nid) {
-                Some(subnode) => self.attachment(node, subnode, codepage)?,
+                Some(subnode) => {
+                    let (attachment, lost) = self.attachment(node, subnode, codepage)?;
+                    let number = attachments.len().saturating_add(1);
+                    damage.extend(lost.map(|lost| format!("attachment {number}: {lost}")));
+                    attachment
+                }
                 None => broken(nid, "the store's attachment table names it, but it is not there"),
             };
             attachments.push(attachment);
@@ -162,28 +182,37 @@ impl Store {
         Ok(order)
     }
 
-    fn attachment(&self, message: NodeRef, subnode: &SubnodeEntry, codepage: u16) -> Result<Attachment> {
+    /// An attachment, and what is lost of one of which something else is there.
+    fn attachment(&self, message: NodeRef, subnode: &SubnodeEntry, codepage: u16) -> Result<(Attachment, Option<&'static str>)> {
         let nid = subnode.nid.nid;
-        let values = Properties::open(&self.ndb, nid, subnode.data, subnode.subnodes).and_then(|properties| properties.values());
-        let values = match values {
+        let open = || match Properties::open(&self.ndb, nid, subnode.data, subnode.subnodes) {
+            Err(error) if !error.is_io() => Properties::salvage(&self.ndb, nid, subnode.data, subnode.subnodes)?.ok_or(error),
+            properties => properties,
+        };
+        let values = match open().and_then(|properties| properties.values()) {
             Err(error) if error.is_io() => return Err(error),
             Err(error) => {
                 self.ndb.notes().survived(&error, Code::Attachment, Place::node(message.nid.0));
-                return Ok(broken(nid, &error.to_string()));
+                let attachment = self.attachment_remains(message, subnode, codepage, &error)?;
+                let is_there = !matches!(attachment.content, Content::Broken(_));
+                return Ok((attachment, is_there.then_some("its properties are lost, this is what lay with them")));
             }
             Ok(values) => values,
         };
         let props = Props::new(message.nid, values, self.names.clone(), Some(self.ndb.clone()), codepage);
-        let content = match content_of(&self.ndb, &props, subnode.subnodes) {
+        let node = NodeRef { nid, data: subnode.data, subnodes: subnode.subnodes };
+        let (content, lost) = match content_of(&self.ndb, &props, subnode.subnodes) {
             Err(error) if error.is_io() => return Err(error),
             Err(error) => {
                 self.ndb.notes().survived(&error, Code::Attachment, Place::node(message.nid.0));
-                Content::Broken(error.to_string())
+                match self.content_remains(node, &props)? {
+                    Some(content) => (content, Some("what it holds is not named, this is what lay in it")),
+                    None => (Content::Broken(error.to_string()), None),
+                }
             }
-            Ok(content) => content,
+            Ok(content) => (content, None),
         };
-        let node = NodeRef { nid, data: subnode.data, subnodes: subnode.subnodes };
-        Ok(Attachment { node, props, content })
+        Ok((Attachment { node, props, content }, lost))
     }
 }
 

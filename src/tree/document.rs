@@ -1,5 +1,6 @@
 //! The document behind an inode: rendered once, kept while there is room.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ino::{Ino, Object, Slot};
@@ -9,7 +10,8 @@ use crate::convert::{self, Format};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::id::Nid;
 use crate::format::property::FileTime;
-use crate::store::item::Item;
+use crate::ltp::value::Value;
+use crate::store::item::{Item, NodeRef};
 use crate::store::{Store, Summary, Which};
 
 impl Tree {
@@ -33,37 +35,50 @@ impl Tree {
     /// Renders an item; one that cannot be read becomes a document that says so and holds what its row tells.
     fn render(&self, slot: Slot) -> Result<Rendered> {
         let origin = slot.orphaned.then(|| orphan_origin(slot.nid).to_owned());
-        let item = self.store.locate(slot.nid).and_then(|node| self.store.item(node));
-        let (item, format, time) = match item {
-            Ok(item) => {
-                let summary = Summary::of(slot.nid, &item.props);
-                let format = Format::of(&item.props);
-                (item, format, summary.time())
-            }
-            Err(error) if error.is_io() => return Err(error),
-            Err(error) => {
-                self.store.ndb().notes().survived(&error, Code::MessageRow, Place::node(slot.nid.0));
-                let row = self.row_of(slot)?;
-                (Item::from_row(&row, &error), Format::Eml, row.time())
-            }
+        let (item, format, time) = match self.store.locate(slot.nid) {
+            Ok(node) => match self.store.item(node) {
+                Ok(item) => {
+                    let summary = Summary::of(slot.nid, &item.props);
+                    let format = Format::of(&item.props);
+                    (item, format, summary.time())
+                }
+                Err(error) => self.left_of(slot, Some(node), error)?,
+            },
+            Err(error) => self.left_of(slot, None, error)?,
         };
         let document = convert::render_with(&self.store, &Item { origin, ..item }, format, self.view().documents)?;
         Ok(Rendered::new(&self.store, document, time))
     }
 
+    /// What is left of an item that cannot be read.
+    fn left_of(&self, slot: Slot, node: Option<NodeRef>, error: Error) -> Result<(Item, Format, Option<FileTime>)> {
+        if error.is_io() {
+            return Err(error);
+        }
+        self.store.ndb().notes().survived(&error, Code::MessageRow, Place::node(slot.nid.0));
+        let row = self.row_of(slot)?;
+        let item = match node {
+            Some(node) => self.store.remains(node, row, &error)?,
+            None => Item::from_row(row, &error),
+        };
+        let time = Summary::of(slot.nid, &item.props).time();
+        Ok((item, Format::Eml, time))
+    }
+
     /// What the folder's table tells of an item.
-    fn row_of(&self, slot: Slot) -> Result<Summary> {
-        let Some(folder) = slot.folder else { return Ok(Summary { nid: slot.nid, ..Summary::default() }) };
+    fn row_of(&self, slot: Slot) -> Result<BTreeMap<u16, Value>> {
+        let Some(folder) = slot.folder else { return Ok(BTreeMap::new()) };
         for which in [Which::Normal, Which::Associated] {
-            if let Some(row) = self.store.row(folder, which, slot.nid)? {
+            let row = self.store.row_values(folder, which, slot.nid)?;
+            if !row.is_empty() {
                 return Ok(row);
             }
         }
-        Err(Error::NotFound(format!("item {} in folder {folder}", slot.nid)))
+        Ok(BTreeMap::new())
     }
 
     fn render_attachment(&self, nid: Nid, index: u32) -> Result<Rendered> {
-        let item = self.store.item(self.store.locate(nid)?)?;
+        let item = self.store.item_or_remains(self.store.locate(nid)?)?;
         attachment(&self.store, &item, index, Summary::of(nid, &item.props).time())
     }
 }

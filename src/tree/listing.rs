@@ -268,7 +268,7 @@ impl Tree {
     }
 
     fn list_attachments(&self, slot: Slot) -> Result<Listing> {
-        let item = self.store.item(self.store.locate(slot.nid)?)?;
+        let item = self.store.item_or_remains(self.store.locate(slot.nid)?)?;
         let entries = attachment_entries(&self.store, &item, |index| Object::Attachment(slot.nid, index))?;
         let parent = match slot.folder {
             None => Object::Orphaned,

@@ -276,7 +276,7 @@ fn item_of(found: &Found) -> Nid {
 fn readable(findings: &Findings, index: u32) -> Result<Item> {
     match findings.item(index) {
         Err(error) if error.is_io() => Err(error),
-        Err(error) => Ok(Item { origin: Some(findings.get(index)?.words()), ..Item::from_row(&Summary::default(), &error) }),
+        Err(error) => Ok(Item { origin: Some(findings.get(index)?.words()), ..Item::from_row(BTreeMap::new(), &error) }),
         item => item,
     }
 }

@@ -131,9 +131,11 @@ pub fn laws(bytes: &[u8], options: Options) -> Vec<String> {
 
 /// Lines of a document's text that none of the others has: boundaries and words of our own aside.
 fn said_no_more<'d>(before: &Shown, after: impl Iterator<Item = &'d Shown>) -> Vec<String> {
-    let lines = |document: &Shown| -> Vec<String> { String::from_utf8_lossy(&document.bytes).lines().map(str::to_owned).collect() };
+    // Our own words in the header of a letter within are folded.
+    let unfolded = |document: &Shown| String::from_utf8_lossy(&document.bytes).replace("\n ", " ");
+    let lines = |document: &Shown| -> Vec<String> { unfolded(document).lines().map(str::to_owned).collect() };
     let said: HashSet<String> = after.flat_map(lines).collect();
-    let ours = ["=00", "=_pstfs_", "unreadable", "cannot be read", "Content-", "@pstfs.invalid"];
+    let ours = ["=00", "=_pstfs_", "unreadable", "cannot be read", "Content-", "@pstfs.invalid", "X-Pstfs-Incomplete: "];
     let text = lines(before).into_iter().skip_while(|line| !line.is_empty());
     text.filter(|line| !said.contains(line) && !ours.iter().any(|word| line.contains(word))).collect()
 }

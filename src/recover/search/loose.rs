@@ -15,6 +15,7 @@ use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::recover::{FoundBlock, Survey};
 use crate::store::props::Key;
+use crate::store::remains::extension_of;
 use crate::store::{FLAG_HAS_ATTACHMENTS, tags};
 
 use super::history::History;
@@ -166,7 +167,7 @@ fn sort(view: &Ndb, root: &FoundBlock) -> Result<Sorted> {
     {
         return Ok(Sorted::Owner(owner));
     }
-    Ok(kind_of_file(&head).map_or(Sorted::Other, Sorted::Value))
+    Ok(extension_of(&head).map_or(Sorted::Other, Sorted::Value))
 }
 
 /// The start of a data tree.
@@ -272,67 +273,10 @@ fn values(view: &Ndb, block: &FoundBlock) -> Result<Vec<Loose>> {
     let mut found = Vec::new();
     for entry in view.subnodes(block.bid).unwrap_or_default() {
         if entry.nid.nid.kind() == NodeType::LTP
-            && let Some(extension) = head(view, entry.data)?.as_deref().and_then(kind_of_file)
+            && let Some(extension) = head(view, entry.data)?.as_deref().and_then(extension_of)
         {
             found.push(value(block, entry.data, extension));
         }
     }
     Ok(found)
-}
-
-/// How files begin that users would miss.
-const MAGIC: &[(&[u8], &str)] = &[
-    (b"%PDF-", "pdf"),
-    (b"\x89PNG\r\n", "png"),
-    (b"\xff\xd8\xff", "jpg"),
-    (b"GIF8", "gif"),
-    (b"PK\x03\x04", "zip"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1", "ole"),
-    (b"{\\rtf", "rtf"),
-];
-
-/// What kind of file begins so; `None` for what is not known: most of it are rows of tables.
-fn kind_of_file(head: &[u8]) -> Option<&'static str> {
-    const LEAST_BYTES: usize = 16;
-    if head.len() < LEAST_BYTES {
-        return None;
-    }
-    if let Some((_, extension)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Some(extension);
-    }
-    // Text in UTF-16 has every second byte zero in most languages of Europe; others are left out.
-    let is_wide = head.get(1..LEAST_BYTES)?.iter().step_by_two().all(|byte| *byte == 0);
-    let text: Vec<u8> = if is_wide { head.iter().step_by_two().copied().collect() } else { head.to_vec() };
-    let printable = |byte: &u8| matches!(*byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
-    if !text.iter().all(printable) || text.iter().filter(|byte| byte.is_ascii()).count() < text.len().div_ceil(2) {
-        return None;
-    }
-    let start = String::from_utf8_lossy(&text).trim_start().to_ascii_lowercase();
-    let is_html = ["<html", "<!doctype html", "<head", "<div", "<p>", "<meta"].iter().any(|tag| start.starts_with(tag));
-    Some(if is_html { "html" } else { "txt" })
-}
-
-/// Every second element.
-trait EverySecond: Iterator + Sized {
-    fn step_by_two(self) -> impl Iterator<Item = Self::Item> {
-        self.enumerate().filter(|(index, _)| index & 1 == 0).map(|(_, item)| item)
-    }
-}
-
-impl<I: Iterator> EverySecond for I {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_known_by_how_they_begin() {
-        let wide: Vec<u8> = "<html><body>Hello".bytes().flat_map(|byte| [byte, 0]).collect();
-        assert_eq!(kind_of_file(&wide), Some("html"));
-        assert_eq!(kind_of_file(b"%PDF-1.4 and more bytes"), Some("pdf"));
-        assert_eq!(kind_of_file(b"Dear all,\r\nplease find enclosed"), Some("txt"));
-        assert_eq!(kind_of_file(&[0; 64]), None);
-        assert_eq!(kind_of_file(b"\x01\x02\x03\x04 rows of a table ..........."), None);
-        assert_eq!(kind_of_file(b"short"), None);
-    }
 }

@@ -9,9 +9,11 @@ use super::table;
 use crate::damage::Result;
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Nid, NodeType};
+use crate::format::property::PropType;
 use crate::ltp::value::Value;
 use crate::ndb::write::{Part, Stored};
 use crate::store::item::NodeRef;
+use crate::store::remains::{Unnamed, content_below};
 use crate::store::tags;
 use crate::store::write::rows::{self, Rows};
 use crate::store::write::templates::ATTACHMENTS;
@@ -52,7 +54,14 @@ impl Mender<'_, '_> {
     /// Builds the attachments that a message has or its table names.
     ///
     /// A message that has lost something and has a text gets one more, which says what.
-    pub(super) fn attachments(&mut self, subnodes: &[SubnodeEntry], message: &mut Bag, standing: &Standing<'_>) -> Result<Attached> {
+    /// Those of the large values whose property nobody knows lie beside its attachments, as `files`.
+    pub(super) fn attachments(
+        &mut self,
+        subnodes: &[SubnodeEntry],
+        message: &mut Bag,
+        standing: &Standing<'_>,
+        files: &[Unnamed],
+    ) -> Result<Attached> {
         let mut rows = self.attachment_rows(subnodes, message)?;
         let there: BTreeMap<u32, NodeRef> = subnodes
             .iter()
@@ -70,6 +79,11 @@ impl Mender<'_, '_> {
         }
         if ids.is_empty() && self.torn.contains(&standing.node.nid) && is_told_to_have_any(message) {
             message.lost.push("its attachments".into());
+        }
+        for (before, file) in files.iter().enumerate() {
+            let nid = self.transaction.nids().next(NodeType::ATTACHMENT)?;
+            let one = self.file(&file.file_name(before), file)?;
+            self.attach(&mut attached, &mut rows, nid, Cells::new(), one)?;
         }
         if standing.depth == 0 && !message.lost.is_empty() && has_body(message) {
             let nid = self.transaction.nids().next(NodeType::ATTACHMENT)?;
@@ -111,6 +125,16 @@ impl Mender<'_, '_> {
         self.one(bag, Vec::new(), 0)
     }
 
+    /// A large value as an attachment.
+    fn file(&mut self, name: &str, value: &Unnamed) -> Result<One> {
+        let mut bag = Bag::default();
+        bag.put_large(self.ndb, id_of(tags::ATTACH_DATA), PropType::BINARY, value.entry.data)?;
+        bag.put(tags::ATTACH_METHOD, &Value::I32(BY_VALUE));
+        bag.put(tags::RENDERING_POSITION, &Value::I32(-1));
+        bag.put_text(self.ndb, tags::ATTACH_LONG_FILENAME, name);
+        self.one(bag, Vec::new(), 0)
+    }
+
     fn attachment_rows(&self, subnodes: &[SubnodeEntry], message: &mut Bag) -> Result<Rows> {
         let Some(entry) = subnodes.iter().find(|entry| entry.nid.nid == Nid::ATTACHMENT_TABLE) else {
             return Ok(Rows { shape: ATTACHMENTS.shape(self.ndb.format()), rows: BTreeMap::new() });
@@ -140,6 +164,9 @@ impl Mender<'_, '_> {
             None => Vec::new(),
         };
         find_content(&mut bag, &subnodes);
+        if let Some(node) = node {
+            self.take_content(node, &mut bag, gone)?;
+        }
         let objects = self.kept_objects(&mut bag, &subnodes);
         self.put_method(&mut bag, gone);
         if let Some(node) = node {
@@ -152,6 +179,29 @@ impl Mender<'_, '_> {
         let name = name_of(&bag).unwrap_or_else(|| format!("attachment {nid}"));
         message.lost.extend(std::mem::take(&mut bag.lost).into_iter().map(|lost| format!("of {name}: {lost}")));
         self.one(bag, below, stored)
+    }
+
+    /// Where no property says what an attachment holds that should hold something, it is what lies below it.
+    fn take_content(&self, node: NodeRef, bag: &mut Bag, gone: bool) -> Result<()> {
+        let holds = bag.int(tags::ATTACH_METHOD).is_none_or(|method| [BY_VALUE, EMBEDDED, OLE].contains(&method));
+        if bag.has(tags::ATTACH_DATA) || !holds {
+            return Ok(());
+        }
+        let (objects, roots) = (bag.objects(), bag.roots.clone());
+        let named = |entry: &SubnodeEntry| {
+            objects.iter().any(|(_, nid, _)| *nid == entry.nid.nid) || roots.iter().any(|(_, root)| root.key() == entry.data.key())
+        };
+        let Some(below) = content_below(self.ndb, node.subnodes, &named)? else { return Ok(()) };
+        match below.entry.nid.nid {
+            nid if nid.kind() == NodeType::MESSAGE => {
+                bag.put(tags::ATTACH_DATA, &Value::Object(nid, 0));
+                bag.put(tags::ATTACH_METHOD, &Value::I32(EMBEDDED));
+            }
+            _ => bag.put_large(self.ndb, id_of(tags::ATTACH_DATA), PropType::BINARY, below.entry.data)?,
+        }
+        let what = if gone { "its properties" } else { "the name of what it holds" };
+        bag.lost.push(format!("{what}: this is what lay with them"));
+        Ok(())
     }
 
     /// An attachment with these properties, over parts that are built already.

@@ -68,18 +68,31 @@ impl Bag {
             }
             let record = &PropertyRecord { kind: kind_of(ndb.format(), record), ..*record };
             bag.roots.extend(root_of(&properties, record)?.map(|root| (record.id, root)));
-            match content(ndb, &properties, record, &mut room)? {
-                Some(Content::Torn(bytes)) => {
-                    bag.values.insert(record.id, (record.kind, Content::Bytes(bytes)));
-                    bag.lost.push(format!("a part of {}, where zeros stand now", tags::called(record.id)));
-                }
-                Some(content) => {
-                    bag.values.insert(record.id, (record.kind, content));
-                }
-                None => bag.drop_record(record.id),
-            }
+            let content = content(ndb, &properties, record, &mut room)?;
+            bag.keep(record.id, record.kind, content);
         }
         Ok(Some(bag))
+    }
+
+    fn keep(&mut self, id: u16, kind: PropType, content: Option<Content>) {
+        match content {
+            Some(Content::Torn(bytes)) => {
+                self.values.insert(id, (kind, Content::Bytes(bytes)));
+                self.lost.push(format!("a part of {}, where zeros stand now", tags::called(id)));
+            }
+            Some(content) => {
+                self.values.insert(id, (kind, content));
+            }
+            None => self.drop_record(id),
+        }
+    }
+
+    /// Sets a property whose value lies in the file already.
+    pub(super) fn put_large(&mut self, ndb: &Ndb, id: u16, kind: PropType, root: Bid) -> Result<()> {
+        self.roots.push((id, root));
+        let content = large(ndb, kind, root)?;
+        self.keep(id, kind, content);
+        Ok(())
     }
 
     fn drop_record(&mut self, id: u16) {

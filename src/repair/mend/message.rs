@@ -15,6 +15,7 @@ use crate::ltp::value::Value;
 use crate::ndb::write::{Draft, Part, Stored};
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
+use crate::store::remains::{Unnamed, unnamed};
 use crate::store::write::rows;
 use crate::store::write::{Cells, id_of};
 use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Role, search_key, tags};
@@ -68,7 +69,8 @@ impl Mender<'_, '_> {
         self.tell_doubts(node, &subnodes, &mut bag)?;
         let mut below = Vec::new();
         below.extend(self.recipients(standing, &subnodes, &mut bag)?);
-        let attached = self.attachments(&subnodes, &mut bag, standing)?;
+        let files = if gone { self.take_unnamed(node, &mut bag)? } else { Vec::new() };
+        let attached = self.attachments(&subnodes, &mut bag, standing, &files)?;
         if !self.options.rewrite {
             self.put_right(&mut bag, standing, attached.count > 0)?;
         }
@@ -77,6 +79,20 @@ impl Mender<'_, '_> {
             self.noted.insert(node.nid);
         }
         self.finish_message(bag, &subnodes, below, attached)
+    }
+
+    /// Makes properties of the large values below a message that says nothing of them; returns those of which nobody knows
+    /// which property they were.
+    fn take_unnamed(&self, node: NodeRef, bag: &mut Bag) -> Result<Vec<Unnamed>> {
+        let mut files = Vec::new();
+        for value in unnamed(self.ndb, node.subnodes)? {
+            match value.property {
+                Some((id, kind)) if !bag.has(Key::Id(id)) => bag.put_large(self.ndb, id, kind, value.entry.data)?,
+                Some(_) => {}
+                None => files.push(value),
+            }
+        }
+        Ok(files)
     }
 
     /// The table of recipients; made from what the message says of them where it was lost.

@@ -12,11 +12,10 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::scan::case::Case;
-use crate::scan::object::{Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, own_bytes, row};
+use crate::scan::object::{Cells, Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message, own_bytes};
 use crate::scan::pool::Weight;
 use crate::scan::victim::{Victims, row_name};
 use crate::store::item::NodeRef;
-use crate::store::props::Key;
 use crate::store::{FLAG_READ, Store, Which, tags};
 
 /// A row of a folder's table.
@@ -179,19 +178,17 @@ impl Worker<'_> {
         };
         let mut done = Done { folder, ..Done::default() };
         for row in rows {
-            let cells = match table.row_of(row.id.0, row.number)? {
-                Some(row) => table.cells(&row)?,
-                None => Vec::new(),
-            };
+            let found = table.row_of(row.id.0, row.number)?;
+            let cells = Cells::of(&table, found.as_ref());
             let mut case = Case::of(row.id);
             match listing {
                 Listing::Folders => {
-                    self.subfolder(&mut case, folder, *row, &cells)?;
-                    done.names.extend(name_of(&cells).filter(|_| !row.twice && case.nid() == row.id).map(|name| (row.id, name)));
+                    self.subfolder(&mut case, folder, *row, cells)?;
+                    done.names.extend(name_of(cells)?.filter(|_| !row.twice && case.nid() == row.id).map(|name| (row.id, name)));
                 }
                 Listing::Messages(which) => {
-                    self.message(&mut case, folder, *row, which, &cells)?;
-                    done.unread = done.unread.saturating_add(u64::from(which == Which::Normal && is_unread(&cells)));
+                    self.message(&mut case, folder, *row, which, cells)?;
+                    done.unread = done.unread.saturating_add(u64::from(which == Which::Normal && is_unread(cells)?));
                 }
             }
             if case.nid() == row.id && listing != Listing::Folders {
@@ -204,27 +201,27 @@ impl Worker<'_> {
     }
 
     /// A row that stands for a folder.
-    fn subfolder(&self, case: &mut Case, folder: Nid, row: RowRef, cells: &[(u16, Value)]) -> Result<()> {
+    fn subfolder(&self, case: &mut Case, folder: Nid, row: RowRef, cells: Cells<'_>) -> Result<()> {
         let is_folder = [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&row.id.kind());
         let node = look_up(self.store.ndb(), row.id)?;
         if matches!(node, Lookup::Unknown) {
             return Ok(());
         }
         let Some(node) = node.found().filter(|_| is_folder) else {
-            *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, cells, Code::FolderRow, folder);
+            *case = self.dangling(folder.with_kind(NodeType::HIERARCHY_TABLE), row, &cells.all()?, Code::FolderRow, folder);
             return Ok(());
         };
         self.listed_once(case, &node, folder, row, Code::FolderRow);
         // Its own check finds what is wrong with the folder itself.
         let mut own = Case::of(row.id);
         if let Some(props) = PropertyCheck::open(&mut own, self.store.ndb(), of_entry(&node))? {
-            self::row(case, &props, cells)?;
+            cells.compare(case, &props)?;
         }
         Ok(())
     }
 
     /// A row that stands for a message.
-    fn message(&self, case: &mut Case, folder: Nid, row: RowRef, which: Which, cells: &[(u16, Value)]) -> Result<()> {
+    fn message(&self, case: &mut Case, folder: Nid, row: RowRef, which: Which, cells: Cells<'_>) -> Result<()> {
         let (kind, item, table) = match which {
             Which::Normal => (Kind::Normal, NodeType::MESSAGE, NodeType::CONTENTS_TABLE),
             Which::Associated => (Kind::Associated, NodeType::ASSOCIATED_MESSAGE, NodeType::ASSOCIATED_TABLE),
@@ -234,7 +231,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let Some(node) = node.found().filter(|_| row.id.kind() == item) else {
-            *case = self.dangling(folder.with_kind(table), row, cells, Code::MessageRow, folder);
+            *case = self.dangling(folder.with_kind(table), row, &cells.all()?, Code::MessageRow, folder);
             return Ok(());
         };
         self.listed_once(case, &node, folder, row, Code::MessageParent);
@@ -267,7 +264,7 @@ impl Worker<'_> {
         case
     }
 
-    fn item(&self, case: &mut Case, node: &NodeEntry, kind: Kind, cells: &[(u16, Value)], folder: Nid) -> Result<()> {
+    fn item(&self, case: &mut Case, node: &NodeEntry, kind: Kind, cells: Cells<'_>, folder: Nid) -> Result<()> {
         let mut look = Look::at(self.store, self.progress);
         let item = Message { node: of_entry(node), kind, row: cells, folder: self.store.role(folder) };
         message(&mut look, case, &item)?;
@@ -292,8 +289,8 @@ impl Worker<'_> {
             case.add(Code::Orphan, format!("its folder {} {lacks}", self.victims.with_id(parent)));
         }
         match nid.kind() {
-            NodeType::MESSAGE => self.item(&mut case, node, Kind::Normal, &[], parent)?,
-            NodeType::ASSOCIATED_MESSAGE => self.item(&mut case, node, Kind::Associated, &[], parent)?,
+            NodeType::MESSAGE => self.item(&mut case, node, Kind::Normal, Cells::default(), parent)?,
+            NodeType::ASSOCIATED_MESSAGE => self.item(&mut case, node, Kind::Associated, Cells::default(), parent)?,
             _ => {
                 done.cases.push(case);
                 return Ok(done);
@@ -304,21 +301,20 @@ impl Worker<'_> {
     }
 }
 
-fn is_unread(cells: &[(u16, Value)]) -> bool {
-    let flags = cells.iter().find(|(id, _)| tags::MESSAGE_FLAGS == Key::Id(*id));
-    !matches!(flags, Some((_, Value::I32(flags))) if flags & FLAG_READ != 0)
+fn is_unread(cells: Cells<'_>) -> Result<bool> {
+    Ok(!matches!(cells.value(tags::MESSAGE_FLAGS)?, Some(Value::I32(flags)) if flags & FLAG_READ != 0))
 }
 
 /// A folder's name as a number, by which equal names are known without regard to case.
-fn name_of(cells: &[(u16, Value)]) -> Option<u64> {
-    let name = match cells.iter().find(|(id, _)| tags::DISPLAY_NAME == Key::Id(*id)) {
-        Some((_, Value::Unicode(name))) => name.to_lowercase().into_bytes(),
-        Some((_, Value::String8(name))) => name.to_ascii_lowercase(),
-        _ => return None,
+fn name_of(cells: Cells<'_>) -> Result<Option<u64>> {
+    let name = match cells.value(tags::DISPLAY_NAME)? {
+        Some(Value::Unicode(name)) => name.to_lowercase().into_bytes(),
+        Some(Value::String8(name)) => name.to_ascii_lowercase(),
+        _ => return Ok(None),
     };
     let mut hasher = DefaultHasher::new();
     hasher.write(&name);
-    (!name.is_empty()).then(|| hasher.finish())
+    Ok((!name.is_empty()).then(|| hasher.finish()))
 }
 
 fn is_empty(name: Option<Value>) -> bool {

@@ -1,14 +1,12 @@
 //! Every block of the file, read once in the order of the file and checked against its entry (B01 to B09, B21, P18).
 //!
-//! Relies on the [`Table`] of blocks and on whose each one is. Two threads read and compute, each a stretch of the file;
+//! Relies on the [`Table`] of blocks and on whose each one is. All cores read and compute, each a stretch of the file;
 //! what they find is told in the order of the file, whoever was first.
-
-use std::thread;
 
 use super::Low;
 use super::table::{Row, Table};
 use super::units::Units;
-use crate::damage::{Code, Error, Finding, Place, Result, Severity};
+use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::amap;
 use crate::format::block::BlockTrailer;
 use crate::format::btree::BlockEntry;
@@ -16,11 +14,12 @@ use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::id::Ib;
 use crate::scan::Blocks;
+use crate::scan::pool::{self, Weight};
 
-/// Bytes that a thread reads before it tells what it found: enough to make starting it cheap.
+/// Bytes that a thread reads before it hands on what it found: enough that none waits for the others.
 const STRETCH_BYTES: u64 = 16 << 20;
-/// Bytes that are read at once; the largest block fits.
-const READ_BYTES: u64 = 1 << 20;
+/// Bytes that are read at once: they stay in a core's own cache until they are summed. The largest block fits.
+const READ_BYTES: u64 = 256 << 10;
 /// The most bytes of a gap that are read along with the blocks around it.
 const GAP_BYTES: u64 = 16 << 10;
 
@@ -32,19 +31,31 @@ pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units
     twice(low, table);
     let mut padded = Padded::default();
     let mut end = Before::default();
-    let mut rest = order;
-    while !rest.is_empty() {
-        let (first, behind) = stretch(low, table, rest);
-        let (second, behind) = stretch(low, table, behind);
-        let found = both(|| read(low, table, first), || read(low, table, second))?;
-        let places = first.iter().chain(second).filter_map(|at| table.at(*at));
-        places.for_each(|row| end.claim(low, row, owned));
-        for found in found {
-            found.findings.into_iter().for_each(|finding| low.report.finding(finding));
+    // Of two stretches at a time those blocks are told first that lie on others, then what the blocks show.
+    let mut waiting: Option<Vec<Finding>> = None;
+    let tell = |findings: Vec<Finding>| findings.into_iter().for_each(|finding| low.report.finding(finding));
+    pool::in_order(
+        |send| {
+            let mut rest = order;
+            while !rest.is_empty() {
+                let (next, behind) = stretch(low, table, rest);
+                send(next)?;
+                rest = behind;
+            }
+            Ok(())
+        },
+        |stretch| read(low, table, stretch),
+        |found| {
+            found.order.iter().filter_map(|at| table.at(*at)).for_each(|row| end.claim(low, row, owned));
             padded.add(&found.padded);
-        }
-        rest = behind;
-    }
+            match waiting.take() {
+                Some(before) => [before, found.findings].into_iter().for_each(tell),
+                None => waiting = Some(found.findings),
+            }
+            Ok(())
+        },
+    )?;
+    waiting.into_iter().for_each(tell);
     padded.tell(low);
     Ok(())
 }
@@ -58,16 +69,6 @@ fn stretch<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> (&'o [u32], &'
         before >= STRETCH_BYTES
     });
     order.split_at_checked(enough.unwrap_or(order.len())).unwrap_or((order, &[]))
-}
-
-/// Does two things at once.
-fn both<T: Send>(here: impl FnOnce() -> Result<T>, there: impl FnOnce() -> Result<T> + Send) -> Result<[T; 2]> {
-    thread::scope(|scope| {
-        let there = scope.spawn(there);
-        let here = here();
-        let there = there.join().unwrap_or_else(|_| Err(Error::Io(std::io::Error::other("a reading thread ended early"))));
-        Ok([here?, there?])
-    })
 }
 
 /// Ids that several entries have.
@@ -117,9 +118,17 @@ impl Before {
 
 /// What a thread found in its stretch.
 #[derive(Debug, Default)]
-struct Found {
+struct Found<'o> {
+    /// The stretch.
+    order: &'o [u32],
     findings: Vec<Finding>,
     padded: Padded,
+}
+
+impl Weight for Found<'_> {
+    fn weight(&self) -> usize {
+        self.findings.len()
+    }
 }
 
 /// Blocks with data behind their end.
@@ -144,32 +153,33 @@ impl Padded {
 }
 
 /// Reads the blocks at these positions, several at once where they lie next to each other.
-fn read(low: &Low<'_>, table: &Table, order: &[u32]) -> Result<Found> {
-    let mut found = Found::default();
+fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>> {
+    let mut found = Found { order, ..Found::default() };
     let mut rows = order.iter().filter_map(|at| table.at(*at)).peekable();
     let mut bytes = Vec::new();
     let mut run = Vec::new();
     while let Some(row) = rows.next() {
         let entry = row.entry();
-        low.progress.add(entry.stored_bytes(low.format))?;
-        found.place(low, row, &entry);
-        if !is_read(low, &entry) {
-            continue;
-        }
-        run.clear();
-        run.push(*row);
+        let mut counted = entry.stored_bytes(low.format);
         let start = row.ib();
-        let mut end = start.0.saturating_add(entry.stored_bytes(low.format));
-        while let Some(next) = rows.next_if(|next| joins(low, next, start, end)) {
-            let entry = next.entry();
-            low.progress.add(entry.stored_bytes(low.format))?;
-            found.place(low, next, &entry);
-            end = end.max(next.ib().0.saturating_add(entry.stored_bytes(low.format)));
-            run.push(*next);
+        let mut end = start.0.saturating_add(counted);
+        found.place(low, row, &entry);
+        if is_read(low, &entry) {
+            run.clear();
+            run.push(*row);
+            while let Some(next) = rows.next_if(|next| joins(low, next, start, end)) {
+                let entry = next.entry();
+                let stored = entry.stored_bytes(low.format);
+                counted = counted.saturating_add(stored);
+                found.place(low, next, &entry);
+                end = end.max(next.ib().0.saturating_add(stored));
+                run.push(*next);
+            }
+            bytes.resize(usize::try_from(end.saturating_sub(start.0)).unwrap_or(0), 0);
+            low.read_blocks(&mut bytes, start)?;
+            run.iter().for_each(|row| found.block(low, row, start, &bytes));
         }
-        bytes.resize(usize::try_from(end.saturating_sub(start.0)).unwrap_or(0), 0);
-        low.read_blocks(&mut bytes, start)?;
-        run.iter().for_each(|row| found.block(low, row, start, &bytes));
+        low.progress.add(counted)?;
     }
     Ok(found)
 }
@@ -209,7 +219,7 @@ fn inflated(entry: &BlockEntry, bytes: &[u8]) -> Option<Vec<u8>> {
     (data.len() == wanted).then_some(data)
 }
 
-impl Found {
+impl Found<'_> {
     fn tell(&mut self, code: Code, row: &Row, detail: impl Into<String>) {
         self.findings.push(Finding::new(code, row.place(), detail));
     }

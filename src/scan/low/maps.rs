@@ -141,16 +141,18 @@ impl Maps<'_, '_> {
         let end = to_usize(low.header.root.file_eof.0.min(low.file_bytes).saturating_sub(start.0).checked_div(unit));
         let at = |number: usize| start.0.saturating_add(unit.saturating_mul(u64::try_from(number).unwrap_or(u64::MAX)));
         let (mut missing, mut leak, mut past) = (Run::default(), Run::default(), false);
-        for (byte, ((marked, used), kept)) in bits.iter().zip(&used).zip(&kept).enumerate() {
-            let first = byte.saturating_mul(8);
-            // Most of the file is as it should be: eight units at once.
-            if first.saturating_add(8) <= end && used & !marked == 0 && marked & !used & !kept == 0 {
+        let words = words(bits).zip(words(&used)).zip(words(&kept));
+        for (word, ((marked, used), kept)) in words.enumerate() {
+            let first = word.saturating_mul(WORD_UNITS);
+            let fits = used & !marked == 0 && marked & !used & !kept == 0;
+            // Most of the file is as it should be: the units of a word at once.
+            if fits && first.saturating_add(WORD_UNITS) <= end && self.picture.is_one_piece(at(first), u64::BITS) {
                 self.sums.free_bytes = self.sums.free_bytes.saturating_add(unit.saturating_mul(marked.count_zeros().into()));
-                self.picture.add(at(first), 8, marked.count_ones(), 0);
+                self.picture.add(at(first), u64::BITS, marked.count_ones(), 0);
                 continue;
             }
-            for (number, bit) in (first..).zip(BITS) {
-                let [marked, in_use, reserved] = [marked, used, kept].map(|byte| byte & bit != 0);
+            for (number, bit) in (first..).zip((0..WORD_UNITS).map(|bit| 1 << 63 >> bit)) {
+                let [marked, in_use, reserved] = [marked, used, kept].map(|word| word & bit != 0);
                 if number >= end {
                     past |= !marked;
                     continue;
@@ -190,12 +192,14 @@ impl Maps<'_, '_> {
         if self.sums.pages.is_empty() || self.low.format == Format::Unicode4k {
             return;
         }
-        let pages = layout.amap_coverage.checked_div(self.low.page_bytes()).unwrap_or(0);
+        let pages = to_usize(layout.amap_coverage.checked_div(self.low.page_bytes()));
         let per_page = to_usize(self.low.page_bytes().checked_div(layout.unit_bytes));
-        let first = part.checked_rem(8).unwrap_or(0).saturating_mul(pages);
-        for page in 0..pages {
-            if amap::is_allocated(&self.sums.pages, to_usize(first.checked_add(page))) == Some(false) {
-                amap::mark(kept, to_usize(Some(page)).saturating_mul(per_page), per_page, true);
+        let first = to_usize(part.checked_rem(8)).saturating_mul(pages);
+        // A part's pages have whole bytes of the page map, most of which keep nothing.
+        let bytes = self.sums.pages.iter().enumerate().skip(first >> 3).take(pages >> 3).filter(|(_, byte)| **byte != 0xff);
+        for page in bytes.flat_map(|(byte, _)| (0..8).map(move |bit| byte.saturating_mul(8).saturating_add(bit))) {
+            if amap::is_allocated(&self.sums.pages, page) == Some(false) {
+                amap::mark(kept, page.saturating_sub(first).saturating_mul(per_page), per_page, true);
             }
         }
     }
@@ -221,8 +225,13 @@ impl Maps<'_, '_> {
     }
 }
 
-/// The bits of a map's byte, in the order of the units that they stand for.
-const BITS: [u8; 8] = [0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1];
+/// How many units a word of a map stands for.
+const WORD_UNITS: usize = 64;
+
+/// A map's bits in words, the highest bit for the lowest unit; a map has whole words in every format.
+fn words(bits: &[u8]) -> impl Iterator<Item = u64> {
+    bits.as_chunks().0.iter().copied().map(u64::from_be_bytes)
+}
 
 /// Whether one of these map pages lies so far behind the part's beginning.
 fn is_map(low: &Low<'_>, maps: &[(u64, PageKind)], behind: u64) -> bool {
@@ -264,7 +273,7 @@ impl<'a, 'b> Picture<'a, 'b> {
 
     /// Adds units from `at` on: so many, of which so many are marked, and so many of those leaked.
     fn add(&mut self, at: u64, units: u32, marked: u32, leaked: u32) {
-        let offset = at.saturating_sub(at.checked_rem(self.piece_bytes).unwrap_or(0));
+        let offset = self.piece_of(at);
         if offset != self.piece.offset {
             self.flush();
             self.piece = Space { offset, ..Space::default() };
@@ -274,6 +283,17 @@ impl<'a, 'b> Picture<'a, 'b> {
         piece.bytes = piece.bytes.saturating_add(bytes(units));
         piece.used_bytes = piece.used_bytes.saturating_add(bytes(marked));
         piece.leaked_bytes = piece.leaked_bytes.saturating_add(bytes(leaked));
+    }
+
+    /// Whether so many units from `at` on lie in one piece.
+    fn is_one_piece(&self, at: u64, units: u32) -> bool {
+        let bytes = self.low.format.layout().unit_bytes.saturating_mul(units.into());
+        at.saturating_add(bytes) <= self.piece_of(at).saturating_add(self.piece_bytes)
+    }
+
+    /// Where the piece begins that an offset lies in.
+    fn piece_of(&self, at: u64) -> u64 {
+        at.saturating_sub(at.checked_rem(self.piece_bytes).unwrap_or(0))
     }
 
     fn flush(&self) {

@@ -3,6 +3,7 @@
 //! Nothing of the tolerant reader is used here: it repairs in passing what a scan must tell. The passes share a [`Low`]
 //! and hand on what they collect, from the header to the trees and from these to the maps.
 
+mod ahead;
 mod blocks;
 mod header;
 mod inner;

@@ -98,8 +98,10 @@ impl Row {
 /// The count of a block that no page tells of.
 const UNTOLD: u16 = u16::MAX;
 
-/// How many bytes of the rows stay in memory: those of half a million blocks.
-const MEMORY_BYTES: usize = 16 << 20;
+/// How many bytes of the rows stay in memory: those of three quarters of a million blocks.
+const MEMORY_BYTES: usize = 24 << 20;
+/// How many bytes of their positions stay in memory: those of as many.
+const ORDER_BYTES: usize = 3 << 20;
 
 /// The blocks by id.
 #[derive(Debug)]
@@ -170,7 +172,12 @@ impl Table {
 
     /// Where the first block with this id or one above stands, if that is near the one found last.
     fn near(&self, key: Bid) -> Option<usize> {
-        let start = self.last.load(Ordering::Relaxed).saturating_sub(NEAR);
+        let last = self.last.load(Ordering::Relaxed);
+        let next = last.saturating_add(1);
+        if self.rows.get(last)?.bid().key() < key && self.rows.get(next).is_some_and(|row| row.bid().key() == key) {
+            return Some(next);
+        }
+        let start = last.saturating_sub(NEAR);
         let rows = self.rows.get(start..start.saturating_add(NEAR.saturating_mul(2)).min(self.rows.len()))?;
         // One before it and one behind it: what the first of such ids is can be told.
         let within = rows.first()?.bid().key() < key && rows.last()?.bid().key() >= key;
@@ -209,7 +216,8 @@ impl Table {
             sum = sum.saturating_add(*end);
             *end = sum;
         }
-        let mut order: Spill<u32> = (0..sum).collect();
+        let mut order: Spill<u32> = Spill::keeping(ORDER_BYTES);
+        order.extend(0..sum);
         for (at, row) in (0..).zip(self.rows.iter()).filter(|(_, row)| row.is_in_use()) {
             let Some(end) = ends.get_mut(part(row)) else { continue };
             if let Some(place) = usize::try_from(*end).ok().and_then(|end| order.get_mut(end)) {

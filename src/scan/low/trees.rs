@@ -4,12 +4,12 @@
 //! that inner blocks hold together, and that each block's count is 1 + how often it is named. Collects whose each block
 //! is. Reads the inner blocks alone; a block that several name is looked into once.
 
-use super::pages;
 use super::table::{Kind, Row, Table};
-use super::{Low, Reach, inner};
+use super::{Low, Reach, ahead, blocks, inner, pages};
 use crate::damage::{Code, Finding, Place, Result, Severity};
+use crate::disk::Spill;
 use crate::format::btree::{BlockEntry, NodeEntry};
-use crate::format::id::{Bid, Nid, NodeType};
+use crate::format::id::{Bid, Ib, Nid, NodeType};
 use crate::ndb::Ndb;
 
 /// How deep a tree may go below its node. Each message inside a message takes two levels; nobody has seen ten.
@@ -76,15 +76,22 @@ pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut 
     let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
     low.phase("Validating data trees", node_pages.saturating_add(entries))?;
     let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), reach.all, reach.blocks);
+    let inner = inner_blocks(low, table);
     let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
-    match reach.found {
-        Some(ndb) => trees.found(ndb)?,
-        None => pages::again(low, &mut |node: NodeEntry| trees.node(&node))?,
-    }
+    ahead::of(low, &inner, || match reach.found {
+        Some(ndb) => trees.found(ndb),
+        None => pages::again(low, &mut |node: NodeEntry| trees.node(&node)),
+    })?;
     trees.lost()?;
     let Trees { highest, whole, .. } = trees;
     nids(low, &highest);
     references(low, table, whole)
+}
+
+/// Where the blocks stand that the walk reads. Most nodes have ids in the order of their blocks.
+fn inner_blocks(low: &Low<'_>, table: &Table) -> Spill<Ib> {
+    let inner = table.rows().iter().filter(|row| row.bid().is_internal() && blocks::can_be_read(low, &row.entry()));
+    inner.map(Row::ib).collect()
 }
 
 impl Trees<'_, '_> {
@@ -223,10 +230,10 @@ impl Trees<'_, '_> {
     /// The contents of an inner block, if it can be read at all; what is wrong with them is told.
     fn read(&self, row: &Row) -> Result<Option<inner::Inner>> {
         let entry = row.entry();
-        if !super::blocks::can_be_read(self.low, &entry) {
+        if !blocks::can_be_read(self.low, &entry) {
             return Ok(None);
         }
-        let Some(data) = super::blocks::data(self.low, &entry)? else { return Ok(None) };
+        let Some(data) = blocks::data(self.low, &entry)? else { return Ok(None) };
         let inner = inner::Inner::decode(self.low.format, &data);
         if let Err((code, detail)) = &inner {
             self.tell(*code, row.place(), detail.clone());
@@ -302,7 +309,7 @@ impl Trees<'_, '_> {
     fn lost(&mut self) -> Result<()> {
         self.node = None;
         for at in 0..self.table.rows().len() {
-            self.low.progress.add(self.low.bytes_of::<BlockEntry>(1))?;
+            entry_done(self.low, at)?;
             let Some(row) = self.table.row(at).copied() else { continue };
             if row.bid().is_internal() && !row.visited && row.live == 0 {
                 let Some(read) = self.read(&row)? else { continue };
@@ -368,19 +375,27 @@ impl Count {
     }
 }
 
+/// How many entries are looked at between two questions whether to go on.
+const ENTRIES: usize = 1024;
+
+/// Counts entries as done, many at a time: most take less time than counting them.
+fn entry_done(low: &Low<'_>, at: usize) -> Result<()> {
+    if at & (ENTRIES - 1) == ENTRIES - 1 { low.progress.add(low.bytes_of::<BlockEntry>(ENTRIES)) } else { Ok(()) }
+}
+
 /// Compares the counts. Without all pages of both trees nobody knows who names what, and too few are found everywhere.
 fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
-    for row in table.rows() {
-        low.progress.add(low.bytes_of::<BlockEntry>(1))?;
+    for (at, row) in table.rows().iter().enumerate() {
+        entry_done(low, at)?;
         let entry = row.entry();
-        let detail = format!("it says {}, the block is named {} times", entry.references, row.live);
+        let detail = || format!("it says {}, the block is named {} times", entry.references, row.live);
         let finding = match Count::of(entry.references, row.live, row.lost) {
             Count::Right => continue,
-            Count::TooLow => Finding::new(Code::BlockReferences, row.place(), detail),
-            Count::Full => Finding::new(Code::BlockReferencesMax, row.place(), detail),
+            Count::TooLow => Finding::new(Code::BlockReferences, row.place(), detail()),
+            Count::Full => Finding::new(Code::BlockReferencesMax, row.place(), detail()),
             Count::Unused | Count::TooHigh if !whole => continue,
             Count::Unused => Finding::new(Code::BlockUnused, row.place(), format!("{} bytes, count {}", entry.size, entry.references)),
-            Count::TooHigh => Finding::new(Code::BlockReferences, row.place(), detail).at_most(Severity::Warning),
+            Count::TooHigh => Finding::new(Code::BlockReferences, row.place(), detail()).at_most(Severity::Warning),
         };
         low.report.finding(finding);
     }

@@ -13,13 +13,16 @@ use crate::format::id::Ib;
 #[derive(Debug)]
 pub(super) struct Units {
     format: Format,
+    /// The parts beside the last one.
     parts: BTreeMap<u64, Box<[u8]>>,
+    /// The part to which units were added last, and its bits: blocks come in the order of the file.
+    last: Option<(u64, Box<[u8]>)>,
 }
 
 impl Units {
     /// None.
     pub(super) const fn new(format: Format) -> Self {
-        Self { format, parts: BTreeMap::new() }
+        Self { format, parts: BTreeMap::new(), last: None }
     }
 
     /// Adds the units of these bytes; whether one of them was in the set before.
@@ -32,19 +35,31 @@ impl Units {
         while at < end {
             let Some((part, behind)) = place(self.format, Ib(at)) else { break };
             let here = end.saturating_sub(at).min(layout.amap_coverage.saturating_sub(behind));
-            let bits = self.parts.entry(part).or_insert_with(|| vec![0; layout.amap_bits_bytes].into_boxed_slice());
             let first = units_in(self.format, behind);
             let last = units_in(self.format, behind.saturating_add(here).saturating_sub(1));
-            met |= (first..=last).any(|unit| amap::is_allocated(bits, unit) == Some(true));
-            amap::mark(bits, first, last.saturating_sub(first).saturating_add(1), true);
+            let count = last.saturating_sub(first).saturating_add(1);
+            let bits = self.bits_of(part);
+            met |= amap::is_any_allocated(bits, first, count);
+            amap::mark(bits, first, count, true);
             at = at.saturating_add(here);
         }
         met
     }
 
+    /// The bits of a part, to be added to.
+    fn bits_of(&mut self, part: u64) -> &mut [u8] {
+        if let Some((before, bits)) = self.last.take_if(|(last, _)| *last != part) {
+            self.parts.insert(before, bits);
+        }
+        let bytes = self.format.layout().amap_bits_bytes;
+        let mut bits = || self.parts.remove(&part).unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
+        &mut self.last.get_or_insert_with(|| (part, bits())).1
+    }
+
     /// The bits of a part, as its allocation map would have them; `None` where no unit of it is in the set.
     pub(super) fn part(&self, index: u64) -> Option<&[u8]> {
-        self.parts.get(&index).map(|bits| &**bits)
+        let last = self.last.as_ref().filter(|(last, _)| *last == index).map(|(_, bits)| bits);
+        last.or_else(|| self.parts.get(&index)).map(|bits| &**bits)
     }
 }
 

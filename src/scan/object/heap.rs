@@ -1,5 +1,6 @@
 //! Heaps, strictly: page maps, fill levels, and that every item is named exactly once ([MS-PST] 2.3.1).
 
+use super::super::bits::BitSet;
 use super::super::case::Case;
 use super::survive;
 use crate::damage::{Code, Place, Result};
@@ -21,26 +22,21 @@ pub(in super::super) struct HeapCheck<'a> {
 #[derive(Debug, Default)]
 struct Items {
     count: usize,
-    /// A bit for each item: it was named, or it is a freed one that nothing has to name.
-    named: Vec<u64>,
+    /// The items that were named, or that were freed so that nothing has to name them.
+    named: BitSet,
+    named_count: usize,
 }
 
 impl Items {
     /// Marks an item as named; `false` where it was already.
     fn mark(&mut self, index: usize) -> bool {
-        let bit = 1_u64.checked_shl(u32::try_from(index & 63).unwrap_or(0)).unwrap_or(0);
-        if self.named.len() <= index >> 6 {
-            self.named.resize((index >> 6).saturating_add(1), 0);
-        }
-        let Some(word) = self.named.get_mut(index >> 6) else { return true };
-        let fresh = *word & bit == 0;
-        *word |= bit;
+        let fresh = self.named.insert(u32::try_from(index).unwrap_or(u32::MAX));
+        self.named_count = self.named_count.saturating_add(fresh.into());
         fresh
     }
 
     fn unnamed(&self) -> usize {
-        let named: usize = self.named.iter().map(|word| usize::try_from(word.count_ones()).unwrap_or(0)).sum();
-        self.count.saturating_sub(named)
+        self.count.saturating_sub(self.named_count)
     }
 }
 
@@ -201,7 +197,7 @@ fn check_block(case: &mut Case, heap: &Heap<'_>, index: usize, block: &Block, le
 
 fn items_of(case: &mut Case, place: Place, map: &PageMap) -> Items {
     let count = map.starts.len().saturating_sub(1);
-    let mut items = Items { count, named: vec![0; count.div_ceil(64)] };
+    let mut items = Items { count, ..Items::default() };
     let (mut freed, mut largest) = (0_usize, 0_usize);
     for (index, (start, end)) in map.starts.iter().zip(map.starts.iter().skip(1)).enumerate() {
         if start == end {

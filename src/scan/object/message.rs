@@ -2,7 +2,7 @@
 
 use super::super::case::Case;
 use super::properties::PropertyCheck;
-use super::value::shown;
+use super::row::Cells;
 use super::{Look, attachment, data_bytes, foreign_heap, recipients, rtf, survive};
 use crate::damage::{Code, Result, Severity};
 use crate::format::block::SubnodeEntry;
@@ -33,7 +33,7 @@ pub(in super::super) struct Message<'r> {
     /// Where it stands.
     pub(in super::super) kind: Kind,
     /// What its folder's table tells of it; nothing where it has no row.
-    pub(in super::super) row: &'r [(u16, Value)],
+    pub(in super::super) row: Cells<'r>,
     /// What its folder is for.
     pub(in super::super) folder: Option<Role>,
 }
@@ -63,14 +63,14 @@ pub(in super::super) fn message(look: &mut Look<'_>, case: &mut Case, message: &
     flags(case, &props, message, is_known.then_some(attached));
     submission(case, &props, message);
     if message.kind != Kind::Embedded {
-        what_all_have(look, case, &props, message);
+        what_all_have(look, case, &props, message)?;
         size(look, case, &props, message.node)?;
     }
     times(case, &props)?;
     subject(case, &props)?;
     rtf::compressed_rtf(look, case, &props)?;
     names(look, case, &props);
-    row(case, &props, message.row)?;
+    message.row.compare(case, &props)?;
     props.finish(case);
     Ok(Some(()))
 }
@@ -135,7 +135,7 @@ fn submission(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>)
 }
 
 /// Properties that the specification wants everywhere, and that other programs' stores often lack.
-fn what_all_have(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>) {
+fn what_all_have(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>) -> Result<()> {
     let offline = look.store.ndb().header().client == Client::OST;
     let wanted = [
         (tags::SEARCH_KEY, Code::SearchKey),
@@ -144,12 +144,12 @@ fn what_all_have(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>, me
     ];
     for (key, code) in wanted {
         let Key::Id(id) = key else { continue };
-        let in_row = message.row.iter().any(|(cell, _)| *cell == id);
         // OSTs keep the time of the last change in the folder's table alone.
-        if !props.has(key) && !(offline && (in_row || code == Code::ModificationTime)) {
+        if !props.has(key) && !(offline && (code == Code::ModificationTime || message.row.value(key)?.is_some())) {
             case.add_at(code, case.place().property(id), "");
         }
     }
+    Ok(())
 }
 
 /// The size is what all blocks hold, give or take what Outlook counts otherwise.
@@ -202,6 +202,9 @@ fn times(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
 
 /// A subject may begin with U+0001 and its prefix's length plus one ([MS-PST] 2.5.3.1.1.1).
 fn subject(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
+    if props.first_unit(tags::SUBJECT)? != Some(1) {
+        return Ok(());
+    }
     let chars: Vec<u32> = match props.value(tags::SUBJECT)? {
         Some(Value::Unicode(text)) => text.encode_utf16().map(u32::from).collect(),
         Some(Value::String8(bytes)) => bytes.into_iter().map(u32::from).collect(),
@@ -222,32 +225,5 @@ fn names(look: &Look<'_>, case: &mut Case, props: &PropertyCheck<'_>) {
         if look.store.names().name(record.id).is_none() {
             case.add_at(Code::PropertyUnnamed, case.place().property(record.id), "");
         }
-    }
-}
-
-/// Cells that differ from the object's property in healthy stores of Outlook: sizes, and what belongs to a server.
-const CELLS_OF_THEIR_OWN: [u16; 12] = [0x0e08, 0x0e17, 0x0e30, 0x0e33, 0x0e34, 0x0e38, 0x0e3c, 0x0e3d, 0x65c6, 0x67f1, 0x67f2, 0x67f3];
-
-/// The row of a table says what its object says.
-pub(in super::super) fn row(case: &mut Case, props: &PropertyCheck<'_>, cells: &[(u16, Value)]) -> Result<()> {
-    for (id, cell) in cells.iter().filter(|(id, _)| !CELLS_OF_THEIR_OWN.contains(id)) {
-        if props.says(Key::Id(*id), cell)? {
-            continue;
-        }
-        let Some(value) = props.value(Key::Id(*id))? else { continue };
-        if !same(cell, &value) {
-            case.add_at(Code::RowCell, case.place().property(*id), format!("the row says {}, the object {}", shown(cell), shown(&value)));
-        }
-    }
-    Ok(())
-}
-
-/// Whether two values are one, as far as they are in memory.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Stream(a), Value::Stream(b)) => a.len == b.len,
-        // A table holds no more than the start of a long value.
-        (Value::Stream(_), _) | (_, Value::Stream(_)) => true,
-        (a, b) => a == b,
     }
 }

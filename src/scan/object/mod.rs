@@ -9,14 +9,16 @@ mod heap;
 mod message;
 mod properties;
 mod recipients;
+mod row;
 mod rtf;
 mod table;
 mod tree;
 mod value;
 
 pub(super) use heap::foreign_heap;
-pub(super) use message::{Kind, Message, message, row};
+pub(super) use message::{Kind, Message, message};
 pub(super) use properties::PropertyCheck;
+pub(super) use row::Cells;
 pub(super) use table::check_table;
 
 use crate::damage::{Error, Place, Result};

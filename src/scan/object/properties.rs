@@ -9,6 +9,8 @@ use crate::format::codec::{self, Decoder};
 use crate::format::heap::HeapClient;
 use crate::format::id::Hnid;
 use crate::format::property::{PropType, PropertyRecord};
+use crate::format::table::Column;
+use crate::ltp::HeapItem;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::store::item::NodeRef;
@@ -92,16 +94,34 @@ impl<'a> PropertyCheck<'a> {
         }
     }
 
-    /// Whether a property is this very text: told without making a text of it, since most are what their rows say.
-    pub(in super::super) fn says(&self, key: Key, value: &Value) -> Result<bool> {
-        let (Value::Unicode(text), Some(record)) = (value, self.record(key)) else { return Ok(false) };
-        let at = Hnid(record.value.0);
-        let Some(hid) = at.hid().filter(|_| record.kind == PropType::UNICODE && !at.is_none()) else { return Ok(false) };
-        match self.check.heap().item(hid) {
-            Err(error) if error.is_io() => Err(error),
-            Err(_) => Ok(false),
-            Ok(item) => Ok(codec::entries::<u16>(self.check.heap().ndb().format(), &item, 2).eq(text.encode_utf16())),
+    /// Whether a property is stored in its heap as a cell of this column is in the table's: told without making values of
+    /// both, since most are what their rows say.
+    pub(super) fn is_stored_as(&self, column: &Column, cell: Result<Option<HeapItem>>) -> Result<bool> {
+        let Some(record) = self.record(Key::Id(column.id)) else { return Ok(false) };
+        // Numbers that are no numbers differ from themselves.
+        let comparable = record.kind == column.kind && !record.kind.is_multi();
+        match (cell, self.item(record)) {
+            (Err(error), _) | (_, Err(error)) if error.is_io() => Err(error),
+            (Ok(Some(cell)), Ok(Some(item))) => Ok(comparable && *cell == *item),
+            _ => Ok(false),
         }
+    }
+
+    /// The first unit of a text: a character of UTF-16, or a byte; `None` where there is none, or none at hand.
+    pub(super) fn first_unit(&self, key: Key) -> Result<Option<u16>> {
+        let Some(record) = self.record(key) else { return Ok(None) };
+        match (self.item(record), record.kind) {
+            (Err(error), _) if error.is_io() => Err(error),
+            (Ok(Some(item)), PropType::UNICODE) => Ok(codec::decode(self.check.heap().ndb().format(), &item).ok()),
+            (Ok(Some(item)), PropType::STRING8) => Ok(item.first().copied().map(u16::from)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The item of the heap that a record names; `None` where its value stands elsewhere.
+    fn item(&self, record: &PropertyRecord) -> Result<Option<HeapItem>> {
+        let hid = Hnid(record.value.0).hid().filter(|hid| !hid.is_none() && !record.kind.is_inline());
+        hid.map(|hid| self.check.heap().item(hid)).transpose()
     }
 
     /// A 32-bit number.

@@ -30,6 +30,7 @@ forge edit FILE LINE                    an edit of properties or rows, as fixtur
 forge big PATH [name=value]...          a large store: messages, folders, depth, attachment (bytes each),
                                         format (ansi, unicode, 4k), cipher (none, permute, cyclic)
 forge sum FILE                          how long it takes to read and sum a file with two threads
+forge phases FILE                       how long each phase of a scan takes
 forge requests FILE                     how often and how much of a store is read by a scan
 forge list FILE                         what lies in a store, as lines for scripts/peers
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
@@ -46,6 +47,7 @@ fn main() {
         }
         ["big", path, options @ ..] => big(Path::new(path), options),
         ["sum", file] => measure::sum(Path::new(file)),
+        ["phases", file] => measure::phases(Path::new(file)),
         ["requests", file] => measure::requests(Path::new(file)),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),

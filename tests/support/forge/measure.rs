@@ -60,6 +60,32 @@ pub(crate) fn requests(path: &Path) {
     println!("{} requests, {} bytes: {}", of(&counting.requests), of(&counting.bytes), outcome.verdict.text());
 }
 
+/// Scans a store as `pstfs scan` does and prints how long each phase took: by the clock, and of processors.
+pub(crate) fn phases(path: &Path) {
+    let source: Arc<dyn ReadAt> = Arc::new(disk::open(path, Access::default()).expect("a file"));
+    let store = recover::open_source(Arc::clone(&source), 32 << 20);
+    let mut begun: Vec<(&str, Instant, [u64; 2])> = Vec::new();
+    let outcome = scan::scan(&source, store.as_deref(), &Progress::default(), |event| {
+        if let scan::Event::Phase(name) = event {
+            begun.push((name, Instant::now(), processor_ticks()));
+        }
+    });
+    begun.push((outcome.verdict.text(), Instant::now(), processor_ticks()));
+    println!("  by the clock      user    system");
+    for ((name, from, had), (_, to, have)) in begun.iter().zip(begun.iter().skip(1)) {
+        let [user, system] = [0, 1].map(|kind| (have[kind] as f64 - had[kind] as f64) / 100.0);
+        println!("{:12.3} s {user:7.2} s {system:7.2} s  {name}", to.duration_since(*from).as_secs_f64());
+    }
+}
+
+/// Hundredths of a second that this process has had of a processor, for itself and for the system's work.
+fn processor_ticks() -> [u64; 2] {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("proc(5)");
+    let fields = stat.rsplit_once(") ").expect("a name in brackets").1;
+    let mut fields = fields.split(' ').skip(11).map(|field| field.parse().expect("a number"));
+    [(); 2].map(|()| fields.next().expect("utime and stime"))
+}
+
 /// Reads a file with two threads, a megabyte at a time, sums it as blocks are summed, and prints how long that took.
 pub(crate) fn sum(path: &Path) {
     let begin = Instant::now();
