@@ -255,11 +255,14 @@ const fn every(format: Format) -> usize {
     }
 }
 
-/// All damaged stores, and all states of each, where there is time; else eight repairs of each format, other ones of each.
+/// All damaged stores, and all states of each, where there is time, or one store in `PSTFS_LONG`; else eight repairs of each
+/// format, other ones of each.
 fn crash_states(format: Format) {
-    let long = std::env::var_os("PSTFS_LONG").is_some();
+    let long = std::env::var("PSTFS_LONG").ok();
+    let part: usize = long.as_deref().and_then(|part| part.parse().ok()).unwrap_or(1);
     let others = CASES.iter().cycle().skip(9 * format as usize).take(CASES.len()).map(|name| (*name).to_owned());
-    let (names, every, wanted) = if long { (forge::names("damaged"), 1, usize::MAX) } else { (others.collect(), every(format), 8) };
+    let all: Vec<String> = forge::names("damaged").into_iter().step_by(part.max(1)).collect();
+    let (names, every, wanted) = if long.is_some() { (all, 1, usize::MAX) } else { (others.collect(), every(format), 8) };
     let mut tally = Tally::default();
     for (seed, name) in (0..).zip(names) {
         if tally.fixtures == wanted {
@@ -269,6 +272,7 @@ fn crash_states(format: Format) {
         let name = format!("{name}.{}", forge::variant_name(format, cipher));
         if let Some(mut repair) = Repair::new(name, bytes) {
             repair.check(seed, every, &mut tally);
+            println!("{format:?}: {tally:?} after {}", repair.name);
         }
     }
     println!("{format:?}: {tally:?}");

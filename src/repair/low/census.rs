@@ -35,6 +35,13 @@ pub enum Mend {
     Packed,
 }
 
+/// What a tree of blocks is named as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Use {
+    Data,
+    Subnodes,
+}
+
 /// What the walk over all trees comes to.
 pub(super) struct Census<'a> {
     pub(super) ndb: &'a Ndb,
@@ -54,8 +61,9 @@ pub(super) struct Census<'a> {
     pub(super) reshaped: bool,
     /// Data blocks that are not as they must be: bytes, `None` for those that are lost.
     pub(super) leaves: HashMap<Bid, Option<u64>>,
-    /// Roots of trees that were walked: whether they stay.
-    pub(super) roots: HashMap<Bid, bool>,
+    /// Roots of trees that were walked, of data and of subnodes: whether they stay. What is no tree of the one may be one
+    /// of the other.
+    pub(super) roots: HashMap<(Bid, Use), bool>,
     pub(super) open: HashSet<Bid>,
     /// The id for the next block that is made up, where there is one.
     pub(super) next: Option<Bid>,

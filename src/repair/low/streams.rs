@@ -1,6 +1,6 @@
 //! The data trees of a census: which of their blocks stay, and zeros for what is lost of them.
 
-use super::census::{Census, Doubt, Mend, Owner};
+use super::census::{Census, Doubt, Mend, Owner, Use};
 use super::inner;
 use crate::damage::Result;
 use crate::format::Format;
@@ -20,12 +20,12 @@ type Branch = (Bid, Vec<u8>, Vec<Leaf>);
 impl Census<'_> {
     /// The tree of a node's or subnode's data; whether anything is left of it.
     pub(super) fn data_tree(&mut self, root: Bid, owner: Option<Owner>) -> Result<bool> {
-        if let Some(stays) = self.roots.get(&root.key()).copied() {
+        if let Some(stays) = self.roots.get(&(root.key(), Use::Data)).copied() {
             self.meet(root);
             return Ok(stays);
         }
         let stays = self.below(root, |census| census.walk_data(root, owner))?;
-        self.roots.insert(root.key(), stays);
+        self.roots.insert((root.key(), Use::Data), stays);
         Ok(stays)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::census::{Census, DEPTH_MAX, Doubt, Mend, Owner};
+use super::census::{Census, DEPTH_MAX, Doubt, Mend, Owner, Use};
 use super::inner;
 use crate::damage::Result;
 use crate::format::block::{SubnodeBlock, SubnodeBranch, SubnodeEntry};
@@ -14,7 +14,7 @@ impl Census<'_> {
         if root.is_none() {
             return Ok(root);
         }
-        let stays = match self.roots.get(&root.key()) {
+        let stays = match self.roots.get(&(root.key(), Use::Subnodes)) {
             Some(stays) => {
                 let stays = *stays;
                 self.meet(root);
@@ -25,7 +25,7 @@ impl Census<'_> {
             None => {
                 let stays = root.is_internal() && self.below(root, |census| census.walk_subnodes(root, owner))?;
                 self.open.remove(&root.key());
-                self.roots.insert(root.key(), stays);
+                self.roots.insert((root.key(), Use::Subnodes), stays);
                 stays
             }
         };
