@@ -264,11 +264,13 @@ fn texts(bytes: &[u8]) -> Texts {
 /// The documents of damaged stores before and after their repair, with the format and cipher of each.
 fn before_and_after(fixture: &str) -> Vec<(Format, Cipher, Texts, Texts)> {
     let mut forge = forge::store;
-    let both = forge::damaged_all(fixture, &mut forge).map(|(format, cipher, bytes)| {
-        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
-        (format, cipher, texts(&bytes), texts(&mended(&bytes, &made)))
-    });
-    both.collect()
+    forge::damaged_all(fixture, &mut forge).map(repaired).collect()
+}
+
+/// The documents of a damaged store before and after its repair.
+fn repaired((format, cipher, bytes): (Format, Cipher, Vec<u8>)) -> (Format, Cipher, Texts, Texts) {
+    let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+    (format, cipher, texts(&bytes), texts(&mended(&bytes, &made)))
 }
 
 /// A document whose path ends so.
@@ -321,7 +323,10 @@ fn what_lies_beside_the_lost_properties_of_a_message_is_shown_before_and_after_t
 /// A letter that is whole was called by the garbage in the damaged list of its folder.
 #[test]
 fn a_letter_is_named_by_itself_where_the_list_of_its_folder_is_damaged() {
-    for (format, cipher, before, after) in before_and_after("row-in-a-damaged-list") {
+    let edits = Recipe::parse("row message=\"Hello\" column=0x0037 text=\"Other\"\nflip trailer list=\"Hello\" index=0 field=crc\n");
+    for (format, cipher) in [(Format::Ansi, Cipher::Cyclic), (Format::Unicode, Cipher::Permute), (Format::Unicode4k, Cipher::None)] {
+        let bytes = forge::edits::damaged(forge::store(format, cipher, &forge::recipe("every-format")), &edits);
+        let (_, _, before, after) = repaired((format, cipher, bytes));
         for (when, documents) in [("before", &before), ("after", &after)] {
             let named = |name: &str| documents.keys().filter(|path| path.ends_with(name)).count();
             assert_eq!(
@@ -332,5 +337,16 @@ fn a_letter_is_named_by_itself_where_the_list_of_its_folder_is_damaged() {
                 documents.keys()
             );
         }
+    }
+}
+
+/// Other programs stop at a folder without a name, and the list that knew it was made to say the same.
+#[test]
+fn a_folder_without_a_name_gets_the_one_that_its_parents_list_has() {
+    for (format, cipher, bytes) in forge::damaged_all("folder-without-a-name", &mut forge::store) {
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let name = |bytes: &[u8]| open(bytes).node_props(Nid(0x80a2)).unwrap().text(tags::DISPLAY_NAME).unwrap();
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        assert_eq!(name(&mended(&bytes, &made)), name(&healthy), "{}", variant_name(format, cipher));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::item::{Attachment, Content, Item, NodeRef, in_words};
 use super::props::{Key, Props};
-use super::{Store, tags};
+use super::{FLAG_READ, Store, tags};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -37,8 +37,8 @@ impl Store {
             Err(error) if !error.is_io() => {
                 self.ndb.notes().survived(&error, Code::EmbeddedMessage, Place::node(node.nid.0));
                 let item = self.remains(node, BTreeMap::new(), &error)?;
-                let is_empty = item.props.values().is_empty() && item.recipients.is_empty() && item.attachments.is_empty();
-                if is_empty { Err(error) } else { Ok(item) }
+                let says_nothing = item.props.values().keys().all(|id| Some(*id) == tags::MESSAGE_FLAGS.id());
+                if says_nothing && item.recipients.is_empty() && item.attachments.is_empty() { Err(error) } else { Ok(item) }
             }
             item => item,
         }
@@ -63,6 +63,8 @@ impl Store {
                 None => files.push(value.file(files.len())),
             }
         }
+        // Whether somebody read it nobody knows: it counts as read, as it does after a repair.
+        values.extend(tags::MESSAGE_FLAGS.id().filter(|id| !values.contains_key(id)).map(|id| (id, Value::I32(FLAG_READ))));
         let told = format!("its own properties cannot be read: {}", in_words(why));
         let mut item = Item { node, props: self.props_of(node.nid, values), damage: vec![told], ..Item::default() };
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;

@@ -95,12 +95,12 @@ impl Mender<'_, '_> {
         for id in std::mem::take(&mut bag.dropped) {
             row.and_then(|row| row.get(&id)).into_iter().for_each(|value| bag.set(id, value));
         }
-        if !bag.has(tags::DISPLAY_NAME) {
+        let root = folder == Nid::ROOT_FOLDER;
+        // Some programs stop at a folder without a name, and the list of its parent may know it.
+        if !bag.has(tags::DISPLAY_NAME) || !root && bag.get(tags::DISPLAY_NAME).as_ref().is_some_and(is_empty) {
             whole = false;
-            let named = row.and_then(|row| row.get(&id_of(tags::DISPLAY_NAME))).cloned();
-            let root = folder == Nid::ROOT_FOLDER;
-            match named {
-                Some(name) => bag.put(tags::DISPLAY_NAME, &name),
+            match row.and_then(|row| row.get(&id_of(tags::DISPLAY_NAME))).filter(|name| !is_empty(name)) {
+                Some(name) => bag.put(tags::DISPLAY_NAME, name),
                 None if root => bag.put_text(self.ndb, tags::DISPLAY_NAME, ""),
                 None => bag.put_text(self.ndb, tags::DISPLAY_NAME, &format!("Recovered folder {folder}")),
             }
@@ -140,6 +140,14 @@ impl Mender<'_, '_> {
 }
 
 const COUNTS: [crate::store::props::Key; 4] = [tags::CONTENT_COUNT, tags::CONTENT_UNREAD_COUNT, tags::SUBFOLDERS, tags::HIDDEN_COUNT];
+
+fn is_empty(text: &Value) -> bool {
+    match text {
+        Value::Unicode(text) => text.is_empty(),
+        Value::String8(bytes) => bytes.is_empty(),
+        _ => true,
+    }
+}
 
 fn is_unread(cells: &Cells) -> bool {
     !matches!(cells.get(&id_of(tags::MESSAGE_FLAGS)), Some(Value::I32(flags)) if flags & FLAG_READ != 0)
