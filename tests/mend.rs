@@ -350,3 +350,17 @@ fn a_folder_without_a_name_gets_the_one_that_its_parents_list_has() {
         assert_eq!(name(&mended(&bytes, &made)), name(&healthy), "{}", variant_name(format, cipher));
     }
 }
+
+/// What the row of a lost message had told already was left out of both: it is a file beside the message.
+#[test]
+fn a_large_value_of_a_property_that_the_row_tells_is_a_file() {
+    for (format, cipher, bytes) in forge::damaged_all("message-whose-properties-are-lost", &mut forge::store) {
+        let store = open(&bytes);
+        let node = store.locate(Nid(0x20_00e4)).unwrap();
+        let properties = |told: bool| {
+            let values = pstfs::store::remains::unnamed(store.ndb(), node.subnodes, &|_| told).unwrap();
+            values.iter().map(|value| value.property.map(|(id, _)| id)).collect::<Vec<_>>()
+        };
+        assert_eq!((properties(false), properties(true)), (vec![tags::BODY.id()], vec![None]), "{}", variant_name(format, cipher));
+    }
+}

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-/// How many bytes are copied at a time.
+/// How many bytes are copied at a time: of what is made of them piece by piece, a whole number of pieces of 1 MiB.
 const PIECE_BYTES: usize = 8 << 20;
 /// How many pieces may be written before they are read back.
 const PIECES_AHEAD: usize = 2;
@@ -72,7 +72,7 @@ fn write_pieces(
     let mut piece = Piece::new();
     let mut offset = 0;
     loop {
-        let bytes = fill(piece.bytes(), |part, at| from.read_at(part, at), offset)?;
+        let bytes = fill(piece.bytes(), from, offset)?;
         let len = u64::try_from(bytes).map_err(io::Error::other)?;
         let whole = piece.up_to_block(bytes);
         as_is_allowed(to, || to.write_all_at(whole, offset))?;
@@ -96,10 +96,10 @@ fn read_pieces(to: &File, written: &Receiver<(u64, usize)>, read_back: &mut dyn 
 }
 
 /// Reads from an offset on until the buffer is full or the file ends; returns how much.
-fn fill(buffer: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<usize>, offset: u64) -> io::Result<usize> {
+fn fill(buffer: &mut [u8], file: &File, offset: u64) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read(rest, offset.saturating_add(u64::try_from(filled).map_err(io::Error::other)?)) {
+        match file.read_at(rest, offset.saturating_add(u64::try_from(filled).map_err(io::Error::other)?)) {
             Ok(0) => break,
             Ok(bytes) => filled = filled.saturating_add(bytes),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

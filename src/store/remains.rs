@@ -55,11 +55,9 @@ impl Store {
         }
         let mut values = row;
         let mut files = Vec::new();
-        for value in unnamed(&self.ndb, node.subnodes)? {
+        for value in unnamed(&self.ndb, node.subnodes, &|id| values.contains_key(&id))? {
             match value.property {
-                Some((id, kind)) => {
-                    values.entry(id).or_insert(Value::Stream(value.stream(kind)));
-                }
+                Some((id, kind)) => drop(values.insert(id, Value::Stream(value.stream(kind)))),
                 None => files.push(value.file(files.len())),
             }
         }
@@ -133,8 +131,10 @@ impl Unnamed {
     }
 }
 
-/// The large values right below an object, the longest first, of each property one; those that cannot be read are left out.
-pub fn unnamed(ndb: &Ndb, subnodes: Bid) -> Result<Vec<Unnamed>> {
+/// The large values right below an object, the longest first; those that cannot be read are left out.
+///
+/// Of each property that is not `told` by another source there is one; the others are files.
+pub fn unnamed(ndb: &Ndb, subnodes: Bid, told: &dyn Fn(u16) -> bool) -> Result<Vec<Unnamed>> {
     let entries = match ndb.subnodes(subnodes) {
         Err(error) if error.is_io() => return Err(error),
         entries => entries.unwrap_or_default(),
@@ -146,7 +146,7 @@ pub fn unnamed(ndb: &Ndb, subnodes: Bid) -> Result<Vec<Unnamed>> {
     values.sort_by_key(|value| (Reverse(value.len), value.entry.nid.nid));
     let mut taken = BTreeSet::new();
     for value in &mut values {
-        value.property = value.property.filter(|(id, _)| taken.insert(*id));
+        value.property = value.property.filter(|(id, _)| !told(*id) && taken.insert(*id));
     }
     Ok(values)
 }
@@ -160,7 +160,7 @@ pub fn content_below(ndb: &Ndb, subnodes: Bid, known: &dyn Fn(&SubnodeEntry) -> 
     let message = entries.into_iter().find(|entry| entry.nid.nid.kind() == NodeType::MESSAGE && !known(entry));
     match message {
         Some(entry) => Ok(Some(Unnamed { entry, property: None, len: 0, extension: "eml" })),
-        None => Ok(unnamed(ndb, subnodes)?.into_iter().find(|value| !known(&value.entry))),
+        None => Ok(unnamed(ndb, subnodes, &|_| true)?.into_iter().find(|value| !known(&value.entry))),
     }
 }
 

@@ -85,10 +85,9 @@ impl Mender<'_, '_> {
     /// which property they were.
     fn take_unnamed(&self, node: NodeRef, bag: &mut Bag) -> Result<Vec<Unnamed>> {
         let mut files = Vec::new();
-        for value in unnamed(self.ndb, node.subnodes)? {
+        for value in unnamed(self.ndb, node.subnodes, &|id| bag.has(Key::Id(id)))? {
             match value.property {
-                Some((id, kind)) if !bag.has(Key::Id(id)) => bag.put_large(self.ndb, id, kind, value.entry.data)?,
-                Some(_) => {}
+                Some((id, kind)) => bag.put_large(self.ndb, id, kind, value.entry.data)?,
                 None => files.push(value),
             }
         }
