@@ -100,7 +100,7 @@ fn look(args: &Scan, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> 
     let One { file, number, prefix, progress } = one;
     let source = Source::find(file)?.ending_with(progress);
     let raw = source.raw()?;
-    let store = source.opened(args.quiet);
+    let store = source.opened_in(raw.clone(), args.quiet);
     let format = store.as_ref().map_or_else(|_| String::new(), |store| store.ndb().format().name().to_owned());
     let about = About { file: file.to_path_buf(), size_bytes: source.bytes(), format };
     let (scribe, head) = Scribe::begin(*number, "scan", &about);
@@ -108,7 +108,7 @@ fn look(args: &Scan, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop> 
     let teller = Mutex::new(Teller { args, prefix, sinks, scribe, fold: Fold::default(), page, stop: None });
     teller.lock().unwrap_or_else(PoisonError::into_inner).lines(&head);
     let bar = Bar::show(Arc::clone(progress), Unit::Bytes, args.quiet);
-    let outcome = scan::scan(&raw, store.as_deref(), progress, |event| {
+    let outcome = scan::scan(&raw.source, store.as_deref(), progress, |event| {
         let mut teller = teller.lock().unwrap_or_else(PoisonError::into_inner);
         teller.event(event);
         if teller.stop.is_some() {

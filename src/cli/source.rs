@@ -12,13 +12,13 @@ use super::out::{Failure, in_words, tell};
 use super::processes::holder;
 use super::text;
 use crate::damage::{Code, Error, Finding, Notes, Place, Severity};
-use crate::disk::{Lock, ReadAt};
+use crate::disk::Lock;
 use crate::format::Format;
 use crate::format::codec::Field;
 use crate::format::header::Header;
 use crate::mount::table;
 use crate::progress::Progress;
-use crate::recover;
+use crate::recover::{self, Bytes};
 use crate::store::Store;
 use crate::tree::{Recovered, Tree, View};
 
@@ -74,8 +74,8 @@ impl Source {
     }
 
     /// The file's bytes, as readers are to see them.
-    pub(super) fn raw(&self) -> Result<Arc<dyn ReadAt>, Failure> {
-        Ok(recover::bytes(&self.real, true, None).map_err(|error| self.broken(&error))?.source)
+    pub(super) fn raw(&self) -> Result<Bytes, Failure> {
+        recover::bytes(&self.real, true, None).map_err(|error| self.broken(&error))
     }
 
     /// The search that damage makes necessary, when the store is opened or at any time later.
@@ -85,8 +85,13 @@ impl Source {
 
     /// The store in it, or why it cannot be opened. A search of the whole file is told, its progress too unless `quiet`.
     pub(super) fn opened(&self, quiet: bool) -> Result<Arc<Store>, Error> {
+        self.opened_in(recover::bytes(&self.real, true, None)?, quiet)
+    }
+
+    /// The same for who has the file's bytes already: to map them twice takes twice the time.
+    pub(super) fn opened_in(&self, bytes: Bytes, quiet: bool) -> Result<Arc<Store>, Error> {
         self.watch.get_or_init(|| Watch::new(Arc::clone(&self.search), searched_line(&self.given, self.bytes), quiet));
-        recover::open(&self.real, &recover::Options { search: Arc::clone(&self.search), ..recover::Options::default() })
+        recover::open_bytes(bytes, &recover::Options { search: Arc::clone(&self.search), ..recover::Options::default() })
     }
 
     /// The store's tree as the user wants to see it; a search that this takes shows its progress, and can be stopped.

@@ -217,6 +217,10 @@ impl ReadAt for Opened {
         }
     }
 
+    fn is_in_memory(&self) -> bool {
+        self.is_mapped()
+    }
+
     fn was_changed(&self) -> io::Result<bool> {
         // A file whose name is gone is whole and will stay so; one that another file took the place of is out of date.
         Ok(self.changed()?.is_some_and(|change| change != Change::Removed))

@@ -40,7 +40,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Arc<Store>> {
 }
 
 /// The bytes of a store's file as readers are to see them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bytes {
     /// The file, or what is seen of it through the journal of a repair that was cut off.
     pub source: Arc<dyn ReadAt>,

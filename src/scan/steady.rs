@@ -44,6 +44,10 @@ impl ReadAt for Steady {
         self.file.read_trusting_at(buffer, offset)
     }
 
+    fn is_in_memory(&self) -> bool {
+        self.file.is_in_memory()
+    }
+
     fn was_changed(&self) -> io::Result<bool> {
         self.go_on()?;
         if self.reads.fetch_add(1, Ordering::Relaxed).checked_rem(READS) == Some(0) && self.file.was_changed()? {

@@ -180,7 +180,7 @@ fn nids(text: &str) -> Result<Vec<Nid>, String> {
 
 fn show(args: &Inspect, wanted: &Wanted) -> Result<Exit, Stop> {
     let source = Source::find(&args.file)?;
-    let raw = source.raw()?;
+    let raw = source.raw()?.source;
     let mut report = Report::new(args.all);
     match wanted {
         Wanted::Header => header::show(&Raw::new(args, &source, raw)?, &mut report)?,

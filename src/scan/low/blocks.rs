@@ -18,10 +18,27 @@ use crate::scan::pool::{self, Weight};
 
 /// Bytes that a thread reads before it hands on what it found: enough that none waits for the others.
 const STRETCH_BYTES: u64 = 16 << 20;
-/// Bytes that are read at once: they stay in a core's own cache until they are summed. The largest block fits.
-const READ_BYTES: u64 = 256 << 10;
-/// The most bytes of a gap that are read along with the blocks around it.
-const GAP_BYTES: u64 = 16 << 10;
+/// Bytes between two looks at whether to go on.
+const STEP_BYTES: u64 = 256 << 10;
+
+/// How much is read at once; a block that is larger is read alone.
+#[derive(Clone, Copy, Debug)]
+struct Reads {
+    bytes: u64,
+    /// The most bytes of a gap that are read along with the blocks around it.
+    gap_bytes: u64,
+}
+
+impl Reads {
+    /// Each request to a file takes its time, whatever its length.
+    const OF_FILE: Self = Self { bytes: 256 << 10, gap_bytes: 16 << 10 };
+    /// What is copied from memory stays in a core's innermost cache until it is summed.
+    const OF_MEMORY: Self = Self { bytes: 16 << 10, gap_bytes: 1 << 10 };
+
+    fn of(low: &Low<'_>) -> Self {
+        if low.blocks_file().is_in_memory() { Self::OF_MEMORY } else { Self::OF_FILE }
+    }
+}
 
 /// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
 pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
@@ -156,18 +173,19 @@ impl Padded {
 fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>> {
     let mut found = Found { order, ..Found::default() };
     let mut rows = order.iter().filter_map(|at| table.at(*at)).peekable();
-    let mut bytes = Vec::new();
-    let mut run = Vec::new();
+    let reads = Reads::of(low);
+    let (mut bytes, mut run) = (Vec::new(), Vec::new());
+    let mut counted = 0_u64;
     while let Some(row) = rows.next() {
         let entry = row.entry();
-        let mut counted = entry.stored_bytes(low.format);
         let start = row.ib();
-        let mut end = start.0.saturating_add(counted);
+        let mut end = start.0.saturating_add(entry.stored_bytes(low.format));
+        counted = counted.saturating_add(entry.stored_bytes(low.format));
         found.place(low, row, &entry);
         if is_read(low, &entry) {
             run.clear();
             run.push(*row);
-            while let Some(next) = rows.next_if(|next| joins(low, next, start, end)) {
+            while let Some(next) = rows.next_if(|next| joins(low, reads, next, start, end)) {
                 let entry = next.entry();
                 let stored = entry.stored_bytes(low.format);
                 counted = counted.saturating_add(stored);
@@ -179,16 +197,19 @@ fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>>
             low.read_blocks(&mut bytes, start)?;
             run.iter().for_each(|row| found.block(low, row, start, &bytes));
         }
-        low.progress.add(counted)?;
+        if counted >= STEP_BYTES {
+            low.progress.add(std::mem::take(&mut counted))?;
+        }
     }
+    low.progress.add(counted)?;
     Ok(found)
 }
 
 /// Whether a block can be read together with those from `start` to `end`.
-fn joins(low: &Low<'_>, next: &Row, start: Ib, end: u64) -> bool {
+fn joins(low: &Low<'_>, reads: Reads, next: &Row, start: Ib, end: u64) -> bool {
     let entry = next.entry();
     let last = next.ib().0.saturating_add(entry.stored_bytes(low.format));
-    is_read(low, &entry) && next.ib().0 <= end.saturating_add(GAP_BYTES) && last.saturating_sub(start.0) <= READ_BYTES
+    is_read(low, &entry) && next.ib().0 <= end.saturating_add(reads.gap_bytes) && last.saturating_sub(start.0) <= reads.bytes
 }
 
 /// Whether a block's bytes are looked at.

@@ -115,8 +115,12 @@ impl Low<'_> {
 
     /// The same for the pass over all blocks.
     fn read_blocks(&self, buffer: &mut [u8], ib: Ib) -> Result<()> {
-        let file = if let Blocks::Through(file) = self.blocks { file } else { self.file };
-        read(file, buffer, ib, self.report)
+        read(self.blocks_file(), buffer, ib, self.report)
+    }
+
+    /// Through what the pass over all blocks reads.
+    fn blocks_file(&self) -> &dyn ReadAt {
+        if let Blocks::Through(file) = self.blocks { file } else { self.file }
     }
 
     /// Begins a phase that looks at so many bytes; 0 where nobody knows.
