@@ -1,10 +1,12 @@
 //! A least-recently-used cache with a budget in bytes.
 
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
+
+use super::recent::number_of_thread;
 
 /// Keeps what was used last, as long as its bytes stay within a budget.
 #[derive(Debug)]
@@ -107,19 +109,40 @@ impl<K: Hash + Eq, V> Cache<K, V> {
 }
 
 /// A few thousand keys that were asked for last, as marks. One that has another's place and mark only comes too early, one
-/// whose place another took is asked for twice again.
+/// whose place another took is asked for twice again; so no key can do harm, and the plainest hash will do.
+///
+/// Each thread has marks of its own: cores wait long for what another one has just written.
 #[derive(Debug)]
 struct Asked {
     marks: Box<[AtomicU32]>,
-    state: RandomState,
 }
 
-/// How many keys are known again.
-const ASKED: usize = 1 << 14;
+/// How many keys of a thread are known again.
+const ASKED: usize = 1 << 11;
+/// How many threads have marks of their own.
+const THREADS: usize = 8;
+
+/// Whole numbers, spread by a multiplication.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { marks: (0..ASKED).map(|_| AtomicU32::new(0)).collect(), state: RandomState::new() }
+        Self { marks: (0..ASKED.saturating_mul(THREADS)).map(|_| AtomicU32::new(0)).collect() }
     }
 }
 
@@ -133,14 +156,22 @@ impl Asked {
     /// Adds a key; whether it was not there.
     fn add(&self, key: &impl Hash) -> bool {
         let (place, mark) = self.place(key);
-        place.is_some_and(|place| place.swap(mark, Ordering::Relaxed) != mark)
+        place.is_some_and(|place| {
+            let is_new = place.load(Ordering::Relaxed) != mark;
+            place.store(mark, Ordering::Relaxed);
+            is_new
+        })
     }
 
     fn place(&self, key: &impl Hash) -> (Option<&AtomicU32>, u32) {
-        let hash = self.state.hash_one(key);
-        let place = usize::try_from(hash).ok().and_then(|hash| self.marks.get(hash & (ASKED - 1)));
+        let mut hash = Spread::default();
+        key.hash(&mut hash);
+        let hash = hash.finish();
+        // The highest bits depend on all of the key.
+        let own = usize::try_from(hash >> 53).unwrap_or(0) & (ASKED - 1);
+        let place = self.marks.get(own | (number_of_thread() & (THREADS - 1)).saturating_mul(ASKED));
         // 0 is nobody's mark.
-        (place, u32::try_from(hash >> 32).unwrap_or(0) | 1)
+        (place, u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) | 1)
     }
 }
 

@@ -97,14 +97,10 @@ impl Ndb {
         if let Some(maps) = self.maps() {
             return Ok(maps.node(nid));
         }
-        let page = match self.leaf_page(BTree::Nodes, u64::from(nid.0)) {
-            Ok(page) => page,
-            Err(error) => return Ok(self.rescued(error)?.node(nid)),
-        };
-        Ok(page.and_then(|page| match &page.entries {
-            Entries::Nodes(entries) => found(entries, nid, |entry| entry.nid.nid),
-            Entries::Branch(_) | Entries::Blocks(_) => None,
-        }))
+        match self.in_leaf(BTree::Nodes, u64::from(nid.0), |page| found(page.nodes(), nid, |entry| entry.nid.nid)) {
+            Ok(entry) => Ok(entry.flatten()),
+            Err(error) => Ok(self.rescued(error)?.node(nid)),
+        }
     }
 
     /// The node with this id, which every store has.
@@ -131,11 +127,8 @@ impl Ndb {
     }
 
     fn tree_entry(&self, key: Bid) -> Result<Option<BlockEntry>> {
-        let page = self.leaf_page(BTree::Blocks, key.0)?;
-        Ok(page.and_then(|page| match &page.entries {
-            Entries::Blocks(entries) => found(entries, key, |entry| entry.block.bid.key()),
-            Entries::Branch(_) | Entries::Nodes(_) => None,
-        }))
+        let entry = self.in_leaf(BTree::Blocks, key.0, |page| found(page.blocks(), key, |entry| entry.block.bid.key()))?;
+        Ok(entry.flatten())
     }
 
     /// The largest id in the block B-tree; `None` where there is no block.
@@ -143,8 +136,8 @@ impl Ndb {
         if let Some(maps) = self.maps() {
             return Ok(maps.blocks().last().map(|place| place.bid.key()));
         }
-        let page = self.leaf_page(BTree::Blocks, u64::MAX)?;
-        Ok(page.and_then(|page| page.blocks().last().map(|entry| entry.block.bid.key())))
+        let last = self.in_leaf(BTree::Blocks, u64::MAX, |page| page.blocks().last().map(|entry| entry.block.bid.key()))?;
+        Ok(last.flatten())
     }
 
     /// Shows every node to `visit`, ascending, until it returns `false`. Damaged pages are noted and left out.
@@ -193,10 +186,10 @@ impl Ndb {
         Ok(())
     }
 
-    /// The leaf that holds `key`, if any does.
-    fn leaf_page(&self, tree: BTree, key: u64) -> Result<Option<Arc<TreePage>>> {
-        if let Some(page) = self.recent.find(tree, key) {
-            return Ok(Some(page));
+    /// Looks at the leaf that holds `key`, if any does.
+    fn in_leaf<T>(&self, tree: BTree, key: u64, look: impl Fn(&TreePage) -> T) -> Result<Option<T>> {
+        if let Some(found) = self.recent.look(tree, key, &look) {
+            return Ok(Some(found));
         }
         let mut page = self.tree_page(tree, self.root(tree), None)?;
         // The keys that lead to the page.
@@ -204,7 +197,7 @@ impl Ndb {
         loop {
             let Entries::Branch(entries) = &page.entries else {
                 self.recent.keep(tree, keys, &page);
-                return Ok(Some(page));
+                return Ok(Some(look(&page)));
             };
             let after = entries.partition_point(|entry| entry.key.0 <= key);
             let Some(entry) = after.checked_sub(1).and_then(|last| entries.get(last)) else { return Ok(None) };

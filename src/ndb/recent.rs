@@ -42,12 +42,12 @@ struct Leaf {
 }
 
 impl Recent {
-    /// The leaf that answers for this key, if it was asked for of late.
-    pub(super) fn find(&self, tree: BTree, key: u64) -> Option<Arc<TreePage>> {
+    /// Looks at the leaf that answers for this key, if it was asked for of late.
+    pub(super) fn look<T>(&self, tree: BTree, key: u64, look: impl FnOnce(&TreePage) -> T) -> Option<T> {
         let place = self.place()?;
         let (start, _) = range(tree);
         let mut leaves = place.leaves.iter().skip(start).take(LEAVES).flatten();
-        leaves.find(|leaf| leaf.keys.0 <= key && key < leaf.keys.1).map(|leaf| Arc::clone(&leaf.page))
+        leaves.find(|leaf| leaf.keys.0 <= key && key < leaf.keys.1).map(|leaf| look(&leaf.page))
     }
 
     /// Keeps the leaf that answers for these keys.
@@ -92,7 +92,7 @@ const fn range(tree: BTree) -> (usize, usize) {
 }
 
 /// A number of this thread's own.
-fn number_of_thread() -> usize {
+pub(super) fn number_of_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static NUMBER: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
