@@ -10,8 +10,9 @@
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{Ordering, fence};
+use std::thread;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 
 use super::file::{Identity, PreadFile};
 use super::sigbus::Region;
@@ -89,6 +90,34 @@ impl ReadAt for MappedFile {
 
     fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         if self.copy(buffer, offset) { Ok(()) } else { self.file.read_exact_at(buffer, offset) }
+    }
+}
+
+/// From this length on a mapping is let go on all cores.
+const LARGE_BYTES: usize = 1 << 30;
+/// What one page of the page table stands for, which no two threads change at once.
+const TABLE_BYTES: usize = 2 << 20;
+
+impl Drop for MappedFile {
+    /// To let go of a million pages takes one core as long as to read a tenth of them.
+    fn drop(&mut self) {
+        let (map, len) = (&self.map, self.map.len());
+        if len < LARGE_BYTES {
+            return;
+        }
+        let part = len.div_ceil(thread::available_parallelism().map_or(1, usize::from)).next_multiple_of(TABLE_BYTES);
+        let mut start = 0_usize;
+        thread::scope(|scope| {
+            while start < len {
+                let (from, bytes) = (start, part.min(len.saturating_sub(start)));
+                // SAFETY: the range lies in the mapping, which nobody reads any more; and pages of a file that is mapped
+                // for reading come back from the file. It is advice: nothing depends on what comes of it.
+                let let_go = move || unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, bytes) };
+                // Without a thread it is left to whoever unmaps.
+                let _ = thread::Builder::new().spawn_scoped(scope, let_go);
+                start = start.saturating_add(part);
+            }
+        });
     }
 }
 
@@ -198,6 +227,22 @@ mod tests {
             assert_eq!(read(&mapped, 0, 1), Err(io::ErrorKind::UnexpectedEof));
             assert!(!mapped.is_mapped());
         }
+    }
+
+    #[test]
+    fn a_large_mapping_that_is_let_go_leaves_others_alone() {
+        let (file, small) = mapped(b"the beginning");
+        file.as_file().set_len(LARGE_BYTES as u64 + 5000).unwrap();
+        let [first, second] = [(); 2].map(|()| MappedFile::new(PreadFile::open(file.path()).unwrap()).unwrap());
+        for place in [0, LARGE_BYTES / 2, LARGE_BYTES + 4000] {
+            read(&first, place, 1000).unwrap();
+        }
+        drop(first);
+        assert_eq!(
+            (read(&second, 0, 13).unwrap(), read(&second, LARGE_BYTES + 4990, 10).unwrap()),
+            (b"the beginning".to_vec(), vec![0; 10])
+        );
+        assert_eq!(read(&small, 4, 9).unwrap(), b"beginning");
     }
 
     fn read_until(ended: &AtomicBool, source: &dyn ReadAt, bytes: &[u8], seed: usize) {
