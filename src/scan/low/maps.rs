@@ -1,6 +1,9 @@
 //! The maps of what is in use (P13 to P17, P19 to P21, H11, H12): compared with what the trees use.
 //!
-//! Relies on the units that pages and blocks take. Tells the listener what the file's space is used for, as a picture.
+//! Relies on the units that pages and blocks take. All cores compare, each a few parts of the file; what they find is told
+//! in the order of the file. Tells the listener what the file's space is used for, as a picture.
+
+use std::ops::Range;
 
 use super::Low;
 use super::table::Table;
@@ -11,41 +14,79 @@ use crate::format::amap;
 use crate::format::codec;
 use crate::format::id::Ib;
 use crate::format::page::{Page, PageKind};
+use crate::scan::pool::{self, Weight};
 use crate::scan::report::{Event, Space};
 
 /// How many pieces the picture of a file has, at most.
 const PIECES_MAX: u64 = 4096;
 
+/// How many parts are compared at a time; a page map stands for eight of them.
+const PARTS: u64 = 64;
+
 /// What the maps say together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sums {
     free_bytes: u64,
     free_page_bytes: u64,
     /// Whether each map could be read.
     whole: bool,
-    /// The bits of the page map that stands for the part, and the part that it begins at.
-    pages: Vec<u8>,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self { free_bytes: 0, free_page_bytes: 0, whole: true }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.free_bytes = self.free_bytes.saturating_add(other.free_bytes);
+        self.free_page_bytes = self.free_page_bytes.saturating_add(other.free_page_bytes);
+        self.whole &= other.whole;
+    }
 }
 
 /// Compares each part of the file with its allocation map; `whole` says whether all that is in use is known.
 pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &Units, whole: bool) -> Result<()> {
     let parts = parts(low);
     low.phase("Validating AMap", parts.saturating_mul(low.page_bytes()))?;
-    let mut maps = Maps {
-        low,
-        table,
-        order,
-        whole,
-        sums: Sums { whole: low.file_bytes >= low.header.root.file_eof.0, ..Sums::default() },
-        picture: Picture::new(low),
-    };
-    for part in 0..parts {
-        low.progress.add(low.page_bytes())?;
-        maps.part(part, owned)?;
-    }
-    maps.picture.flush();
-    maps.compare();
+    let mut sums = Sums { whole: low.file_bytes >= low.header.root.file_eof.0, ..Sums::default() };
+    let mut picture = Picture::new(low);
+    pool::in_order(
+        |send| {
+            let mut first = 0;
+            while first < parts {
+                let end = parts.min(first.saturating_add(PARTS));
+                send(first..end)?;
+                first = end;
+            }
+            Ok(())
+        },
+        |parts| Maps::new(low, table, order, whole).parts(parts, owned),
+        |found| {
+            found.findings.into_iter().for_each(|finding| low.report.finding(finding));
+            sums.add(&found.sums);
+            found.pieces.into_iter().for_each(|piece| picture.put(piece));
+            Ok(())
+        },
+    )?;
+    picture.pieces.into_iter().for_each(|piece| low.report.tell(Event::Space(piece)));
+    compare(low, &sums);
     density_list(low, parts)
+}
+
+/// What was found in some parts.
+#[derive(Debug)]
+struct Found {
+    findings: Vec<Finding>,
+    sums: Sums,
+    pieces: Vec<Space>,
+}
+
+impl Weight for Found {
+    fn weight(&self) -> usize {
+        self.findings.len()
+    }
 }
 
 /// How many parts the file has, one that is cut off included.
@@ -61,10 +102,30 @@ struct Maps<'a, 'b> {
     order: &'a [u32],
     whole: bool,
     sums: Sums,
-    picture: Picture<'a, 'b>,
+    /// The bits of the page map that stands for the part.
+    pages: Vec<u8>,
+    picture: Picture,
+    findings: Vec<Finding>,
 }
 
-impl Maps<'_, '_> {
+impl<'a, 'b> Maps<'a, 'b> {
+    fn new(low: &'a Low<'b>, table: &'a Table, order: &'a [u32], whole: bool) -> Self {
+        let (sums, picture) = (Sums::default(), Picture::new(low));
+        Self { low, table, order, whole, sums, pages: Vec::new(), picture, findings: Vec::new() }
+    }
+
+    fn parts(mut self, parts: Range<u64>, owned: &Units) -> Result<Found> {
+        for part in parts {
+            self.low.progress.add(self.low.page_bytes())?;
+            self.part(part, owned)?;
+        }
+        Ok(Found { findings: self.findings, sums: self.sums, pieces: self.picture.pieces })
+    }
+
+    fn tell(&mut self, code: Code, place: Place, detail: impl Into<String>) {
+        self.findings.push(Finding::new(code, place, detail));
+    }
+
     fn part(&mut self, part: u64, owned: &Units) -> Result<()> {
         let low = self.low;
         let Some(start) = amap::map_offset(low.format, part) else { return Ok(()) };
@@ -75,7 +136,7 @@ impl Maps<'_, '_> {
             let body = self.map(ib, kind)?;
             match (kind, body) {
                 (PageKind::AMAP, body) => bits = body,
-                (PageKind::PMAP, body) => self.sums.pages = body.unwrap_or_default(),
+                (PageKind::PMAP, body) => self.pages = body.unwrap_or_default(),
                 _ => {}
             }
             maps.push((behind, kind));
@@ -86,14 +147,14 @@ impl Maps<'_, '_> {
         };
         if amap::pages_at(low.format, part).any(|(behind, kind)| kind == PageKind::PMAP && behind > 0) {
             self.sums.free_page_bytes =
-                self.sums.free_page_bytes.saturating_add(amap::free_units(&self.sums.pages).saturating_mul(low.page_bytes()));
+                self.sums.free_page_bytes.saturating_add(amap::free_units(&self.pages).saturating_mul(low.page_bytes()));
         }
         self.compare_part(part, start, &bits, owned, &maps);
         Ok(())
     }
 
     /// The bits of a map page; `None` where it is damaged, which is told.
-    fn map(&self, ib: Ib, kind: PageKind) -> Result<Option<Vec<u8>>> {
+    fn map(&mut self, ib: Ib, kind: PageKind) -> Result<Option<Vec<u8>>> {
         let low = self.low;
         let code = match kind {
             PageKind::AMAP => Code::AllocationMap,
@@ -102,7 +163,7 @@ impl Maps<'_, '_> {
         };
         let here = Place::offset(ib.0);
         if !low.holds(ib, low.page_bytes()) {
-            low.report.add(code, here, format!("the {} lies outside the file", kind.name()));
+            self.tell(code, here, format!("the {} lies outside the file", kind.name()));
             return Ok(None);
         }
         let mut bytes = vec![0; low.format.layout().page_bytes];
@@ -116,7 +177,7 @@ impl Maps<'_, '_> {
             () if faults.signature.is_some() => format!("its signature is {:#x}", page.trailer.signature),
             () => return Ok(amap::bits(low.format, page.body).map(<[u8]>::to_vec)),
         };
-        low.report.add(code, here, format!("{}: {wrong}", kind.name()));
+        self.tell(code, here, format!("{}: {wrong}", kind.name()));
         Ok(None)
     }
 
@@ -136,7 +197,7 @@ impl Maps<'_, '_> {
             amap::mark(&mut used, first, count, true);
         }
         if unmarked_map {
-            low.report.add(Code::AllocationMapSelf, Place::offset(start.0), "");
+            self.tell(Code::AllocationMapSelf, Place::offset(start.0), "");
         }
         let end = to_usize(low.header.root.file_eof.0.min(low.file_bytes).saturating_sub(start.0).checked_div(unit));
         let at = |number: usize| start.0.saturating_add(unit.saturating_mul(u64::try_from(number).unwrap_or(u64::MAX)));
@@ -175,30 +236,30 @@ impl Maps<'_, '_> {
                 Finding::new(Code::NotAllocated, self.owner(first), format!("{} units of this part, the first one here", missing.count));
             // A store that was not closed cleanly gets its maps rebuilt before anything is written.
             let dirty = low.header.root.amap_valid == 0;
-            low.report.finding(if dirty { finding.at_most(Severity::Warning) } else { finding });
+            self.findings.push(if dirty { finding.at_most(Severity::Warning) } else { finding });
         }
         if let (Some(first), true) = (leak.first, self.whole) {
             let bytes = leak.count.saturating_mul(unit);
-            low.report.add(Code::Leak, Place::offset(first), format!("{bytes} bytes of this part, the first ones here"));
+            self.tell(Code::Leak, Place::offset(first), format!("{bytes} bytes of this part, the first ones here"));
         }
         if past {
-            low.report.add(Code::PastEnd, Place::offset(start.0), "");
+            self.tell(Code::PastEnd, Place::offset(start.0), "");
         }
     }
 
     /// Marks the units of pages that the page map keeps free for pages.
     fn keep(&self, part: u64, kept: &mut [u8]) {
         let layout = self.low.format.layout();
-        if self.sums.pages.is_empty() || self.low.format == Format::Unicode4k {
+        if self.pages.is_empty() || self.low.format == Format::Unicode4k {
             return;
         }
         let pages = to_usize(layout.amap_coverage.checked_div(self.low.page_bytes()));
         let per_page = to_usize(self.low.page_bytes().checked_div(layout.unit_bytes));
         let first = to_usize(part.checked_rem(8)).saturating_mul(pages);
         // A part's pages have whole bytes of the page map, most of which keep nothing.
-        let bytes = self.sums.pages.iter().enumerate().skip(first >> 3).take(pages >> 3).filter(|(_, byte)| **byte != 0xff);
+        let bytes = self.pages.iter().enumerate().skip(first >> 3).take(pages >> 3).filter(|(_, byte)| **byte != 0xff);
         for page in bytes.flat_map(|(byte, _)| (0..8).map(move |bit| byte.saturating_mul(8).saturating_add(bit))) {
-            if amap::is_allocated(&self.sums.pages, page) == Some(false) {
+            if amap::is_allocated(&self.pages, page) == Some(false) {
                 amap::mark(kept, page.saturating_sub(first).saturating_mul(per_page), per_page, true);
             }
         }
@@ -211,17 +272,17 @@ impl Maps<'_, '_> {
         let covers = row.filter(|row| row.ib().0.saturating_add(row.entry().stored_bytes(self.low.format)) > offset);
         covers.map_or(Place::offset(offset), |row| row.place().at(offset))
     }
+}
 
-    fn compare(&self) {
-        let (root, sums) = (&self.low.header.root, &self.sums);
-        if sums.whole && sums.free_bytes != root.amap_free.0 {
-            let detail = format!("header {:#x}, allocation maps {:#x}", root.amap_free.0, sums.free_bytes);
-            self.low.report.add(Code::HeaderAmapFree, Place::FILE, detail);
-        }
-        if sums.free_page_bytes != root.pmap_free.0 {
-            let detail = format!("header {:#x}, page maps {:#x}", root.pmap_free.0, sums.free_page_bytes);
-            self.low.report.add(Code::HeaderPmapFree, Place::FILE, detail);
-        }
+fn compare(low: &Low<'_>, sums: &Sums) {
+    let root = &low.header.root;
+    if sums.whole && sums.free_bytes != root.amap_free.0 {
+        let detail = format!("header {:#x}, allocation maps {:#x}", root.amap_free.0, sums.free_bytes);
+        low.report.add(Code::HeaderAmapFree, Place::FILE, detail);
+    }
+    if sums.free_page_bytes != root.pmap_free.0 {
+        let detail = format!("header {:#x}, page maps {:#x}", root.pmap_free.0, sums.free_page_bytes);
+        low.report.add(Code::HeaderPmapFree, Place::FILE, detail);
     }
 }
 
@@ -256,50 +317,46 @@ impl Run {
     }
 }
 
-/// The file's space in pieces of equal size, told one after the other.
-struct Picture<'a, 'b> {
-    low: &'a Low<'b>,
+/// The file's space in pieces of equal size, one after the other.
+#[derive(Debug)]
+struct Picture {
+    unit_bytes: u64,
     piece_bytes: u64,
-    piece: Space,
+    pieces: Vec<Space>,
 }
 
-impl<'a, 'b> Picture<'a, 'b> {
-    fn new(low: &'a Low<'b>) -> Self {
+impl Picture {
+    fn new(low: &Low<'_>) -> Self {
+        let unit_bytes = low.format.layout().unit_bytes;
         // A byte of a map stands for eight units, which lie in one piece.
-        let eight_units = low.format.layout().unit_bytes.saturating_mul(8);
-        let piece_bytes = low.file_bytes.div_ceil(PIECES_MAX).max(1).next_multiple_of(eight_units);
-        Self { low, piece_bytes, piece: Space::default() }
+        let piece_bytes = low.file_bytes.div_ceil(PIECES_MAX).max(1).next_multiple_of(unit_bytes.saturating_mul(8));
+        Self { unit_bytes, piece_bytes, pieces: Vec::new() }
     }
 
     /// Adds units from `at` on: so many, of which so many are marked, and so many of those leaked.
     fn add(&mut self, at: u64, units: u32, marked: u32, leaked: u32) {
+        let bytes = |units: u32| self.unit_bytes.saturating_mul(units.into());
         let offset = self.piece_of(at);
-        if offset != self.piece.offset {
-            self.flush();
-            self.piece = Space { offset, ..Space::default() };
-        }
-        let bytes = |units: u32| self.low.format.layout().unit_bytes.saturating_mul(units.into());
-        let piece = &mut self.piece;
-        piece.bytes = piece.bytes.saturating_add(bytes(units));
-        piece.used_bytes = piece.used_bytes.saturating_add(bytes(marked));
-        piece.leaked_bytes = piece.leaked_bytes.saturating_add(bytes(leaked));
+        self.put(Space { offset, bytes: bytes(units), used_bytes: bytes(marked), leaked_bytes: bytes(leaked) });
+    }
+
+    /// Adds a piece, or what is known of another part of the last one.
+    fn put(&mut self, new: Space) {
+        let Some(piece) = self.pieces.last_mut().filter(|piece| piece.offset == new.offset) else { return self.pieces.push(new) };
+        piece.bytes = piece.bytes.saturating_add(new.bytes);
+        piece.used_bytes = piece.used_bytes.saturating_add(new.used_bytes);
+        piece.leaked_bytes = piece.leaked_bytes.saturating_add(new.leaked_bytes);
     }
 
     /// Whether so many units from `at` on lie in one piece.
     fn is_one_piece(&self, at: u64, units: u32) -> bool {
-        let bytes = self.low.format.layout().unit_bytes.saturating_mul(units.into());
+        let bytes = self.unit_bytes.saturating_mul(units.into());
         at.saturating_add(bytes) <= self.piece_of(at).saturating_add(self.piece_bytes)
     }
 
     /// Where the piece begins that an offset lies in.
     fn piece_of(&self, at: u64) -> u64 {
         at.saturating_sub(at.checked_rem(self.piece_bytes).unwrap_or(0))
-    }
-
-    fn flush(&self) {
-        if self.piece.bytes > 0 {
-            self.low.report.tell(Event::Space(self.piece));
-        }
     }
 }
 
