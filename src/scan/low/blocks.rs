@@ -1,10 +1,10 @@
 //! Every block of the file, read once in the order of the file and checked against its entry (B01 to B09, B21, P18).
 //!
-//! Relies on the [`Table`] of blocks and on whose each one is. All cores read and compute, each a stretch of the file;
-//! what they find is told in the order of the file, whoever was first.
+//! Relies on the [`Table`] of blocks and on whose each one is. All cores read and compute, each a part of the file; what
+//! they find is told in the order of the file, whoever was first.
 
 use super::Low;
-use super::table::{Row, Table};
+use super::table::{InParts, Row, Table};
 use super::units::Units;
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::amap;
@@ -16,8 +16,6 @@ use crate::format::id::Ib;
 use crate::scan::Blocks;
 use crate::scan::pool::{self, Weight};
 
-/// Bytes that a thread reads before it hands on what it found: enough that none waits for the others.
-const STRETCH_BYTES: u64 = 16 << 20;
 /// Bytes between two looks at whether to go on.
 const STEP_BYTES: u64 = 256 << 10;
 
@@ -40,30 +38,24 @@ impl Reads {
     }
 }
 
-/// Reads all blocks; marks the units that they take in `owned`, which has those of pages.
-pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units) -> Result<()> {
-    let total =
-        table.rows().iter().filter(|row| row.is_in_use()).map(|row| row.entry().stored_bytes(low.format)).fold(0, u64::saturating_add);
-    low.phase("Validating blocks", total)?;
+/// Reads all blocks, and sorts the parts that they lie in; marks the units that they take in `owned`, which has those of
+/// pages.
+pub(super) fn run(low: &Low<'_>, table: &Table, parts: &mut InParts, owned: &mut Units) -> Result<()> {
+    low.phase("Validating blocks", parts.bytes)?;
     twice(low, table);
     let mut padded = Padded::default();
     let mut end = Before::default();
-    // Of two stretches at a time those blocks are told first that lie on others, then what the blocks show.
+    // Of two parts at a time those blocks are told first that lie on others, then what the blocks show.
     let mut waiting: Option<Vec<Finding>> = None;
     let tell = |findings: Vec<Finding>| findings.into_iter().for_each(|finding| low.report.finding(finding));
     pool::in_order(
-        |send| {
-            let mut rest = order;
-            while !rest.is_empty() {
-                let (next, behind) = stretch(low, table, rest);
-                send(next)?;
-                rest = behind;
-            }
-            Ok(())
+        |send| parts.each(table, send),
+        |part: &mut [u32]| {
+            table.sort(part);
+            read(low, table, part)
         },
-        |stretch| read(low, table, stretch),
         |found| {
-            found.order.iter().filter_map(|at| table.at(*at)).for_each(|row| end.claim(low, row, owned));
+            end.claim_all(low, table, &found, owned);
             padded.add(&found.padded);
             match waiting.take() {
                 Some(before) => [before, found.findings].into_iter().for_each(tell),
@@ -75,17 +67,6 @@ pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &mut Units
     waiting.into_iter().for_each(tell);
     padded.tell(low);
     Ok(())
-}
-
-/// The first positions of `order`, as many as make a stretch, and the others.
-fn stretch<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> (&'o [u32], &'o [u32]) {
-    let mut bytes = 0_u64;
-    let enough = order.iter().position(|at| {
-        let before = bytes;
-        bytes = bytes.saturating_add(table.at(*at).map_or(0, |row| row.entry().stored_bytes(low.format)));
-        before >= STRETCH_BYTES
-    });
-    order.split_at_checked(enough.unwrap_or(order.len())).unwrap_or((order, &[]))
 }
 
 /// Ids that several entries have.
@@ -113,6 +94,19 @@ struct Before {
 }
 
 impl Before {
+    /// Takes the space of a part's blocks: at once where no block lies on another, as in every file that is sound.
+    fn claim_all(&mut self, low: &Low<'_>, table: &Table, found: &Found<'_>, owned: &mut Units) {
+        let free = |(start, end): &(u64, u64)| *start >= self.end && !owned.has_any(Ib(*start), end.saturating_sub(*start));
+        if found.spans.apart && found.spans.all.iter().all(free) {
+            for (start, end) in &found.spans.all {
+                owned.add(Ib(*start), end.saturating_sub(*start));
+                (self.end, self.bid) = (*end, found.spans.last);
+            }
+        } else {
+            found.order.iter().filter_map(|at| table.at(*at)).for_each(|row| self.claim(low, row, owned));
+        }
+    }
+
     /// Takes a block's space, unless something has it.
     fn claim(&mut self, low: &Low<'_>, row: &Row, owned: &mut Units) {
         let entry = row.entry();
@@ -133,18 +127,51 @@ impl Before {
     }
 }
 
-/// What a thread found in its stretch.
+/// What a thread found in its part.
 #[derive(Debug, Default)]
 struct Found<'o> {
-    /// The stretch.
+    /// The part.
     order: &'o [u32],
+    spans: Spans,
     findings: Vec<Finding>,
     padded: Padded,
 }
 
 impl Weight for Found<'_> {
     fn weight(&self) -> usize {
-        self.findings.len()
+        self.findings.len().saturating_add(self.spans.all.len())
+    }
+}
+
+/// The space that blocks take, those next to each other as one.
+#[derive(Debug)]
+struct Spans {
+    all: Vec<(u64, u64)>,
+    /// The last block.
+    last: u64,
+    /// Whether no block lies on another one.
+    apart: bool,
+}
+
+/// How many gaps between the blocks of a part are remembered.
+const SPANS_MAX: usize = 4096;
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self { all: Vec::new(), last: 0, apart: true }
+    }
+}
+
+impl Spans {
+    /// Adds a block behind those before.
+    fn add(&mut self, bid: u64, start: u64, end: u64) {
+        let full = self.all.len() >= SPANS_MAX;
+        match self.all.last_mut() {
+            Some((_, last)) if *last == start => *last = end,
+            Some((_, last)) if start < *last || full => self.apart = false,
+            _ => self.all.push((start, end)),
+        }
+        self.last = bid;
     }
 }
 
@@ -247,6 +274,9 @@ impl Found<'_> {
 
     /// What the entry alone shows.
     fn place(&mut self, low: &Low<'_>, row: &Row, entry: &BlockEntry) {
+        if can_be_read(low, entry) {
+            self.spans.add(entry.block.bid.0, entry.block.ib.0, entry.block.ib.0.saturating_add(entry.stored_bytes(low.format)));
+        }
         let layout = low.format.layout();
         let (ib, bytes) = (entry.block.ib, entry.stored_bytes(low.format));
         if entry.size == 0 || entry.inflated == 0 || usize::from(entry.size.max(entry.inflated)) > layout.data_max_bytes {

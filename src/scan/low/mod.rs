@@ -89,10 +89,10 @@ fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     // A block that was not found anywhere is lost, whatever stood on the pages that are.
     let reach = Reach { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
     trees::run(low, reach, node_pages, &mut table)?;
-    let order = table.by_offset(low.file_bytes, low.progress)?;
-    blocks::run(low, &table, &order, &mut walk.owned)?;
+    let mut parts = table.in_parts(low.format, low.file_bytes);
+    blocks::run(low, &table, &mut parts, &mut walk.owned)?;
     nodes::run(low, &table, &mut nodes, nodes_whole)?;
-    maps::run(low, &table, &order, &walk.owned, walk.whole)?;
+    maps::run(low, &table, parts.order(), &walk.owned, walk.whole)?;
     Ok(walk.whole)
 }
 

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::damage::{Place, Result};
 use crate::disk::Spill;
+use crate::format::Format;
 use crate::format::btree::BlockEntry;
 use crate::format::id::{Bid, BlockRef, Ib};
 use crate::ndb::Ndb;
-use crate::progress::Progress;
 
 /// What an inner block was found to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,8 +111,48 @@ pub(super) struct Table {
     last: AtomicUsize,
 }
 
-/// The file is sorted in parts of 16 MiB.
+/// A part of the file has 16 MiB.
 const PART_BITS: u32 = 24;
+/// More blocks than have room in a part are sorted and handed out in portions.
+const PORTION: usize = 1 << 18;
+
+/// The positions of blocks in the table by the part of the file that they lie in, each part still to be sorted.
+#[derive(Debug)]
+pub(super) struct InParts {
+    order: Spill<u32>,
+    /// Where each part ends.
+    ends: Vec<u32>,
+    /// Bytes that all of them take.
+    pub(super) bytes: u64,
+}
+
+impl InParts {
+    /// Hands out the parts one after the other; the blocks of one that has more than [`PORTION`] come sorted, in portions.
+    pub(super) fn each<'o>(&'o mut self, table: &Table, mut part: impl FnMut(&'o mut [u32]) -> Result<()>) -> Result<()> {
+        let mut rest = &mut *self.order;
+        let mut start = 0;
+        for end in self.ends.iter().copied() {
+            let count = usize::try_from(end.saturating_sub(start)).unwrap_or(0).min(rest.len());
+            let Some((mut blocks, behind)) = rest.split_at_mut_checked(count) else { break };
+            if count > PORTION {
+                table.sort(blocks);
+            }
+            while !blocks.is_empty() {
+                let len = blocks.len().min(PORTION);
+                let Some((portion, others)) = blocks.split_at_mut_checked(len) else { break };
+                part(portion)?;
+                blocks = others;
+            }
+            (rest, start) = (behind, end);
+        }
+        Ok(())
+    }
+
+    /// The positions; in the order of the file once all parts were sorted.
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
+    }
+}
 
 /// Sorts a list that mostly is sorted. One that is long is sorted where it lies: what is equal may change places then.
 pub(super) fn sort<T: Copy, K: Ord>(list: &mut Spill<T>, key: impl Fn(&T) -> K) {
@@ -199,14 +239,13 @@ impl Table {
         &self.rows
     }
 
-    /// The positions of all blocks in use by offset, in a file of this length.
-    ///
-    /// Parts of the file are sorted one by one: that asks now and then whether to go on.
-    pub(super) fn by_offset(&self, file_bytes: u64, progress: &Progress) -> Result<Spill<u32>> {
+    /// The positions of all blocks in use by the part of the file that they lie in, in a file of this length.
+    pub(super) fn in_parts(&self, format: Format, file_bytes: u64) -> InParts {
         let part = |row: &Row| usize::try_from(row.ib().0.min(file_bytes) >> PART_BITS).unwrap_or(usize::MAX);
         let mut ends = vec![0_u32; usize::try_from(file_bytes >> PART_BITS).unwrap_or(0).saturating_add(2)];
+        let mut bytes = 0_u64;
         for row in self.rows.iter().filter(|row| row.is_in_use()) {
-            progress.check()?;
+            bytes = bytes.saturating_add(row.entry().stored_bytes(format));
             if let Some(next) = ends.get_mut(part(row).saturating_add(1)) {
                 *next = next.saturating_add(1);
             }
@@ -225,19 +264,15 @@ impl Table {
             }
             *end = end.saturating_add(1);
         }
-        let mut rest = &mut *order;
-        let mut start = 0;
-        for end in ends {
-            progress.check()?;
-            let count = usize::try_from(end.saturating_sub(start)).unwrap_or(0).min(rest.len());
-            let Some((part, behind)) = rest.split_at_mut_checked(count) else { break };
-            part.sort_unstable_by_key(|at| (self.at(*at).map(Row::ib), *at));
-            (rest, start) = (behind, end);
-        }
-        Ok(order)
+        InParts { order, ends, bytes }
     }
 
-    /// The block at a position of [`Table::by_offset`].
+    /// Puts the positions of a part in the order of their offsets.
+    pub(super) fn sort(&self, part: &mut [u32]) {
+        part.sort_unstable_by_key(|at| (self.at(*at).map(Row::ib), *at));
+    }
+
+    /// The block at a position of [`Table::in_parts`].
     pub(super) fn at(&self, at: u32) -> Option<&Row> {
         usize::try_from(at).ok().and_then(|at| self.rows.get(at))
     }
@@ -269,14 +304,31 @@ mod tests {
             table.push(&entry(bid * 4, bid.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (bid % 60)));
         }
         for file_bytes in [0, 1, 1 << 24, 1 << 33] {
-            let order = table.by_offset(file_bytes, &Progress::default()).unwrap();
             let mut expected: Vec<u32> = (0..1000).collect();
             expected.sort_by_key(|at| table.at(*at).unwrap().ib().0);
-            assert_eq!(order[..], expected);
+            assert_eq!(sorted(&table, file_bytes).order(), expected);
         }
-        let progress = Progress::default();
-        progress.cancel();
-        assert!(table.by_offset(1, &progress).is_err());
+    }
+
+    fn sorted(table: &Table, file_bytes: u64) -> InParts {
+        let mut parts = table.in_parts(Format::Unicode, file_bytes);
+        let sort = |part: &mut [u32]| {
+            assert!(part.len() <= PORTION);
+            table.sort(part);
+            Ok(())
+        };
+        parts.each(table, sort).unwrap();
+        parts
+    }
+
+    /// Only a file that lies about them has so many in one place.
+    #[test]
+    fn blocks_that_all_lie_in_one_place_come_in_portions() {
+        let mut table = Table::default();
+        (0..600_000).for_each(|bid| table.push(&entry(bid * 4, 1 << 20 | bid.wrapping_mul(0x9e37_79b9) & 0xff_ffc0)));
+        let order = sorted(&table, 1 << 25);
+        assert!(order.order().is_sorted_by_key(|at| (table.at(*at).unwrap().ib().0, *at)));
+        assert_eq!(order.bytes, 600_000 * 64);
     }
 
     #[test]
@@ -299,8 +351,8 @@ mod tests {
         (0..4_000_000).for_each(|bid| table.push(&entry(bid * 4, bid * 64)));
         table.finish();
         assert_eq!((table.rows().len(), table.find(Bid(12_000_000))), (4_000_000, Some(3_000_000)));
-        let order = table.by_offset(4_000_000 * 64, &Progress::default()).unwrap();
-        assert!(table.rows.memory_bytes() + order.memory_bytes() <= 2 * MEMORY_BYTES);
+        let order = sorted(&table, 4_000_000 * 64);
+        assert!(table.rows.memory_bytes() + order.order.memory_bytes() <= 2 * MEMORY_BYTES);
     }
 
     #[test]
@@ -312,7 +364,7 @@ mod tests {
         table.finish();
         let ib = |bid| table.find(Bid(bid)).and_then(|at| table.row(at)).map(|row| row.ib().0);
         assert_eq!((ib(4), ib(8), ib(13), ib(6)), (Some(3), Some(2), Some(1), None));
-        let order = table.by_offset(100, &Progress::default()).unwrap();
-        assert!(order.iter().map(|at| table.at(*at).unwrap().bid().0).eq([12, 9, 4]));
+        let order = sorted(&table, 100);
+        assert!(order.order().iter().map(|at| table.at(*at).unwrap().bid().0).eq([12, 9, 4]));
     }
 }

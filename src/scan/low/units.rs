@@ -29,21 +29,19 @@ impl Units {
     ///
     /// What lies before the first allocation map is no unit.
     pub(super) fn add(&mut self, ib: Ib, bytes: u64) -> bool {
-        let layout = self.format.layout();
-        let (mut at, end) = (ib.0.max(layout.amap_first), ib.0.saturating_add(bytes));
         let mut met = false;
-        while at < end {
-            let Some((part, behind)) = place(self.format, Ib(at)) else { break };
-            let here = end.saturating_sub(at).min(layout.amap_coverage.saturating_sub(behind));
-            let first = units_in(self.format, behind);
-            let last = units_in(self.format, behind.saturating_add(here).saturating_sub(1));
-            let count = last.saturating_sub(first).saturating_add(1);
+        for (part, first, count) in ranges(self.format, ib, bytes) {
             let bits = self.bits_of(part);
             met |= amap::is_any_allocated(bits, first, count);
             amap::mark(bits, first, count, true);
-            at = at.saturating_add(here);
         }
         met
+    }
+
+    /// Whether one of the units of these bytes is in the set.
+    pub(super) fn has_any(&self, ib: Ib, bytes: u64) -> bool {
+        let has = |(part, first, count)| self.part(part).is_some_and(|bits| amap::is_any_allocated(bits, first, count));
+        ranges(self.format, ib, bytes).any(has)
     }
 
     /// The bits of a part, to be added to.
@@ -61,6 +59,20 @@ impl Units {
         let last = self.last.as_ref().filter(|(last, _)| *last == index).map(|(_, bits)| bits);
         last.or_else(|| self.parts.get(&index)).map(|bits| &**bits)
     }
+}
+
+/// The units of these bytes: of each part its number, the first unit in it, and how many.
+fn ranges(format: Format, ib: Ib, bytes: u64) -> impl Iterator<Item = (u64, usize, usize)> {
+    let layout = format.layout();
+    let (mut at, end) = (ib.0.max(layout.amap_first), ib.0.saturating_add(bytes));
+    std::iter::from_fn(move || {
+        let (part, behind) = place(format, Ib(at)).filter(|_| at < end)?;
+        let here = end.saturating_sub(at).min(layout.amap_coverage.saturating_sub(behind));
+        let first = units_in(format, behind);
+        let last = units_in(format, behind.saturating_add(here).saturating_sub(1));
+        at = at.saturating_add(here);
+        Some((part, first, last.saturating_sub(first).saturating_add(1)))
+    })
 }
 
 /// The part that an offset lies in, and how far behind its beginning.
@@ -86,7 +98,11 @@ mod tests {
             let first = Ib(layout.amap_first + layout.amap_coverage);
             assert!(!units.add(first, layout.unit_bytes * 3));
             assert!(!units.add(Ib(first.0 + layout.unit_bytes * 3), layout.unit_bytes));
-            assert!(units.add(Ib(first.0 + layout.unit_bytes * 2), layout.unit_bytes * 9));
+            let behind = Ib(first.0 + layout.unit_bytes * 2);
+            assert!(
+                units.has_any(behind, layout.unit_bytes * 9) && !units.has_any(Ib(behind.0 + layout.unit_bytes * 2), layout.amap_coverage)
+            );
+            assert!(units.add(behind, layout.unit_bytes * 9));
             assert_eq!(units.part(1).unwrap()[..2], [0xff, 0xe0]);
             assert_eq!((units.part(0), units.part(2)), (None, None));
             assert!(!units.add(Ib(0), layout.unit_bytes), "no unit lies before the first map");
