@@ -58,6 +58,8 @@ struct Trees<'a, 'b> {
     blocks_whole: bool,
     /// Of the node: how many blocks stood on pages that are lost, and where the first one is named.
     untold: (u64, Place),
+    /// How many inner blocks were not reached so far.
+    unread: usize,
 }
 
 /// An inner block whose children are followed.
@@ -76,8 +78,8 @@ pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut 
     let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
     low.phase("Validating data trees", node_pages.saturating_add(entries))?;
     let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), reach.all, reach.blocks);
-    let inner = inner_blocks(low, table);
-    let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default() };
+    let (inner, unread) = inner_blocks(low, table);
+    let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default(), unread };
     ahead::of(low, &inner, || match reach.found {
         Some(ndb) => trees.found(ndb),
         None => pages::again(low, &mut |node: NodeEntry| trees.node(&node)),
@@ -88,10 +90,16 @@ pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut 
     references(low, table, whole)
 }
 
-/// Where the blocks stand that the walk reads. Most nodes have ids in the order of their blocks.
-fn inner_blocks(low: &Low<'_>, table: &Table) -> Spill<Ib> {
-    let inner = table.rows().iter().filter(|row| row.bid().is_internal() && blocks::can_be_read(low, &row.entry()));
-    inner.map(Row::ib).collect()
+/// Where the inner blocks stand that the walk reads, and how many there are. Most nodes have ids in the order of their blocks.
+fn inner_blocks(low: &Low<'_>, table: &Table) -> (Spill<Ib>, usize) {
+    let (mut places, mut count) = (Spill::new(), 0_usize);
+    for row in table.rows().iter().filter(|row| row.bid().is_internal()) {
+        count = count.saturating_add(1);
+        if blocks::can_be_read(low, &row.entry()) {
+            places.push(row.ib());
+        }
+    }
+    (places, count)
 }
 
 impl Trees<'_, '_> {
@@ -205,6 +213,7 @@ impl Trees<'_, '_> {
         let kind = read.as_ref().map_or(Kind::Unknown, |inner| inner.kind);
         if let Some(row) = self.table.row_mut(at) {
             (row.visited, row.kind) = (true, kind);
+            self.unread = self.unread.saturating_sub(1);
         }
         let Some(mut read) = read else {
             self.lost_sight(row.bid());
@@ -309,6 +318,9 @@ impl Trees<'_, '_> {
     fn lost(&mut self) -> Result<()> {
         self.node = None;
         let entries = self.table.rows().len();
+        if self.unread == 0 {
+            return self.low.progress.add(self.low.bytes_of::<BlockEntry>(entries));
+        }
         for at in 0..entries {
             entry_done(self.low, at, entries)?;
             let Some(row) = self.table.row(at).copied() else { continue };
