@@ -404,3 +404,23 @@ fn a_time_that_nothing_tells_comes_from_the_folder_then_from_the_store_then_from
         }
     }
 }
+
+/// A letter that waits to be sent is as it should be; bits that mean nothing go, and those that it has stay.
+#[test]
+fn submit_flags_stand_in_the_outbox_and_nowhere_else() {
+    let store = |format, role: &str, flags: i32| {
+        let folder = format!("folder Ausgang class=IPF.Note role={role}\n");
+        let letter = format!("  note subject=\"Waits\" body=\"x\"\n    prop 0x0e14 i32 {flags}\n");
+        forge::store(format, Cipher::Permute, &Recipe::parse(&format!("store \"Out\" seed=9\n{folder}{letter}")))
+    };
+    for format in Format::ALL {
+        for (role, flags, told, left) in [("outbox", 1, false, 1), ("outbox", 0x71, true, 1), ("drafts", 1, true, 0)] {
+            let bytes = store(format, role, flags);
+            let found = scan(bytes.clone()).0.iter().any(|finding| finding.code == Code::SubmitFlags);
+            assert_eq!(found, told, "{format:?}, {role}: {flags:#x}");
+            let after = open(repaired(&bytes, Options::default()).0);
+            let props = after.node_props(node_of(&after, "Waits").nid).unwrap();
+            assert_eq!(props.int(tags::SUBMIT_FLAGS), Some(left), "{format:?}, {role}: {flags:#x}");
+        }
+    }
+}
