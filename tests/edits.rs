@@ -34,7 +34,7 @@ use pstfs::ltp::value::Value;
 use pstfs::ndb::write::Room;
 use pstfs::store::props::Key;
 use pstfs::store::write::{LOST_AND_FOUND, NewMessage, PropertyList, StoreEdit};
-use pstfs::store::{FLAG_READ, Store, Which, tags};
+use pstfs::store::{Store, Which, flags, tags};
 use support::{census, forge};
 
 /// A message: its subject, whether it was read, and how much it holds: body, recipients, attachments.
@@ -76,7 +76,7 @@ fn read(store: &Store) -> Model {
                     row.nid,
                     (
                         subject,
-                        item.props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & FLAG_READ != 0,
+                        item.props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & flags::READ != 0,
                         [body, item.recipients.len(), item.attachments.len()],
                     ),
                 )
@@ -131,7 +131,7 @@ fn text(key: Key, value: &str) -> PropertyList {
 fn new_message(subject: &str, read: bool, body: usize) -> NewMessage {
     let mut props = text(tags::SUBJECT, subject);
     props.set(tags::MESSAGE_CLASS, Value::Unicode("IPM.Note".into()));
-    props.set(tags::MESSAGE_FLAGS, Value::I32(if read { FLAG_READ } else { 0 }));
+    props.set(tags::MESSAGE_FLAGS, Value::I32(if read { flags::READ } else { 0 }));
     props.set(BODY, Value::Unicode("x".repeat(body)));
     NewMessage { props, subnodes: vec![] }
 }

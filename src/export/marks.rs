@@ -3,10 +3,8 @@
 use super::name::mailbox_utf7;
 use crate::convert::is_note;
 use crate::store::props::Props;
-use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, tags};
+use crate::store::{flags, tags};
 
-/// PidTagMessageFlags: the message is a draft.
-const FLAG_UNSENT: i32 = 0x8;
 /// PidTagMessageStatus: marked for deletion, as IMAP does it.
 const STATUS_DELETED: i32 = 0x8;
 /// PidTagFlagStatus: marked for follow-up.
@@ -54,13 +52,13 @@ impl Marks {
         let verb = props.int(tags::LAST_VERB_EXECUTED);
         let icon = props.int(tags::ICON_INDEX);
         let all = [
-            (flags & FLAG_UNSENT != 0 && !is_note(props), Mark::Draft),
+            (flags & flags::UNSENT != 0 && !is_note(props), Mark::Draft),
             (props.int(tags::FLAG_STATUS) == Some(FOLLOW_UP), Mark::Flagged),
             (verb == Some(FORWARDED) || icon == Some(ICON_FORWARDED), Mark::Forwarded),
             (verb.is_some_and(|verb| REPLIED.contains(&verb)) || icon == Some(ICON_REPLIED), Mark::Replied),
-            (flags & FLAG_READ != 0, Mark::Read),
+            (flags & flags::READ != 0, Mark::Read),
             (status & STATUS_DELETED != 0, Mark::Deleted),
-            (flags & FLAG_HAS_ATTACHMENTS != 0, Mark::HasAttachments),
+            (flags & flags::HAS_ATTACHMENTS != 0, Mark::HasAttachments),
         ];
         let set = all.into_iter().filter_map(|(is, mark)| is.then_some(mark)).collect();
         Self { set, categories: props.texts(tags::KEYWORDS) }

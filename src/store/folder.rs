@@ -69,11 +69,6 @@ pub struct Summary {
     pub flags: Option<i32>,
 }
 
-/// PidTagMessageFlags: the message was read.
-pub const FLAG_READ: i32 = 0x1;
-/// PidTagMessageFlags: the message has attachments.
-pub const FLAG_HAS_ATTACHMENTS: i32 = 0x10;
-
 impl Summary {
     /// What the properties of an item tell.
     pub fn of(nid: Nid, props: &Props) -> Self {

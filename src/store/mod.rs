@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod codepage;
+pub mod flags;
 mod folder;
 pub mod item;
 pub mod names;
@@ -32,7 +33,7 @@ use addresses::Addresses;
 use names::NameMap;
 use props::Props;
 
-pub use folder::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Folder, Summary, Which};
+pub use folder::{Folder, Summary, Which};
 pub use special::Role;
 pub use tag_names::tag_name;
 

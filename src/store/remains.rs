@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::item::{Attachment, Content, Item, NodeRef, in_words};
 use super::props::{Key, Props};
-use super::{FLAG_READ, Store, tags};
+use super::{Store, flags, tags};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -62,7 +62,7 @@ impl Store {
             }
         }
         // Whether somebody read it nobody knows: it counts as read, as it does after a repair.
-        values.extend(tags::MESSAGE_FLAGS.id().filter(|id| !values.contains_key(id)).map(|id| (id, Value::I32(FLAG_READ))));
+        values.extend(tags::MESSAGE_FLAGS.id().filter(|id| !values.contains_key(id)).map(|id| (id, Value::I32(flags::READ))));
         let told = format!("its own properties cannot be read: {}", in_words(why));
         let mut item = Item { node, props: self.props_of(node.nid, values), damage: vec![told], ..Item::default() };
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;

@@ -10,7 +10,7 @@ use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::recover::Shelf;
 use crate::store::item::Item;
-use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary, Which, tags};
+use crate::store::{Store, Summary, Which, flags, tags};
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Tree {
         if !shown {
             return Ok(());
         }
-        let has_attachments = row.flags.is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0);
+        let has_attachments = row.flags.is_some_and(|flags| flags & flags::HAS_ATTACHMENTS != 0);
         let attachments = has_attachments.then_some(Object::Attachments(slot));
         self.push_named(entries, name, Object::Document(slot), attachments, row.nid.0, unique);
         Ok(())

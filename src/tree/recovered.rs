@@ -14,7 +14,7 @@ use crate::format::id::Nid;
 use crate::progress::Progress;
 use crate::recover::{self, Category, Findings, Found, Orphans, Part, Shelf};
 use crate::store::item::{Item, NodeRef};
-use crate::store::{FLAG_HAS_ATTACHMENTS, Store, Summary};
+use crate::store::{Store, Summary, flags};
 
 /// How much of a document is read at a time to compare it.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -222,7 +222,7 @@ impl Tree {
         };
         let id = found.id();
         let name = unique.name(&self.name_of(&summary, format, &title), id);
-        let has_attachments = summary.flags.is_none_or(|flags| flags & FLAG_HAS_ATTACHMENTS != 0) && !item.attachments.is_empty();
+        let has_attachments = summary.flags.is_none_or(|flags| flags & flags::HAS_ATTACHMENTS != 0) && !item.attachments.is_empty();
         let attachments = has_attachments.then_some(Object::FoundAttachments(index));
         self.push_named(entries, name, Object::Found(index), attachments, id, unique);
         Ok(())

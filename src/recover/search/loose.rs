@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::recover::{FoundBlock, Survey};
 use crate::store::props::Key;
 use crate::store::remains::extension_of;
-use crate::store::{FLAG_HAS_ATTACHMENTS, tags};
+use crate::store::{flags, tags};
 
 use super::history::History;
 
@@ -207,7 +207,7 @@ fn owner(view: &Ndb, root: &FoundBlock) -> Result<Option<Owner>> {
         }
     }
     let flags = record(tags::MESSAGE_FLAGS).and_then(|record| properties.value(record).ok()?);
-    if matches!(flags, Some(Value::I32(flags)) if flags & FLAG_HAS_ATTACHMENTS != 0) {
+    if matches!(flags, Some(Value::I32(flags)) if flags & flags::HAS_ATTACHMENTS != 0) {
         needs.push(Nid::ATTACHMENT_TABLE);
     }
     Ok(Some(Owner { block: *root, kind, needs }))

@@ -10,7 +10,7 @@ use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
 use crate::store::write::{Cells, id_of};
-use crate::store::{FLAG_READ, tags};
+use crate::store::{flags, tags};
 
 /// A folder's tables.
 pub(super) const TABLES: [NodeType; 3] = [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE];
@@ -150,5 +150,5 @@ fn is_empty(text: &Value) -> bool {
 }
 
 fn is_unread(cells: &Cells) -> bool {
-    !matches!(cells.get(&id_of(tags::MESSAGE_FLAGS)), Some(Value::I32(flags)) if flags & FLAG_READ != 0)
+    !matches!(cells.get(&id_of(tags::MESSAGE_FLAGS)), Some(Value::I32(flags)) if flags & flags::READ != 0)
 }

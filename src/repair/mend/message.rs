@@ -18,16 +18,8 @@ use crate::store::props::Key;
 use crate::store::remains::{Unnamed, unnamed};
 use crate::store::write::rows;
 use crate::store::write::{Cells, id_of};
-use crate::store::{FLAG_HAS_ATTACHMENTS, FLAG_READ, Role, search_key, tags};
+use crate::store::{Role, flags, search_key, tags};
 
-/// PidTagMessageFlags: the message was submitted.
-const FLAG_SUBMITTED: i32 = 0x4;
-/// PidTagMessageFlags: the message is associated with its folder.
-const FLAG_ASSOCIATED: i32 = 0x40;
-/// All bits that PidTagMessageFlags has ([MS-OXCMSG] 2.2.1.6), and those that Outlook sets in real stores.
-const FLAGS_KNOWN: i32 = 0x0003_bfff;
-/// All bits that PidTagSubmitFlags has ([MS-OXOMSG] 2.2.3.9).
-const SUBMIT_FLAGS_KNOWN: i32 = 0x3;
 /// The class of what has none (KB287497).
 const NOTE: &str = "IPM.Note";
 /// The bodies of a message.
@@ -185,7 +177,7 @@ impl Mender<'_, '_> {
         put_flags(bag, standing, attached);
         let outbox = standing.folder.and_then(|folder| self.store.role(folder)) == Some(Role("outbox"));
         if let Some(flags) = bag.int(tags::SUBMIT_FLAGS).filter(|flags| *flags != 0) {
-            bag.put(tags::SUBMIT_FLAGS, &Value::I32(if outbox { flags & SUBMIT_FLAGS_KNOWN } else { 0 }));
+            bag.put(tags::SUBMIT_FLAGS, &Value::I32(if outbox { flags & flags::SUBMIT_KNOWN } else { 0 }));
         }
         let Some(folder) = standing.folder else { return Ok(()) };
         let dated = bag.has(tags::CREATION_TIME);
@@ -210,7 +202,7 @@ impl Mender<'_, '_> {
     /// Times that must be there: from the item's others, else from what lies beside it.
     fn put_times(&mut self, bag: &mut Bag, folder: Nid) -> Result<()> {
         let offline = self.ndb.header().client == Client::OST;
-        let submitted = bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_SUBMITTED != 0);
+        let submitted = bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & flags::SUBMITTED != 0);
         let wanted = [
             (tags::CLIENT_SUBMIT_TIME, submitted, [tags::MESSAGE_DELIVERY_TIME, tags::LAST_MODIFICATION_TIME, tags::CREATION_TIME]),
             (tags::CREATION_TIME, true, [tags::LAST_MODIFICATION_TIME, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME]),
@@ -259,7 +251,7 @@ fn fill(bag: &mut Bag, row: &Cells) {
 }
 
 pub(super) fn is_told_to_have_any(bag: &Bag) -> bool {
-    bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_HAS_ATTACHMENTS != 0)
+    bag.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & flags::HAS_ATTACHMENTS != 0)
 }
 
 fn put_flags(bag: &mut Bag, standing: &Standing<'_>, attached: bool) {
@@ -268,13 +260,13 @@ fn put_flags(bag: &mut Bag, standing: &Standing<'_>, attached: bool) {
         _ => None,
     };
     let told = bag.int(tags::MESSAGE_FLAGS);
-    let mut flags = told.or_else(of_row).unwrap_or(FLAG_READ) & FLAGS_KNOWN & !FLAG_HAS_ATTACHMENTS;
+    let mut flags = told.or_else(of_row).unwrap_or(flags::READ) & flags::KNOWN & !flags::HAS_ATTACHMENTS;
     if attached {
-        flags |= FLAG_HAS_ATTACHMENTS;
+        flags |= flags::HAS_ATTACHMENTS;
     }
     if standing.folder.is_some() {
         let associated = standing.node.nid.kind() == NodeType::ASSOCIATED_MESSAGE;
-        flags = if associated { flags | FLAG_ASSOCIATED } else { flags & !FLAG_ASSOCIATED };
+        flags = if associated { flags | flags::ASSOCIATED } else { flags & !flags::ASSOCIATED };
     }
     if told != Some(flags) {
         bag.put(tags::MESSAGE_FLAGS, &Value::I32(flags));

@@ -15,7 +15,7 @@ use crate::scan::object::{Cells, Kind, Look, Lookup, Message, PropertyCheck, che
 use crate::scan::pool::Weight;
 use crate::scan::victim::{Victims, row_name};
 use crate::store::item::NodeRef;
-use crate::store::{FLAG_READ, Store, Which, tags};
+use crate::store::{Store, Which, flags, tags};
 
 /// A row of a folder's table.
 #[derive(Clone, Copy, Debug)]
@@ -302,7 +302,7 @@ impl Worker<'_> {
 }
 
 fn is_unread(cells: Cells<'_>) -> Result<bool> {
-    Ok(!matches!(cells.value(tags::MESSAGE_FLAGS)?, Some(Value::I32(flags)) if flags & FLAG_READ != 0))
+    Ok(!matches!(cells.value(tags::MESSAGE_FLAGS)?, Some(Value::I32(flags)) if flags & flags::READ != 0))
 }
 
 /// A folder's name as a number, by which equal names are known without regard to case.

@@ -12,7 +12,7 @@ use crate::format::property::FileTime;
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
-use crate::store::{FLAG_HAS_ATTACHMENTS, Role, tags};
+use crate::store::{Role, flags, tags};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +37,6 @@ pub(in super::super) struct Message<'r> {
     /// What its folder is for.
     pub(in super::super) folder: Option<Role>,
 }
-
-/// PidTagMessageFlags: the message was submitted.
-const FLAG_SUBMITTED: i32 = 0x4;
-/// PidTagMessageFlags: the message is associated with its folder.
-const FLAG_ASSOCIATED: i32 = 0x40;
-/// All bits that PidTagMessageFlags has ([MS-OXCMSG] 2.2.1.6), and those that Outlook sets in real stores.
-const FLAGS_KNOWN: i32 = 0x0003_bfff;
-/// All bits that PidTagSubmitFlags has: locked, to be preprocessed ([MS-OXOMSG] 2.2.3.9).
-const SUBMIT_FLAGS_KNOWN: i32 = 0x3;
 
 /// Checks a message with all that lies in it; `None` where its properties cannot be read.
 pub(in super::super) fn message(look: &mut Look<'_>, case: &mut Case, message: &Message<'_>) -> Result<Option<()>> {
@@ -109,14 +100,14 @@ fn flags(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>, atta
     let Some(flags) = props.int(tags::MESSAGE_FLAGS) else {
         return case.add_at(Code::MessageFlags, place, "there are none");
     };
-    if let Some(attached) = attached.filter(|attached| (flags & FLAG_HAS_ATTACHMENTS != 0) != *attached) {
+    if let Some(attached) = attached.filter(|attached| (flags & flags::HAS_ATTACHMENTS != 0) != *attached) {
         let wrong = if attached { "attachments, and the flags say none" } else { "no attachments, and the flags say some" };
         case.add_at(Code::MessageFlags, place, format!("{wrong}: {flags:#x}"));
     }
-    if message.kind != Kind::Embedded && (flags & FLAG_ASSOCIATED != 0) != (message.kind == Kind::Associated) {
+    if message.kind != Kind::Embedded && (flags & flags::ASSOCIATED != 0) != (message.kind == Kind::Associated) {
         case.add_at(Code::MessageFlags, place, format!("associated or not, against its node's type: {flags:#x}"));
     }
-    if flags & !FLAGS_KNOWN != 0 {
+    if flags & !flags::KNOWN != 0 {
         case.add_at(Code::MessageFlags, place, format!("bits that mean nothing: {flags:#x}"));
     }
 }
@@ -124,11 +115,11 @@ fn flags(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>, atta
 /// Flags and time of a message that was sent.
 fn submission(case: &mut Case, props: &PropertyCheck<'_>, message: &Message<'_>) {
     if let Some(flags) = props.int(tags::SUBMIT_FLAGS).filter(|flags| *flags != 0)
-        && (flags & !SUBMIT_FLAGS_KNOWN != 0 || message.folder != Some(Role("outbox")))
+        && (flags & !flags::SUBMIT_KNOWN != 0 || message.folder != Some(Role("outbox")))
     {
         case.add_at(Code::SubmitFlags, case.place().property(0x0e14), format!("{flags:#x}"));
     }
-    let submitted = props.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & FLAG_SUBMITTED != 0);
+    let submitted = props.int(tags::MESSAGE_FLAGS).is_some_and(|flags| flags & flags::SUBMITTED != 0);
     if submitted && !props.has(tags::CLIENT_SUBMIT_TIME) {
         case.add_at(Code::SubmitTime, case.place().property(0x0039), "");
     }

@@ -17,7 +17,7 @@ use crate::ltp::write::TableBuilder;
 use crate::ndb::write::tree::put_draft;
 use crate::ndb::write::{BlockSink, BulkWriter, Stored};
 use crate::store::codepage;
-use crate::store::folder::FLAG_READ;
+use crate::store::flags;
 use crate::store::tags;
 
 /// What a new store is like.
@@ -145,7 +145,7 @@ impl<'f> StoreBuilder<'f> {
 
     /// Adds a message to a folder.
     pub fn add_message(&mut self, folder: Nid, message: MessageDraft<'_>) -> Result<Nid> {
-        let read = message.props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & FLAG_READ != 0;
+        let read = message.props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & flags::READ != 0;
         self.put_message(folder, message, Place::Contents { read })
     }
 

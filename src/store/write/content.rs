@@ -13,12 +13,9 @@ use crate::format::property::PropType;
 use crate::ltp::value::Value;
 use crate::ltp::write::{PropertiesBuilder, TableBuilder};
 use crate::ndb::write::{BlockSink, DataTree, Draft, Part, Stored};
-use crate::store::folder::FLAG_HAS_ATTACHMENTS;
+use crate::store::flags;
 use crate::store::props::codepage_told;
 use crate::store::tags;
-
-/// PidTagMessageFlags: the message is an associated one.
-const FLAG_ASSOCIATED: i32 = 0x40;
 
 /// How an attachment is stored: PidTagAttachMethod.
 mod method {
@@ -72,8 +69,8 @@ impl StoreBuilder<'_> {
     pub(super) fn message(&mut self, message: MessageDraft<'_>, associated: bool) -> Result<Written> {
         let codepage = self.codepage_of(&message.props);
         let mut props = message.props;
-        let flags = props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & !(FLAG_HAS_ATTACHMENTS | FLAG_ASSOCIATED);
-        let derived = [(!message.attachments.is_empty(), FLAG_HAS_ATTACHMENTS), (associated, FLAG_ASSOCIATED)];
+        let flags = props.int(tags::MESSAGE_FLAGS).unwrap_or(0) & !(flags::HAS_ATTACHMENTS | flags::ASSOCIATED);
+        let derived = [(!message.attachments.is_empty(), flags::HAS_ATTACHMENTS), (associated, flags::ASSOCIATED)];
         let flags = derived.iter().filter(|(set, _)| *set).fold(flags, |flags, (_, flag)| flags | flag);
         props.set(tags::MESSAGE_FLAGS, Value::I32(flags));
         props.set(tags::MESSAGE_SIZE, Value::I32(0));

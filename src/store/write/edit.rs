@@ -16,7 +16,7 @@ use crate::ltp::value::Value;
 use crate::ltp::write::{PropertiesBuilder, value};
 use crate::ndb::Ndb;
 use crate::ndb::write::{BlockSink, Part, Stored, Transaction};
-use crate::store::folder::FLAG_READ;
+use crate::store::flags;
 use crate::store::{Store, codepage, tags};
 
 /// The folder that takes what no folder holds.
@@ -232,7 +232,7 @@ impl<'a> StoreEdit<'a> {
         let number = |count: usize| Value::I32(i32::try_from(count).unwrap_or(i32::MAX));
         let is_unread = |cells: &&Cells| {
             let flags = cells.get(&id_of(tags::MESSAGE_FLAGS));
-            !matches!(flags, Some(Value::I32(flags)) if flags & FLAG_READ != 0)
+            !matches!(flags, Some(Value::I32(flags)) if flags & flags::READ != 0)
         };
         let mut counts = Resolved::new();
         if let Some(rows) = rows(NodeType::CONTENTS_TABLE) {
