@@ -191,6 +191,8 @@ impl NameMap {
 
 fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
     let set = match entry.set >> 1 {
+        // Zeros, which stand where a name is lost. No store that others wrote has a name of no set at all.
+        0 if entry.value == 0 => return None,
         0 => Guid::default(),
         1 => tags::PS_MAPI,
         2 => tags::PS_PUBLIC_STRINGS,
@@ -252,5 +254,6 @@ mod tests {
         assert_eq!(map.id(Key::Lid(tags::PSETID_APPOINTMENT, 0x8233)), Some(0x8000));
         assert_eq!(map.id(Key::Name(tags::PS_PUBLIC_STRINGS, "hi")), Some(0x8001), "names compare without regard to case");
         assert_eq!((map.len(), failed), (2, 1), "a string past the end");
+        assert_eq!(NameMap::read(&[], &[0; 16], &strings).1, 2, "zeros are no names");
     }
 }

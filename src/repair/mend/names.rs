@@ -101,10 +101,13 @@ impl Mender<'_, '_> {
 }
 
 /// The entries, each where its id says; one whose id lies outside or is another's stays where it stands.
+///
+/// What stands in another's place and is of no set is half of an entry, and zeros: its name is lost.
 fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
     let mut slots: Vec<Option<NameEntry>> = vec![None; entries.len()];
     let (right, wrong): (Vec<_>, Vec<_>) =
         entries.into_iter().enumerate().partition(|(position, entry)| usize::from(entry.index) == *position);
+    let wrong = wrong.into_iter().filter(|(_, entry)| entry.set > 1);
     for (position, entry) in right.into_iter().chain(wrong) {
         let own = usize::from(entry.index);
         let is_free = |slot: &usize| slots.get(*slot).is_some_and(Option::is_none);
@@ -115,7 +118,8 @@ fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
             *slot = Some(NameEntry { index: u16::try_from(place).unwrap_or(u16::MAX), ..entry });
         }
     }
-    slots.into_iter().flatten().collect()
+    let ids = (0..=u16::MAX).zip(slots);
+    ids.map(|(id, entry)| entry.unwrap_or_else(|| NameEntry::lost(id))).collect()
 }
 
 /// An entry that names a set and a string; one that does not keeps its id and gets a name that nobody asks for.
@@ -140,10 +144,20 @@ mod tests {
 
     #[test]
     fn an_entry_with_an_id_that_no_place_has_stays_where_it_stands() {
-        let entry = |value, index| NameEntry { value, set: 0, index };
+        let entry = |value, index| NameEntry { value, set: 2 << 1, index };
         let ids = |entries: Vec<NameEntry>| placed(entries).iter().map(|entry| (entry.value, entry.index)).collect::<Vec<_>>();
         assert_eq!(ids(vec![entry(1, 0x77), entry(2, 1)]), [(1, 0), (2, 1)]);
         assert_eq!(ids(vec![entry(1, 1), entry(2, 0)]), [(2, 0), (1, 1)], "two that stand in each other's place");
         assert_eq!(ids(vec![entry(1, 0), entry(2, 0)]), [(1, 0), (2, 1)]);
+    }
+
+    /// pst-extractor opens no store with a name of no set: it met some where zeros stood in place of a lost block.
+    #[test]
+    fn zeros_in_place_of_names_become_names_that_nobody_asks_for() {
+        let whole = NameEntry { value: 0x8233, set: 6, index: 0 };
+        let zeros = NameEntry { value: 0, set: 0, index: 0 };
+        let half = NameEntry { value: 0x8205, ..zeros };
+        assert_eq!(placed(vec![whole, half, zeros]), [whole, NameEntry::lost(1), NameEntry::lost(2)]);
+        assert_eq!(sound(zeros, &[], &[]), NameEntry::lost(0), "in the first place even its id seems right");
     }
 }
