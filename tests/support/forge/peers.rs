@@ -55,7 +55,7 @@ fn end(ndb: &Ndb, bid: Bid) -> u64 {
             SubnodeBlock::Branch(entries) => entries.iter().map(|entry| entry.child).collect(),
         },
     };
-    let own = entry.block.ib.0 + entry.stored_bytes(ndb.format());
+    let own = entry.block.ib.0.saturating_add(entry.stored_bytes(ndb.format()));
     below.into_iter().map(|child| end(ndb, child)).fold(own, u64::max)
 }
 
