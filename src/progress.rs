@@ -117,6 +117,11 @@ impl Progress {
         if self.0.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
+    /// What an error of the task comes from: where the user asked to stop, reads fail too.
+    pub(crate) fn why(&self, error: Error) -> Error {
+        self.check().err().unwrap_or(error)
+    }
+
     /// Asks the task to stop, within a second.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Relaxed);

@@ -22,6 +22,7 @@ use pstfs::damage::{Code, Verdict};
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
 use pstfs::format::id::{Nid, NodeType};
+use pstfs::format::property::FileTime;
 use pstfs::ltp::value::Value;
 use pstfs::ltp::{Properties, Table};
 use pstfs::repair::Options;
@@ -373,5 +374,33 @@ fn a_plain_repair_gives_keys_and_times_to_the_messages_that_it_writes_and_to_no_
             [tags::SEARCH_KEY, tags::CREATION_TIME].map(|key| store.node_props(node_of(&store, subject).nid).unwrap().has(key))
         };
         assert_eq!((has("Hello"), has("Long")), ([true; 2], [false; 2]));
+    }
+}
+
+/// Never the clock: a letter of which nothing tells a time gets the newest of its folder, else of the store, else the first
+/// that there can be, and the same one at every repair.
+#[test]
+fn a_time_that_nothing_tells_comes_from_the_folder_then_from_the_store_then_from_1601() {
+    let none = "    prop 0x0039 time 0\n    prop 0x0e06 time 0\n    prop 0x3008 time 0\n";
+    let letter = |subject: &str, times: &str| format!("  note subject=\"{subject}\" body=\"x\"\n{times}");
+    let folder = |name: &str, letters: &str| format!("folder {name} class=IPF.Note\n{letters}");
+    let beside = folder("One", &(letter("Bare", none) + &letter("Dated", "")));
+    let elsewhere = folder("One", &letter("Bare", none)) + &folder("Two", &letter("Dated", ""));
+    let nowhere = folder("One", &letter("Bare", none));
+    let edits = Recipe::parse("base times\nprops message=\"Bare\" id=0x3007 drop=yes\nprops message=\"Bare\" id=0x0039 drop=yes\n");
+    for (letters, dated) in [(beside, true), (elsewhere, true), (nowhere, false)] {
+        for format in Format::ALL {
+            let healthy = forge::store(format, Cipher::Permute, &Recipe::parse(&format!("store \"Times\" seed=9\n{letters}")));
+            let damaged = edits::damaged(healthy, &edits);
+            let mend = || repaired(&damaged, Options { thorough: true, ..Options::default() }).0;
+            let after = mend();
+            assert!(after == mend(), "{format:?}: another time at another repair");
+            let store = open(after);
+            let time = |subject: &str| store.node_props(node_of(&store, subject).nid).unwrap().value(tags::CREATION_TIME).cloned();
+            let first = Some(Value::Time(FileTime(0)));
+            let wanted = if dated { time("Dated") } else { first.clone() };
+            assert_eq!(time("Bare"), wanted, "{format:?}: {letters}");
+            assert_eq!(dated, wanted != first);
+        }
     }
 }

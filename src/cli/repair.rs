@@ -12,8 +12,8 @@ use super::json::{self, Found, Record};
 use super::out::{Failure, Stop};
 use super::scan::counts;
 use super::source::Source;
-use crate::control::{Fold, Mender};
-use crate::damage::Verdict;
+use crate::control::{self, Fold, Mender};
+use crate::damage::{Error, Verdict};
 use crate::repair::{self, Backup, Held, Order, Outcome, Told};
 use crate::scan::Event;
 
@@ -121,11 +121,13 @@ fn mend(args: &Repair, one: &One<'_>, sinks: &mut Sinks) -> Result<Verdict, Stop
     }
     match result {
         Ok(outcome) => Ok(outcome.scan.verdict),
-        Err(crate::damage::Error::Cancelled) => {
+        Err(error @ Error::Cancelled) => {
+            let (lines, verdict) = control::failed(*number, &error);
+            sinks.log(prefix, &lines, args.json)?;
             if args.json {
-                json::write(&mut sinks.out, &json::judged(Verdict::Cancelled, json::Counts::new()))?;
+                json::write(&mut sinks.out, &json::judged(verdict, json::Counts::new()))?;
             }
-            Ok(Verdict::Cancelled)
+            Ok(verdict)
         }
         Err(error) => Err(source.not_written(&error).into()),
     }

@@ -25,7 +25,7 @@ pub use job::Task;
 use live::{Live, refusal};
 use log::Log;
 
-pub use scribe::{Fold, LINES_MAX, Mender, Scribe, by_severity, line};
+pub use scribe::{Fold, LINES_MAX, Mender, Scribe, by_severity, failed, line};
 
 /// How long a command waits for its job, so that a small one is done when the write returns.
 pub const PATIENCE: Duration = Duration::from_secs(2);

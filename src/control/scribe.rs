@@ -155,7 +155,7 @@ const fn in_words(recovered: Recovered) -> &'static str {
 }
 
 /// The last lines of a job that could not come to its end, and its verdict.
-pub(super) fn failed(job: u64, error: &Error) -> (String, Verdict) {
+pub fn failed(job: u64, error: &Error) -> (String, Verdict) {
     let (text, verdict) = match error {
         Error::Cancelled => (String::new(), Verdict::Cancelled),
         error => (format!("** It could not come to its end: {}\n", one_line(&error.to_string())), Verdict::Failed),

@@ -40,6 +40,7 @@ pub struct Applied {
 /// beside it with which [`end_interrupted`] makes it so.
 pub fn apply(prepared: Prepared, seen: Seen<'_>, store: &Path, keep: &Backup, log: &str, progress: &Progress) -> Result<Applied> {
     let journal = journal_of(store);
+    progress.check()?;
     seen.refuse_changed()?;
     refuse_leftovers(store, &journal, keep)?;
     require_room(&prepared, store)?;

@@ -87,11 +87,11 @@ pub struct Plan {
 
 /// Works out what to change, without changing anything.
 pub fn plan(store: &Store, findings: &[Finding], options: Options) -> Result<Plan> {
-    plan_until(store, findings, options, &Progress::default())
+    worked_out(store, findings, options, &Progress::default()).map(|(plan, _)| plan)
 }
 
-/// The same, until the user has enough.
-fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Plan> {
+/// The same until the user has enough; and the store as it is when all below the nodes is mended, where that is another.
+fn worked_out(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<(Plan, Option<Arc<Store>>)> {
     let low = low::plan(store, findings, options)?;
     progress.check()?;
     let below = if low.is_empty() { None } else { Some(after(store, &low, findings, options, progress)?) };
@@ -107,13 +107,7 @@ fn plan_until(store: &Store, findings: &[Finding], options: Options, progress: &
         let whom = names.get(&deed.node()).cloned().unwrap_or_default();
         Step { deed, why, whom }
     });
-    Ok(Plan { steps: steps.collect(), left: mended.left, low, options })
-}
-
-/// The store as it is when all below the nodes is mended, in memory: with a tree gone nobody can say which nodes are
-/// missing.
-fn mended_below(store: &Store, low: &LowPlan, options: Options) -> Result<Arc<Store>> {
-    seen_through(store, &below(store, low, options)?)
+    Ok((Plan { steps: steps.collect(), left: mended.left, low, options }, below.map(|(seen, _)| seen)))
 }
 
 /// The transaction that mends all below the nodes, and nothing else.
@@ -123,6 +117,7 @@ fn below(store: &Store, low: &LowPlan, options: Options) -> Result<Prepared> {
     transaction.prepare()
 }
 
+/// The store as it is after a transaction, in memory.
 fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
     let preview: Arc<dyn ReadAt> = Arc::new(prepared.preview(Arc::clone(store.ndb().source()))?);
     match open_source(Arc::clone(&preview), CACHE_BYTES) {
@@ -132,7 +127,8 @@ fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
     }
 }
 
-/// The store that [`mended_below`] gives, and what is found in it.
+/// The store as it is when all below the nodes is mended, and what is found in it: with a tree gone nobody can say which
+/// nodes are missing.
 fn after(store: &Store, low: &LowPlan, findings: &[Finding], options: Options, progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
     let prepared = below(store, low, options)?;
     let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
@@ -152,16 +148,16 @@ fn after(store: &Store, low: &LowPlan, findings: &[Finding], options: Options, p
 
 /// The transaction that makes all of a plan's changes.
 pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
-    changes(store, plan).map(|(prepared, _)| prepared)
+    let below = if plan.low.is_empty() { None } else { Some(seen_through(store, &below(store, &plan.low, plan.options)?)?) };
+    changes(store, plan, below.as_deref().unwrap_or(store)).map(|(prepared, _)| prepared)
 }
 
-/// The same, and the messages that have lost something or hold something that may be wrong, in the user's words.
-fn changes(store: &Store, plan: &Plan) -> Result<(Prepared, Vec<String>)> {
+/// The same, and the messages that have lost something or hold something that may be wrong, in the user's words; `below` is
+/// the store that the steps were worked out for.
+fn changes(store: &Store, plan: &Plan, below: &Store) -> Result<(Prepared, Vec<String>)> {
     let mut transaction = begin(store, plan.options)?;
     low::apply(&mut transaction, &plan.low)?;
-    // What stands in the nodes is read from the store that the steps were worked out for.
-    let below = if plan.low.is_empty() { None } else { Some(mended_below(store, &plan.low, plan.options)?) };
-    let incomplete = mend::build(below.as_deref().unwrap_or(store), &mut transaction, plan)?;
+    let incomplete = mend::build(below, &mut transaction, plan)?;
     let whom = |nid: &Nid| plan.steps.iter().find(|step| step.deed.node() == *nid && !step.whom.is_empty());
     let incomplete = incomplete.iter().map(|nid| whom(nid).map_or_else(|| format!("message {nid}"), |step| step.whom.clone()));
     Ok((transaction.prepare()?, incomplete.collect()))
@@ -184,11 +180,16 @@ pub(super) struct Planned {
 impl Planned {
     /// What is to be written for these findings; `None` where nothing is.
     pub(super) fn of(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Option<Self>> {
-        let plan = plan_until(store, findings, options, progress)?;
+        Self::work_out(&scan::until(store, progress), findings, options, progress).map_err(|error| progress.why(error))
+    }
+
+    fn work_out(store: &Store, findings: &[Finding], options: Options, progress: &Progress) -> Result<Option<Self>> {
+        let (plan, below) = worked_out(store, findings, options, progress)?;
         if plan.is_empty() {
             return Ok(None);
         }
-        let (prepared, incomplete) = changes(store, &plan)?;
+        let (prepared, incomplete) = changes(store, &plan, below.as_deref().unwrap_or(store))?;
+        progress.check()?;
         Ok(prepared.journal().is_some().then_some(Self { plan, prepared, incomplete }))
     }
 

@@ -78,20 +78,21 @@ pub fn scan_blocks(
 ) -> Outcome {
     let listener = Mutex::new(listener);
     let tell = |event: Event<'_>| (listener.lock().unwrap_or_else(PoisonError::into_inner))(event);
-    let own = store.map(|store| own(store, progress));
+    let own = store.map(|store| until(store, progress));
     let store = own.as_ref().map_err(|error| *error);
     let victims = store.ok().map(Victims::of);
     let namer = |nid| victims.as_ref().map_or_else(String::new, |victims| victims.name(Nid(nid)));
     let report = Report::new(&tell).naming(&namer);
     let result = passes(file, blocks, store, progress, &report);
-    Outcome::of(&report, result.map_err(|error| if error.is_io() && progress.check().is_err() { Error::Cancelled } else { error }))
+    Outcome::of(&report, result.map_err(|error| progress.why(error)))
 }
 
 /// Bytes for the caches of pages and blocks that a scan has.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// The store as a scan reads it: with caches of its own, so that those of a mount keep what its users ask for.
-fn own(store: &Store, progress: &Progress) -> Store {
+/// The store as one who goes through all of it reads it, until the user has enough: with caches of its own, so that those
+/// of a mount keep what its users ask for.
+pub(crate) fn until(store: &Store, progress: &Progress) -> Store {
     let source = Steady::new(store.ndb().source(), progress);
     store.over(Arc::new(store.ndb().beside(Arc::new(source), CACHE_BYTES)))
 }

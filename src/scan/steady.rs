@@ -1,4 +1,4 @@
-//! The file as a scan reads it: all of it, from several threads, until the user has enough.
+//! The file as a scan or the planning of a repair reads it: all of it, from several threads, until the user has enough.
 //!
 //! A reader that shows what it reads asks at each read whether another program has written to the file. A scan reads
 //! millions of blocks and tells at its end, so it asks now and then. Whoever waits for its end wants it within a second
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 /// How many reads go by between two questions whether the file was changed.
 const READS: u64 = 1024;
 
-/// A file that is read by a scan.
+/// A file that is read as a whole.
 #[derive(Debug)]
 pub(super) struct Steady {
     file: Arc<dyn ReadAt>,

@@ -4,7 +4,7 @@
 //! own them. New things go into sections by which the file grows; free space of the old file may hold items that can
 //! still be recovered, and is used only where the caller allows it or the file cannot grow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::cow::Edits;
 use super::owned::{owned, owned_by_blocks};
@@ -66,8 +66,6 @@ pub(super) struct Section {
     pub(super) after: Bits,
     /// Which units may be given out.
     search: std::ops::Range<usize>,
-    /// Runs of this many units were sought in vain, by alignment to a unit and to a page.
-    failed: [usize; 2],
 }
 
 /// The sections of a file.
@@ -79,6 +77,8 @@ pub(super) struct Space<'a> {
     old_end: u64,
     end: u64,
     sections: BTreeMap<u64, Section>,
+    /// The section from which on a run of so many units, so aligned, is sought: those before it have none.
+    full_before: HashMap<(usize, usize), u64>,
     owned: Option<Vec<Bits>>,
     all_open: bool,
 }
@@ -90,14 +90,7 @@ impl<'a> Space<'a> {
         let root = &ndb.header().root;
         let old_end = root.file_eof.0.max(ndb.file_bytes());
         let trusted = root.amap_valid != 0 && !rebuild;
-        let mut space = Self { ndb, room, trusted, old_end, end: old_end, sections: BTreeMap::new(), owned: None, all_open: false };
-        if !trusted {
-            (0..space.count()).try_for_each(|index| space.section(index).map(|_| ()))?;
-        }
-        if room.reuse {
-            space.open_old()?;
-        }
-        Ok(space)
+        Self::opened(ndb, room, trusted, old_end, None)
     }
 
     /// The space of a store whose trees are written anew: only blocks own something, those that the database tells but
@@ -105,8 +98,15 @@ impl<'a> Space<'a> {
     pub(super) fn of_entries(ndb: &'a Ndb, room: Room, edits: &Edits<BlockEntry>) -> Result<Self> {
         let old_end = ndb.file_bytes();
         let owned = Some(owned_by_blocks(ndb, old_end, edits)?);
-        let mut space = Self { ndb, room, trusted: false, old_end, end: old_end, sections: BTreeMap::new(), owned, all_open: false };
-        (0..space.count()).try_for_each(|index| space.section(index).map(|_| ()))?;
+        Self::opened(ndb, room, false, old_end, owned)
+    }
+
+    fn opened(ndb: &'a Ndb, room: Room, trusted: bool, old_end: u64, owned: Option<Vec<Bits>>) -> Result<Self> {
+        let (sections, full_before) = (BTreeMap::new(), HashMap::new());
+        let mut space = Self { ndb, room, trusted, old_end, end: old_end, sections, full_before, owned, all_open: false };
+        if !trusted {
+            (0..space.count()).try_for_each(|index| space.section(index).map(|_| ()))?;
+        }
         if room.reuse {
             space.open_old()?;
         }
@@ -186,22 +186,11 @@ impl<'a> Space<'a> {
     }
 
     fn find(&mut self, units: usize, align: usize) -> Option<Ib> {
-        let kind = usize::from(align > 1);
-        for (index, section) in &mut self.sections {
-            let failed = section.failed.get_mut(kind)?;
-            if units >= *failed {
-                continue;
-            }
-            match section.now.find(units, align, section.search.start, section.search.end) {
-                Some(unit) => {
-                    section.now.set(unit, units);
-                    section.after.set(unit, units);
-                    return offset_of(self.ndb.format(), *index, unit);
-                }
-                None => *failed = units,
-            }
-        }
-        None
+        let count = self.count();
+        let from = self.full_before.entry((units, align)).or_default();
+        let found = self.sections.range_mut(*from..).find_map(|(index, section)| Some((*index, section.take(units, align)?)));
+        *from = found.map_or(count, |(index, _)| index);
+        found.and_then(|(index, unit)| offset_of(self.ndb.format(), index, unit))
     }
 
     /// Grows the file to the end of its last section, or by one section; `false` where it cannot.
@@ -234,7 +223,7 @@ impl<'a> Space<'a> {
         section.after.clear(first, past);
         let from = if section.search.is_empty() { first } else { section.search.start };
         section.search = from..section.now.units();
-        section.failed = [usize::MAX; 2];
+        self.full_before.clear();
         self.end = whole;
         Ok(true)
     }
@@ -254,8 +243,8 @@ impl<'a> Space<'a> {
             section.now.unite(&owned);
             section.after.unite(&owned);
             section.search = 0..section.now.units();
-            section.failed = [usize::MAX; 2];
         }
+        self.full_before.clear();
         Ok(())
     }
 
@@ -296,7 +285,7 @@ impl<'a> Space<'a> {
         if self.owned.is_none() {
             self.owned = Some(owned(self.ndb, self.old_end)?);
         }
-        let bits = self.owned.iter().flatten().nth(usize::try_from(index).unwrap_or(usize::MAX));
+        let bits = self.owned.as_ref().and_then(|owned| owned.get(usize::try_from(index).ok()?));
         bits.cloned().ok_or_else(|| Error::NotFound(format!("section {index}")))
     }
 }
@@ -316,6 +305,14 @@ fn full(format: Format, bytes: u64, max_bytes: u64) -> Error {
 impl Section {
     fn open(stored: Option<Bits>, before: Bits, from: usize) -> Self {
         let search = from..before.units();
-        Self { stored, now: before.clone(), after: before, search, failed: [usize::MAX; 2] }
+        Self { stored, now: before.clone(), after: before, search }
+    }
+
+    /// Takes the first run of so many units, so aligned, that may be given out; its first unit.
+    fn take(&mut self, units: usize, align: usize) -> Option<usize> {
+        let unit = self.now.find(units, align, self.search.start, self.search.end)?;
+        self.now.set(unit, units);
+        self.after.set(unit, units);
+        Some(unit)
     }
 }
