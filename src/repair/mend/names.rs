@@ -11,10 +11,10 @@ use crate::format::codec;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
-use crate::store::names::{NameEntry, NameMap};
+use crate::store::names::{BUCKET_IDS, NameEntry, NameMap, restored};
 use crate::store::props::Key;
 use crate::store::tags;
-use crate::store::write::names::{BUCKETS, FIRST_BUCKET, buckets};
+use crate::store::write::names::{BUCKETS, buckets};
 
 /// Bytes of a property set's id, and of an entry.
 const SET_BYTES: usize = 16;
@@ -24,8 +24,6 @@ const FIRST_NAMED: u16 = 0x8000;
 const NAMES_MAX: u16 = 0x7ffe;
 /// What has named properties, at the top or in something else.
 const OBJECTS: [NodeType; 4] = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE, NodeType::ATTACHMENT];
-/// The highest property that is a bucket: those of the map itself lie below.
-const LAST_BUCKET: u16 = 0x7fff;
 
 impl Mender<'_, '_> {
     /// Writes the map anew.
@@ -38,6 +36,9 @@ impl Mender<'_, '_> {
         let (mut sets, entries, mut strings) =
             (self.bytes(&bag, tags::NAME_MAP_GUIDS)?, self.bytes(&bag, tags::NAME_MAP_ENTRIES)?, self.bytes(&bag, tags::NAME_MAP_STRINGS)?);
         sets.truncate(sets.len() & !SET_BYTES.saturating_sub(1));
+        let ids: Vec<u16> = bag.ids().into_iter().filter(|id| BUCKET_IDS.contains(id)).collect();
+        let index = ids.iter().map(|id| self.bytes(&bag, Key::Id(*id))).collect::<Result<Vec<_>>>()?;
+        let entries = restored(&entries, index.into_iter(), &sets, &strings);
         let entries = placed(codec::entries(Format::Unicode, &entries, ENTRY_BYTES).collect());
         let mut entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, &sets, &strings)).collect();
         if sets.is_empty() {
@@ -51,9 +52,7 @@ impl Mender<'_, '_> {
         if entries.is_empty() {
             entries.extend((0..self.names_in_use()?.max(1)).map(NameEntry::lost));
         }
-        for id in bag.ids().into_iter().filter(|id| (FIRST_BUCKET..=LAST_BUCKET).contains(id)) {
-            bag.remove(Key::Id(id));
-        }
+        ids.into_iter().for_each(|id| bag.remove(Key::Id(id)));
         let index = buckets(entries.iter().filter_map(|entry| Some((*entry, hash(entry, &strings)?))));
         let index: BTreeMap<u16, Vec<u8>> = index.into_iter().collect();
         index.into_iter().for_each(|(id, bytes)| bag.set(id, &Value::Binary(bytes)));
