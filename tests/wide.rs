@@ -45,7 +45,7 @@ use support::audit;
 use support::forge::big::Big;
 use support::forge::{self, variant_name};
 use support::laws::{documents, mended, open, serious};
-use support::place::{PSTFS, Place, code, err, out, run};
+use support::place::{PSTFS, Place, Small, code, err, out, run};
 use support::scan::scan;
 
 /// How a repair into a Unicode store plans.
@@ -276,6 +276,41 @@ fn what_is_half_written_goes_away() {
     });
     assert!(matches!(told, Err(Error::Cancelled)), "{told:?}");
     assert_eq!(place.names(), ["a b.pst"]);
+}
+
+/// A disk that is full after any part of the new store: it goes away, the old one stays, and the numbers are told.
+#[test]
+fn a_disk_that_fills_up_leaves_the_old_store_alone_or_both_whole() {
+    let place = Place::with(ansi("message-without-a-row"));
+    let before = place.state();
+    let wide = |folder: &Path| place.pstfs(&["repair", "-q", "--format", "unicode", "--output", folder.join("new.pst").to_str().unwrap()]);
+    let whole = tempfile::tempdir().unwrap();
+    assert_eq!(code(&wide(whole.path())), 1);
+    let new = fs::read(whole.path().join("new.pst")).unwrap();
+    let (mut full, mut unlogged) = (0, 0);
+    // A tmpfs keeps pages of 4 KiB, those of zeros that nobody wrote not among them.
+    for bytes in (8 << 10..).step_by(4 << 10) {
+        let Some(small) = Small::new(bytes) else { return };
+        let output = wide(small.0.path());
+        match (code(&output), names(small.0.path()).first()) {
+            (8, None) => {
+                let words = ["there is no room for ", " bytes of it; the ANSI store has ", ", and a Unicode store takes more"];
+                assert!(words.iter().all(|part| err(&output).contains(part)), "{bytes}: {}", err(&output));
+                full += 1;
+            }
+            (8, Some(_)) => {
+                assert!(err(&output).contains("new.pst is written and whole, but its log cannot be kept: "), "{bytes}: {}", err(&output));
+                assert!(fs::read(small.0.path().join("new.pst")).unwrap() == new);
+                unlogged += 1;
+            }
+            (code, _) => {
+                assert!(code == 1 && fs::read(small.0.path().join("new.pst")).unwrap() == new, "{bytes}: {}", err(&output));
+                break;
+            }
+        }
+        assert_eq!((place.state(), place.names()), (before.clone(), vec!["a b.pst".into()]));
+    }
+    assert!(full > 10 && unlogged > 0, "{full} {unlogged}");
 }
 
 /// A full store of real size, of which the largest table has to be written anew: a row says another time than its message.

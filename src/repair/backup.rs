@@ -168,12 +168,15 @@ pub(super) fn exists(path: &Path) -> io::Error {
     io::Error::new(ErrorKind::AlreadyExists, format!("{} exists; move it away", path.display()))
 }
 
-/// A new file that nobody may read who may not read the store.
+/// A new file that nobody may read who may not read the store; none where that cannot be seen to.
 pub(super) fn create(path: &Path, like: &fs::Metadata) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     // Only root may give files away; the copy then stays with who made it, and private.
     if std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid())).is_ok() {
-        file.set_permissions(like.permissions())?;
+        file.set_permissions(like.permissions()).inspect_err(|_| {
+            // What cannot be removed is empty, and the next one says that it is there.
+            let _ = fs::remove_file(path);
+        })?;
     }
     Ok(file)
 }

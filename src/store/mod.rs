@@ -30,8 +30,8 @@ use crate::ltp::value::Value;
 use crate::ndb::{Maps, Ndb};
 
 use addresses::Addresses;
-use names::NameMap;
-use props::Props;
+use names::{BUCKET_IDS, NameMap};
+use props::{Key, Props};
 
 pub use folder::{Folder, Summary, Which};
 pub use special::Role;
@@ -162,7 +162,14 @@ fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {
     let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
     let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
     let stream = |key| props.bytes(key).unwrap_or_default();
-    let (map, failed) = NameMap::read(&stream(tags::NAME_MAP_GUIDS), &stream(tags::NAME_MAP_ENTRIES), &stream(tags::NAME_MAP_STRINGS));
+    let (sets, entries, strings) = (stream(tags::NAME_MAP_GUIDS), stream(tags::NAME_MAP_ENTRIES), stream(tags::NAME_MAP_STRINGS));
+    let (whole, failed) = NameMap::read(&sets, &entries, &strings);
+    let map = if damaged > 0 || failed > 0 {
+        let buckets = BUCKET_IDS.filter_map(|id| props.bytes(Key::Id(id)));
+        NameMap::read(&sets, &names::restored(&entries, buckets, &sets, &strings), &strings).0
+    } else {
+        whole
+    };
     if failed > 0 {
         ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
     }

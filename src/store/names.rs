@@ -1,10 +1,12 @@
 //! Named properties: which id a name has in this store ([MS-PST] 2.4.7).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use super::props::Key;
 use super::tags;
 use crate::format::Format;
+use crate::format::checksum;
 use crate::format::codec;
 use crate::format::property::Guid;
 use crate::ltp::value;
@@ -42,6 +44,49 @@ impl NameEntry {
     fn is_lost(&self) -> bool {
         *self == Self::lost(self.index)
     }
+}
+
+/// The properties of the map's node that are buckets of its index; those of the map itself lie below.
+pub const BUCKET_IDS: RangeInclusive<u16> = 0x1000..=0x7fff;
+
+/// The stream of entries; where one stands that is none, the index into the map often tells which it was.
+///
+/// A name stands twice: in its place, and in a bucket by its number or by the CRC of its text ([MS-PST] 2.4.7.5). The
+/// one may be in a block of its own that is lost, and the other in another.
+pub fn restored(entries: &[u8], buckets: impl Iterator<Item = Vec<u8>>, sets: &[u8], strings: &[u8]) -> Vec<u8> {
+    let sets: Vec<Guid> = codec::entries(Format::Unicode, sets, 16).collect();
+    let is_name = |entry: &NameEntry| name_of(entry, &sets, strings).is_some();
+    let texts = texts(strings);
+    let mut told = HashMap::new();
+    for bucket in buckets {
+        for entry in codec::entries::<NameEntry>(Format::Unicode, &bucket, 8) {
+            let at = if entry.set & 1 == 0 { Some(entry.value) } else { texts.get(&entry.value).copied() };
+            told.extend(at.map(|value| NameEntry { value, ..entry }).filter(is_name).map(|entry| (entry.index, entry)));
+        }
+    }
+    // Where no stream is left at all, it had as many entries as the index knows.
+    let count = if entries.is_empty() { told.keys().max().map_or(0, |last| usize::from(*last).saturating_add(1)) } else { 0 };
+    let none = std::iter::repeat_n(NameEntry { value: 0, set: 0, index: 0 }, count);
+    let entries = (0..=u16::MAX).zip(codec::entries::<NameEntry>(Format::Unicode, entries, 8).chain(none));
+    let entries = entries.map(|(place, entry)| match told.get(&place) {
+        Some(told) if entry.index != place || !is_name(&entry) => *told,
+        _ => entry,
+    });
+    entries.flat_map(|entry| codec::encode(Format::Unicode, &entry)).collect()
+}
+
+/// Where each text of the stream of strings stands, by the CRC of its bytes.
+fn texts(strings: &[u8]) -> HashMap<u32, u32> {
+    let (mut texts, mut at) = (HashMap::new(), 0_usize);
+    while let Some(len) = strings.get(at..).and_then(|rest| codec::decode::<u32>(Format::Unicode, rest).ok()) {
+        let text = at.checked_add(4).zip(usize::try_from(len).ok());
+        let Some(bytes) = text.and_then(|(start, len)| codec::cut(strings, start, len)) else { break };
+        if let Ok(at) = u32::try_from(at) {
+            texts.entry(checksum::crc(bytes)).or_insert(at);
+        }
+        at = at.saturating_add(4).saturating_add(bytes.len()).next_multiple_of(4);
+    }
+    texts
 }
 
 /// The first id that a name can have.
@@ -191,6 +236,8 @@ impl NameMap {
 
 fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
     let set = match entry.set >> 1 {
+        // Zeros, which stand where a name is lost. No store that others wrote has a name of no set at all.
+        0 if entry.value == 0 => return None,
         0 => Guid::default(),
         1 => tags::PS_MAPI,
         2 => tags::PS_PUBLIC_STRINGS,
@@ -242,6 +289,25 @@ mod tests {
         assert_eq!(named(&[]).doubt([0x8000].into_iter()), None, "a name that never was is none that is lost");
     }
 
+    /// A real store had its entries in a block that was lost, and 1,256 names in the index beside it.
+    #[test]
+    fn names_that_zeros_stand_for_are_those_of_the_index() {
+        let strings = [0, 0, 0, 0, 4, 0, 0, 0, b'H', 0, b'i', 0];
+        let whole = [(0x8233, 6, 0), (4, 5, 1), (0x8205, 6, 2)].map(|(value, set, index)| NameEntry { value, set, index });
+        let hash = checksum::crc(&[b'H', 0, b'i', 0]);
+        let bytes = |entries: &[NameEntry]| entries.iter().flat_map(|entry| codec::encode(Format::Unicode, entry)).collect::<Vec<u8>>();
+        let read = |entries: &[u8], index: &[NameEntry]| {
+            let buckets = index.iter().map(|entry| bytes(&[*entry]));
+            restored(entries, buckets, &tags::PSETID_APPOINTMENT.0, &strings)
+        };
+        let whole_bytes = bytes(&whole);
+        assert_eq!(read(&[0; 24], &[whole[2], NameEntry { value: hash, ..whole[1] }, whole[0]]), whole_bytes);
+        assert_eq!(read(&[], &[whole[2], NameEntry { value: hash, ..whole[1] }, whole[0]]), whole_bytes, "no stream at all");
+        assert_eq!(read(&whole_bytes, &[NameEntry { value: 7, ..whole[0] }]), whole_bytes, "what is right stays");
+        let in_part = read(&[0; 24], &[whole[2], NameEntry { value: 9, ..whole[1] }]);
+        assert_eq!(in_part, [&[0; 16], &whole_bytes[16..]].concat(), "a hash of no text");
+    }
+
     #[test]
     fn numbers_and_strings_get_their_ids() {
         let mut entries = codec::encode(Format::Unicode, &NameEntry { value: 0x8233, set: 3 << 1, index: 0 });
@@ -252,5 +318,6 @@ mod tests {
         assert_eq!(map.id(Key::Lid(tags::PSETID_APPOINTMENT, 0x8233)), Some(0x8000));
         assert_eq!(map.id(Key::Name(tags::PS_PUBLIC_STRINGS, "hi")), Some(0x8001), "names compare without regard to case");
         assert_eq!((map.len(), failed), (2, 1), "a string past the end");
+        assert_eq!(NameMap::read(&[], &[0; 16], &strings).1, 2, "zeros are no names");
     }
 }

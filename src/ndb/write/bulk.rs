@@ -3,10 +3,9 @@
 //! Blocks go out in the order they come. Of each, 12 bytes stay in memory, and of each node 40, until the two B-trees
 //! are written at the end: 10 GB take some 30 MiB. The header comes last; a pass that stops before leaves no store.
 
-use std::io::Write;
-
 use super::load::load;
 use super::nids::Nids;
+use super::pack::packed;
 use super::space::{Extent, Space};
 use super::tree::{BlockSink, put_draft};
 use super::{Draft, Stored};
@@ -235,10 +234,7 @@ impl<'f> BulkWriter<'f> {
 
     fn compressed(&self, data: &[u8]) -> Option<Vec<u8>> {
         let layout = self.options.format.layout();
-        // In which order Outlook encodes and compresses nobody has seen, and readers differ: no block is both.
-        let BulkOptions { compress: true, format: Format::Unicode4k, cipher: Cipher::None, .. } = self.options else { return None };
-        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-        let packed = encoder.write_all(data).and_then(|()| encoder.finish()).ok()?;
+        let packed = if self.options.compress { packed(self.options.format, self.options.cipher, data)? } else { return None };
         let unit = usize::try_from(layout.unit_bytes).ok()?;
         let units = |bytes: usize| bytes.saturating_add(layout.block_trailer_bytes).div_ceil(unit);
         (units(packed.len()) < units(data.len())).then_some(packed)

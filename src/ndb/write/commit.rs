@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cow::{Edits, Written};
 use super::journal::{self, Image, Journal, Stage, drop_journal, write_all};
 use super::ledger::Fresh;
+use super::pack::packed;
 use super::room::{Section, Space};
 use super::section::{self, Bits, full_map, offset_of};
 use crate::damage::{Error, Result};
@@ -79,19 +80,28 @@ impl Prepared {
     /// Gives each new block its place and its entry.
     pub(super) fn place_blocks(&mut self, space: &mut Space<'_>, fresh: BTreeMap<Bid, Fresh>, edits: &mut Edits<BlockEntry>) -> Result<()> {
         for (bid, mut block) in fresh {
-            let trailer = self.format.layout().block_trailer_bytes;
-            let ib = space.block(block.data.len().saturating_add(trailer))?;
+            let size =
+                |data: &[u8]| u16::try_from(data.len()).map_err(|_| Error::Unsupported("a block larger than the format allows".into()));
+            let inflated = size(&block.data)?;
             if !bid.is_internal() {
                 self.cipher.encode(&mut block.data, bid);
+                block.data = self.packed(&block).unwrap_or(block.data);
             }
-            let size = u16::try_from(block.data.len()).map_err(|_| Error::Unsupported("a block larger than the format allows".into()))?;
+            let size = size(&block.data)?;
+            let ib = space.block(block.data.len().saturating_add(self.format.layout().block_trailer_bytes))?;
             let references = block.references.checked_add(1);
             let references = references.ok_or_else(|| Error::Unsupported(format!("block {bid} is named too often")))?;
-            let entry = BlockEntry { block: BlockRef { bid, ib }, size, inflated: size, references, padding: 0 };
+            let entry = BlockEntry { block: BlockRef { bid, ib }, size, inflated, references, padding: 0 };
             edits.insert(bid.0, Some(entry));
-            self.blocks.push(Written { ib, bytes: encode_block(self.format, bid, ib, &block.data, size) });
+            self.blocks.push(Written { ib, bytes: encode_block(self.format, bid, ib, &block.data, inflated) });
         }
         Ok(())
+    }
+
+    /// A block's data, compressed; `None` where they are not to be, or would not be fewer.
+    fn packed(&self, block: &Fresh) -> Option<Vec<u8>> {
+        let packed = if block.packed { packed(self.format, self.cipher, &block.data) } else { None };
+        packed.filter(|packed| packed.len() < block.data.len())
     }
 
     /// Takes note of the entries of blocks that are written; `all` where every one is.

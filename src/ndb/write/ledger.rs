@@ -22,6 +22,8 @@ pub(super) struct Fresh {
     pub(super) references: u16,
     /// Whether the store has a block of this id, which this one takes the place of.
     pub(super) rewritten: bool,
+    /// Whether it is compressed where the format can.
+    pub(super) packed: bool,
 }
 
 /// New and changed blocks.
@@ -74,7 +76,7 @@ impl<'a> Ledger<'a> {
         let bid = Bid(self.next.0 | if internal { 2 } else { 0 });
         let next = self.next.0.checked_add(4).filter(|next| self.ndb.format() != Format::Ansi || u32::try_from(*next).is_ok());
         self.next = next.map(Bid).ok_or_else(|| Error::Unsupported("the store has no block ids left".into()))?;
-        self.fresh.insert(bid, Fresh { data, references: 0, rewritten: false });
+        self.fresh.insert(bid, Fresh { data, references: 0, rewritten: false, packed: false });
         self.touched.insert(bid);
         Ok(bid)
     }
@@ -136,14 +138,21 @@ impl<'a> Ledger<'a> {
         let references = self.count(bid)?.saturating_sub(1);
         let key = bid.key();
         self.changed.remove(&key);
-        self.fresh.insert(key, Fresh { data, references, rewritten: true });
+        self.fresh.insert(key, Fresh { data, references, rewritten: true, packed: false });
         Ok(())
     }
 
     /// Puts a block under an id that was given out before, named so often; whatever has its entry is forgotten.
     pub(super) fn restore(&mut self, bid: Bid, data: Vec<u8>, references: u16) {
         self.forget(bid);
-        self.fresh.insert(bid.key(), Fresh { data, references, rewritten: false });
+        self.fresh.insert(bid.key(), Fresh { data, references, rewritten: false, packed: false });
+    }
+
+    /// Compresses a new block.
+    pub(super) fn pack(&mut self, bid: Bid) {
+        if let Some(fresh) = self.fresh.get_mut(&bid.key()) {
+            fresh.packed = true;
+        }
     }
 
     /// Puts an entry in place of the one of its id, wherever the database has that from.

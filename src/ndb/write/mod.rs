@@ -18,6 +18,7 @@ mod ledger;
 mod load;
 mod nids;
 mod owned;
+mod pack;
 mod room;
 mod section;
 mod space;

@@ -173,6 +173,12 @@ impl<'a> Transaction<'a> {
         self.ledger.restore(bid, data, named);
     }
 
+    /// Compresses a block that is written, for one of a stream whose other blocks are: Outlook compresses all or none, and
+    /// pst-extractor reads nothing else.
+    pub fn pack_block(&mut self, bid: Bid) {
+        self.ledger.pack(bid);
+    }
+
     /// Puts a block's entry in place of what the tree says, its count included.
     pub fn put_block_entry(&mut self, entry: BlockEntry) {
         self.ledger.set_entry(entry);

@@ -51,6 +51,8 @@ pub(super) struct Census<'a> {
     fresh_counts: BTreeMap<Bid, u16>,
     /// Blocks to write, with plain data.
     pub(super) written: BTreeMap<Bid, Vec<u8>>,
+    /// Those of them that are compressed, as the others of their streams are.
+    pub(super) packed: BTreeSet<Bid>,
     /// What is done about blocks, and the node for which each was met first.
     pub(super) mends: BTreeMap<(Bid, Mend), Nid>,
     /// Nodes whose entries change.
@@ -117,6 +119,7 @@ impl<'a> Census<'a> {
             counts,
             fresh_counts: BTreeMap::new(),
             written: BTreeMap::new(),
+            packed: BTreeSet::new(),
             mends: BTreeMap::new(),
             entries: Vec::new(),
             nids,
@@ -195,6 +198,7 @@ impl<'a> Census<'a> {
             if entry.block.ib.0 < end {
                 let data = self.ndb.block(entry.block.bid)?.data.clone();
                 self.reshaped = true;
+                self.packed.extend((entry.size != entry.inflated).then(|| entry.block.bid.key()));
                 self.write(entry.block.bid, data, Mend::Anew(Source::Itself));
             } else {
                 end = entry.block.ib.0.saturating_add(entry.stored_bytes(self.ndb.format()));

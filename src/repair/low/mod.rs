@@ -44,6 +44,8 @@ pub struct LowPlan {
     counted: Vec<BlockEntry>,
     /// Those of the blocks to write that the block B-tree does not have.
     revived: BTreeSet<Bid>,
+    /// Those of the blocks to write that are compressed.
+    packed: BTreeSet<Bid>,
     unused: Vec<Bid>,
     entries: Vec<NodeEntry>,
     /// What may not hold what was there, though it looks whole from now on.
@@ -176,6 +178,7 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
             transaction.set_references(*bid, named.saturating_add(1))?;
         }
     }
+    plan.packed.iter().for_each(|bid| transaction.pack_block(*bid));
     plan.unused.iter().for_each(|bid| transaction.forget_block(*bid));
     plan.entries.iter().for_each(|entry| transaction.put_entry(*entry));
     Ok(())
@@ -214,6 +217,7 @@ impl LowPlan {
                 self.unused.push(bid);
             }
         }
+        self.packed = census.packed;
         self.entries = census.entries;
         self.doubts = census.doubts;
         Ok(())

@@ -44,6 +44,7 @@ impl Census<'_> {
         if has_gaps(format, &leaves) {
             return self.pack(root, &leaves, owner);
         }
+        self.liken(&leaves);
         for (bid, old, leaves) in &branches {
             leaves.iter().for_each(|leaf| self.name(leaf.bid));
             self.put_inner(*bid, old, branch_of(leaves).encode(format));
@@ -54,6 +55,16 @@ impl Census<'_> {
             self.put_inner(root, &old, DataTreeBlock { level: 2, total: total(&leaves), children }.encode(format));
         }
         Ok(!leaves.is_empty())
+    }
+
+    /// Compresses what is written anew of a stream where the rest of it is compressed.
+    fn liken(&mut self, leaves: &[Leaf]) {
+        let bids = || leaves.iter().map(|leaf| leaf.bid.key());
+        let stays = |bid: &Bid| !self.written.contains_key(bid);
+        let entries = bids().filter(stays).filter_map(|bid| self.blocks.entries().get(self.blocks.find(bid)?));
+        if entries.into_iter().any(|entry| entry.size != entry.inflated) {
+            self.packed.extend(bids().filter(|bid| self.written.contains_key(bid)));
+        }
     }
 
     /// The inner blocks below a root that can be read, each with its data and its leaves.

@@ -11,10 +11,10 @@ use crate::format::codec;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
-use crate::store::names::{NameEntry, NameMap};
+use crate::store::names::{BUCKET_IDS, NameEntry, NameMap, restored};
 use crate::store::props::Key;
 use crate::store::tags;
-use crate::store::write::names::{BUCKETS, FIRST_BUCKET, buckets};
+use crate::store::write::names::{BUCKETS, buckets};
 
 /// Bytes of a property set's id, and of an entry.
 const SET_BYTES: usize = 16;
@@ -24,8 +24,6 @@ const FIRST_NAMED: u16 = 0x8000;
 const NAMES_MAX: u16 = 0x7ffe;
 /// What has named properties, at the top or in something else.
 const OBJECTS: [NodeType; 4] = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE, NodeType::ATTACHMENT];
-/// The highest property that is a bucket: those of the map itself lie below.
-const LAST_BUCKET: u16 = 0x7fff;
 
 impl Mender<'_, '_> {
     /// Writes the map anew.
@@ -38,6 +36,9 @@ impl Mender<'_, '_> {
         let (mut sets, entries, mut strings) =
             (self.bytes(&bag, tags::NAME_MAP_GUIDS)?, self.bytes(&bag, tags::NAME_MAP_ENTRIES)?, self.bytes(&bag, tags::NAME_MAP_STRINGS)?);
         sets.truncate(sets.len() & !SET_BYTES.saturating_sub(1));
+        let ids: Vec<u16> = bag.ids().into_iter().filter(|id| BUCKET_IDS.contains(id)).collect();
+        let index = ids.iter().map(|id| self.bytes(&bag, Key::Id(*id))).collect::<Result<Vec<_>>>()?;
+        let entries = restored(&entries, index.into_iter(), &sets, &strings);
         let entries = placed(codec::entries(Format::Unicode, &entries, ENTRY_BYTES).collect());
         let mut entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, &sets, &strings)).collect();
         if sets.is_empty() {
@@ -51,9 +52,7 @@ impl Mender<'_, '_> {
         if entries.is_empty() {
             entries.extend((0..self.names_in_use()?.max(1)).map(NameEntry::lost));
         }
-        for id in bag.ids().into_iter().filter(|id| (FIRST_BUCKET..=LAST_BUCKET).contains(id)) {
-            bag.remove(Key::Id(id));
-        }
+        ids.into_iter().for_each(|id| bag.remove(Key::Id(id)));
         let index = buckets(entries.iter().filter_map(|entry| Some((*entry, hash(entry, &strings)?))));
         let index: BTreeMap<u16, Vec<u8>> = index.into_iter().collect();
         index.into_iter().for_each(|(id, bytes)| bag.set(id, &Value::Binary(bytes)));
@@ -101,10 +100,13 @@ impl Mender<'_, '_> {
 }
 
 /// The entries, each where its id says; one whose id lies outside or is another's stays where it stands.
+///
+/// What stands in another's place and is of no set is half of an entry, and zeros: its name is lost.
 fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
     let mut slots: Vec<Option<NameEntry>> = vec![None; entries.len()];
     let (right, wrong): (Vec<_>, Vec<_>) =
         entries.into_iter().enumerate().partition(|(position, entry)| usize::from(entry.index) == *position);
+    let wrong = wrong.into_iter().filter(|(_, entry)| entry.set > 1);
     for (position, entry) in right.into_iter().chain(wrong) {
         let own = usize::from(entry.index);
         let is_free = |slot: &usize| slots.get(*slot).is_some_and(Option::is_none);
@@ -115,7 +117,8 @@ fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
             *slot = Some(NameEntry { index: u16::try_from(place).unwrap_or(u16::MAX), ..entry });
         }
     }
-    slots.into_iter().flatten().collect()
+    let ids = (0..=u16::MAX).zip(slots);
+    ids.map(|(id, entry)| entry.unwrap_or_else(|| NameEntry::lost(id))).collect()
 }
 
 /// An entry that names a set and a string; one that does not keeps its id and gets a name that nobody asks for.
@@ -140,10 +143,20 @@ mod tests {
 
     #[test]
     fn an_entry_with_an_id_that_no_place_has_stays_where_it_stands() {
-        let entry = |value, index| NameEntry { value, set: 0, index };
+        let entry = |value, index| NameEntry { value, set: 2 << 1, index };
         let ids = |entries: Vec<NameEntry>| placed(entries).iter().map(|entry| (entry.value, entry.index)).collect::<Vec<_>>();
         assert_eq!(ids(vec![entry(1, 0x77), entry(2, 1)]), [(1, 0), (2, 1)]);
         assert_eq!(ids(vec![entry(1, 1), entry(2, 0)]), [(2, 0), (1, 1)], "two that stand in each other's place");
         assert_eq!(ids(vec![entry(1, 0), entry(2, 0)]), [(1, 0), (2, 1)]);
+    }
+
+    /// pst-extractor opens no store with a name of no set: it met some where zeros stood in place of a lost block.
+    #[test]
+    fn zeros_in_place_of_names_become_names_that_nobody_asks_for() {
+        let whole = NameEntry { value: 0x8233, set: 6, index: 0 };
+        let zeros = NameEntry { value: 0, set: 0, index: 0 };
+        let half = NameEntry { value: 0x8205, ..zeros };
+        assert_eq!(placed(vec![whole, half, zeros]), [whole, NameEntry::lost(1), NameEntry::lost(2)]);
+        assert_eq!(sound(zeros, &[], &[]), NameEntry::lost(0), "in the first place even its id seems right");
     }
 }

@@ -3,7 +3,7 @@
 //! The store is mended in memory, as a plan previews it, and every node of what that gives is laid out in a new file. What
 //! stands in free space is no one's, and stays behind.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Repair<'_> {
         };
         let outcome = Outcome { scan: scan::Outcome { verdict, ..scan }, changes, before: Some(before), kept: Some(kept) };
         self.say(Told::End(&outcome));
-        record::append(&widened.path, &self.log)?;
+        record::append(&widened.path, &self.log).map_err(|error| unlogged(&error, &widened.path))?;
         Ok(outcome)
     }
 }
@@ -104,20 +104,30 @@ fn write(store: &Store, old: &Path, new: &Path, progress: &Progress) -> Result<W
     }
     let mut part = Part::create(new, &fs::metadata(old)?)?;
     let file = WritableFile::from(part.file().try_clone()?);
-    let (nodes, failed) = widen(store, &file, progress).map_err(|error| no_room(error, new))?;
-    part.place(new)?;
+    let written = widen(store, &file, progress).and_then(|told| Ok(part.place(new).map(|()| told)?));
+    let (nodes, failed) = written.map_err(|error| no_room(error, new, part.file(), store.ndb().file_bytes()))?;
     Ok(Widened { path: new.to_owned(), nodes, failed })
 }
 
 /// Where there is no room, the file that wants it is not the one that is repaired.
-fn no_room(error: Error, new: &Path) -> Error {
+fn no_room(error: Error, new: &Path, part: &File, old_bytes: u64) -> Error {
     match error {
         Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
-            let words = format!("there is no room for {}: a Unicode store takes more than an ANSI one, text twice as much", new.display());
+            let words = format!(
+                "there is no room for {}: the disk was full with {} bytes of it; the ANSI store has {old_bytes}, and a Unicode store \
+                 takes more, text twice as much",
+                new.display(),
+                part.metadata().map_or(0, |part| part.len())
+            );
             Error::Io(io::Error::new(ErrorKind::StorageFull, words))
         }
         error => error,
     }
+}
+
+/// A store that is whole is not thrown away for a log that cannot be kept.
+fn unlogged(error: &Error, new: &Path) -> Error {
+    Error::Unsupported(format!("{} is written and whole, but its log cannot be kept: {error}", new.display()))
 }
 
 /// Writes a whole ANSI store as a Unicode one to `file`, which is empty; tells how many nodes it has, and what could not

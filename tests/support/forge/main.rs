@@ -33,6 +33,7 @@ forge sum FILE                          how long it takes to read and sum a file
 forge phases FILE                       how long each phase of a scan takes
 forge requests FILE                     how often and how much of a store is read by a scan
 forge list FILE                         what lies in a store, as lines for scripts/peers
+forge beyond FILE LENGTH                the subjects of messages that do not lie wholly in its first bytes
 forge audit FILE...                     whether counts, maps and counters of freshly written stores are exact";
 
 fn main() {
@@ -50,6 +51,7 @@ fn main() {
         ["phases", file] => measure::phases(Path::new(file)),
         ["requests", file] => measure::requests(Path::new(file)),
         ["list", file] => println!("{}", peers::lines(Path::new(file)).join("\n")),
+        ["beyond", file, len] => println!("{}", peers::beyond(Path::new(file), forge::number(len)).join("\n")),
         ["audit", files @ ..] => files.iter().for_each(|file| audit_file(file)),
         _ => println!("{USAGE}"),
     }

@@ -1,11 +1,15 @@
-//! What lies in a store, in the lines that `scripts/peers` compares with those of other programs.
+//! What lies in a store, in the lines that `scripts/peers` compares with those of other programs; and what of it is left
+//! in a file that ends before.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use pstfs::disk::WritableFile;
-use pstfs::format::id::Nid;
+use pstfs::format::block::{DataTreeBlock, SubnodeBlock};
+use pstfs::format::btree::NodeEntry;
+use pstfs::format::id::{Bid, Nid, NodeType};
 use pstfs::ltp::Properties;
+use pstfs::ndb::Ndb;
 use pstfs::store::item::{Content, Item, NodeRef};
 use pstfs::store::props::Key;
 use pstfs::store::{Store, Which};
@@ -17,6 +21,42 @@ pub(crate) fn lines(path: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     folder(&store, store.ipm_subtree(), "", &mut lines);
     lines
+}
+
+/// The subjects of the messages of which some block does not lie in the first `len` bytes of the store.
+pub(crate) fn beyond(path: &Path, len: u64) -> Vec<String> {
+    let file = WritableFile::open(path).expect("a file");
+    let store = Store::open(Arc::new(file), 32 << 20).expect("a store");
+    let mut subjects = Vec::new();
+    let visit = &mut |node: &NodeEntry| {
+        let nid = node.nid.nid;
+        if nid.kind() == NodeType::MESSAGE && end(store.ndb(), node.data).max(end(store.ndb(), node.subnodes)) > len {
+            let item = store.item(NodeRef { nid, data: node.data, subnodes: node.subnodes }).expect("an item");
+            subjects.push(item.subject().unwrap_or_default());
+        }
+        true
+    };
+    store.ndb().visit_nodes(visit).expect("nodes");
+    subjects
+}
+
+/// Where the last of a block and all that it names ends.
+fn end(ndb: &Ndb, bid: Bid) -> u64 {
+    if bid.is_none() {
+        return 0;
+    }
+    let entry = ndb.block_entry(bid).expect("a block");
+    let data = ndb.block(bid).expect("a block");
+    let below = match (bid.is_internal(), DataTreeBlock::decode(ndb.format(), &data.data)) {
+        (false, _) => Vec::new(),
+        (true, Ok(block)) => block.children,
+        (true, Err(_)) => match SubnodeBlock::decode(ndb.format(), &data.data).expect("an inner block") {
+            SubnodeBlock::Leaf(entries) => entries.iter().flat_map(|entry| [entry.data, entry.subnodes]).collect(),
+            SubnodeBlock::Branch(entries) => entries.iter().map(|entry| entry.child).collect(),
+        },
+    };
+    let own = entry.block.ib.0.saturating_add(entry.stored_bytes(ndb.format()));
+    below.into_iter().map(|child| end(ndb, child)).fold(own, u64::max)
 }
 
 fn folder(store: &Store, nid: Nid, path: &str, lines: &mut Vec<String>) {
