@@ -124,7 +124,7 @@ fn passes(
     if file.was_changed()? {
         report.add(Code::FileChanged, Place::FILE, "what was found need not belong together; scan it again");
     }
-    Ok(())
+    progress.check()
 }
 
 /// Tells how the store was opened whose folders and items were looked at, where that was not as every other store.
