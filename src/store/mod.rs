@@ -163,12 +163,12 @@ fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {
     let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
     let stream = |key| props.bytes(key).unwrap_or_default();
     let (sets, entries, strings) = (stream(tags::NAME_MAP_GUIDS), stream(tags::NAME_MAP_ENTRIES), stream(tags::NAME_MAP_STRINGS));
-    let (whole, failed) = NameMap::read(&sets, &entries, &strings);
+    let (stored, failed) = NameMap::read(&sets, &entries, &strings);
     let map = if damaged > 0 || failed > 0 {
         let buckets = BUCKET_IDS.filter_map(|id| props.bytes(Key::Id(id)));
         NameMap::read(&sets, &names::restored(&entries, buckets, &sets, &strings), &strings).0
     } else {
-        whole
+        stored
     };
     if failed > 0 {
         ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
