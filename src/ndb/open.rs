@@ -105,26 +105,24 @@ impl Ndb {
 
     /// Chooses the cipher that the data show: some writers encode blocks and say that they did not.
     fn settle_cipher(&mut self) {
-        let Some((stored, bid)) = HEAP_NODES.iter().find_map(|nid| {
-            let node = self.node(*nid).ok()??;
-            let first = self.data(node.data).ok()?.leaves().first()?.bid;
-            self.stored_block(first).ok().map(|bytes| (bytes, first))
-        }) else {
-            return;
-        };
-        let shows_heap = |cipher: Cipher| {
+        let Some(cipher) = HEAP_NODES.iter().find_map(|nid| self.cipher_of(*nid)).filter(|cipher| *cipher != self.cipher) else { return };
+        self.notes.add(Code::HeaderCrypt, Place::FILE, format!("the data are encoded by {}", cipher.name()));
+        self.cipher = cipher;
+        self.blocks = Cache::new(self.blocks.budget());
+        self.recent = Recent::default();
+    }
+
+    /// The cipher under which a node's data begin as a heap, the one that is told before others; `None` where none does.
+    fn cipher_of(&self, nid: Nid) -> Option<Cipher> {
+        let node = self.node(nid).ok()??;
+        let first = self.data(node.data).ok()?.leaves().first()?.bid;
+        let stored = self.stored_block(first).ok()?;
+        let shows_heap = |cipher: &Cipher| {
             let mut bytes = stored.clone();
-            cipher.decode(&mut bytes, bid);
+            cipher.decode(&mut bytes, first);
             bytes.get(2) == Some(&HEAP_SIGNATURE)
         };
-        if !shows_heap(self.cipher)
-            && let Some(cipher) = Cipher::ALL.into_iter().find(|cipher| shows_heap(*cipher))
-        {
-            self.notes.add(Code::HeaderCrypt, Place::FILE, format!("the data are encoded by {}", cipher.name()));
-            self.cipher = cipher;
-            self.blocks = Cache::new(self.blocks.budget());
-            self.recent = Recent::default();
-        }
+        [self.cipher].into_iter().chain(Cipher::ALL).find(shows_heap)
     }
 
     /// A block as stored, for trying ciphers on; inflated where it is compressed.

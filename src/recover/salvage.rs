@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::damage::{Code, Place, Result};
+use crate::damage::{Code, Error, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::cipher::Cipher;
@@ -27,10 +27,14 @@ use super::survey::{FoundPage, Survey, survey};
 /// Bytes for the caches of the database that a salvage reads with.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// The maps of a store whose header is right and whose trees are damaged.
+/// The maps of a store whose header is right and whose trees are damaged; `Damaged` where the data are not encoded as the
+/// header tells.
 pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
     let _aside = progress.aside();
     let survey = survey(&**ndb.source(), ndb.format(), progress)?;
+    if detect::cipher(&survey.blocks).is_some_and(|shown| shown != ndb.cipher()) {
+        return Err(Error::Damaged(Code::HeapHeader, Place::FILE));
+    }
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
     let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;
     let maps = salvage(reader, survey, progress)?;
