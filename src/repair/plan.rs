@@ -37,6 +37,8 @@ pub struct Options {
 /// What becomes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
+    /// One of the store's own empty tables, which new ones share, is written anew.
+    Template(Nid),
     /// A folder that a row, its tables or items name is made anew; its parent.
     NewFolder(Nid, Nid),
     /// One of the store's own nodes is written anew, from what it holds and from its template.
@@ -61,6 +63,8 @@ pub enum Deed {
     Folder(Nid),
     /// A search folder's node is written anew.
     Search(Nid),
+    /// A node that no document describes, and whose heap is damaged, is taken out: an index that Outlook makes anew.
+    Discard(Nid),
 }
 
 /// A change, why it is made, and whom it concerns.
@@ -226,7 +230,9 @@ impl Deed {
     /// The node that it is about.
     pub const fn node(self) -> Nid {
         match self {
-            Self::Special(nid)
+            Self::Template(nid)
+            | Self::Special(nid)
+            | Self::Discard(nid)
             | Self::NewFolder(nid, _)
             | Self::LostFolder(nid)
             | Self::Reparent(nid, _)
@@ -245,7 +251,8 @@ impl Deed {
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Special(nid) => write!(f, "node {nid}, which every store has, is written anew"),
+            Self::Template(nid) | Self::Special(nid) => write!(f, "node {nid}, which every store has, is written anew"),
+            Self::Discard(nid) => write!(f, "node {nid}, an index that Outlook makes anew, is taken out"),
             Self::NewFolder(nid, parent) => write!(f, "folder {nid} is made anew in folder {parent}"),
             Self::LostFolder(nid) => write!(f, "folder {nid} is made anew in Lost and Found"),
             Self::Reparent(nid, parent) => write!(f, "node {nid} goes into folder {parent}"),

@@ -147,8 +147,13 @@ impl<'a> Transaction<'a> {
         let old = self.required(nid)?;
         self.ledger.let_go(old.data)?;
         self.ledger.let_go(old.subnodes)?;
-        self.nodes.insert(nid.0.into(), None);
+        self.remove_entry(nid);
         Ok(())
+    }
+
+    /// Leaves an entry out of the node B-tree that names no blocks: also one before the first key, which nobody finds.
+    pub fn remove_entry(&mut self, nid: Nid) {
+        self.nodes.insert(nid.0.into(), None);
     }
 
     /// Sets the count of a block's entry, 1 + the entries that name it: for a repair that counted them.

@@ -225,7 +225,8 @@ impl<'a> Census<'a> {
             self.doubts.earlier.insert(self.node);
         }
         let (data, subnodes) = (self.data(from.data, None)?, self.subnodes(from.subnodes, from.data)?);
-        if (data, subnodes) != (node.data, node.subnodes) || same.len() > 1 || node.nid.high != 0 || self.back.contains(&self.node) {
+        let is_odd = same.len() > 1 || node.nid.high != 0 || self.node == Nid::default();
+        if (data, subnodes) != (node.data, node.subnodes) || is_odd || self.back.contains(&self.node) {
             self.entries.push(NodeEntry { nid: self.node.into(), data, subnodes, ..node });
         }
         Ok(())

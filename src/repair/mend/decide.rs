@@ -6,7 +6,7 @@ use super::Mended;
 use super::bag::readable;
 use super::folder::TABLES;
 use super::outline::{Outline, Wanted, found};
-use super::special::is_special;
+use super::special::{is_special, is_template};
 use super::table::{OF_THE_ROW, lists, table_of};
 use crate::damage::{Code, Finding, Result, Severity};
 use crate::format::id::{Nid, NodeType};
@@ -37,8 +37,8 @@ const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize,
 /// Works out what becomes of each node that the findings name; `struck` are those that lost something below them
 /// or hold something that may be wrong.
 pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTreeSet<Nid>) -> Result<Mended> {
-    let mut decide =
-        Decide { ndb: store.ndb(), top: store.ipm_subtree(), nodes: BTreeMap::new(), rows: BTreeMap::new(), mended: Mended::default() };
+    let (nodes, rows, cells) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let mut decide = Decide { ndb: store.ndb(), top: store.ipm_subtree(), nodes, rows, cells, mended: Mended::default() };
     for finding in findings {
         decide.take(finding)?;
     }
@@ -58,6 +58,8 @@ struct Decide<'a> {
     nodes: BTreeMap<Nid, BTreeSet<Code>>,
     /// What is wrong with rows whose objects are nowhere.
     rows: BTreeMap<(Nid, u32), Code>,
+    /// Messages of which their rows tell something else.
+    cells: BTreeSet<Nid>,
     mended: Mended,
 }
 
@@ -90,7 +92,7 @@ impl<'a> Decide<'a> {
             }
             // What an attachment's row tells is the message's own affair.
             (Code::RowCell, _) if is_message(nid) && !finding.detail.starts_with("in ") => {
-                self.add(Deed::List(table_of(self.parent(nid)?, nid), nid), code);
+                self.cells.insert(nid);
             }
             _ if finding.severity == Severity::Note && nid.kind() == NodeType::FOLDER => self.whole_folder(nid, code)?,
             _ => {
@@ -156,12 +158,12 @@ impl<'a> Decide<'a> {
 
     fn all(mut self) -> Result<Mended> {
         let nodes = std::mem::take(&mut self.nodes);
-        let damaged = self.damaged_tables(&nodes)?;
+        let gone = self.gone_folders(&nodes)?;
+        let damaged = self.damaged_tables(&nodes, &gone)?;
         let placed: BTreeSet<Nid> =
             nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
-        let gone = self.gone_folders(&nodes)?;
         let tables: BTreeSet<Nid> = gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind))).collect();
-        let placed: BTreeSet<Nid> = placed.into_iter().chain(self.listed(&tables, &damaged)?).collect();
+        let placed: BTreeSet<Nid> = placed.into_iter().chain(self.listed(&gone, &damaged)?).collect();
         let wanted = Wanted {
             tables: damaged.iter().copied().chain(tables).collect(),
             messages: placed.iter().copied().filter(|nid| is_message(*nid)).collect(),
@@ -174,6 +176,7 @@ impl<'a> Decide<'a> {
         for nid in &wanted.messages {
             self.place_message(*nid, &nodes, &outline, &damaged, &gone)?;
         }
+        self.mend_rows()?;
         self.take_rows_out(&damaged, &gone)?;
         for (nid, codes) in &nodes {
             self.mend(*nid, codes)?;
@@ -185,6 +188,7 @@ impl<'a> Decide<'a> {
     fn mend(&mut self, nid: Nid, codes: &BTreeSet<Code>) -> Result<()> {
         let content: BTreeSet<Code> = codes.iter().copied().filter(|code| !PLACES.contains(code)).collect();
         let deed = match nid.kind() {
+            _ if is_template(nid) => Deed::Template(nid),
             _ if is_special(nid) => Deed::Special(nid),
             // A message in another one: that one is told of too.
             NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE if !content.is_empty() && self.exists(nid)? => Deed::Message(nid),
@@ -193,6 +197,7 @@ impl<'a> Decide<'a> {
             NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => Deed::Search(nid),
             NodeType::FOLDER | NodeType::SEARCH_FOLDER | NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE => return Ok(()),
             _ if is_table(nid) => return Ok(()),
+            NodeType::INTERNAL if codes.iter().any(is_of_its_heap) && self.exists(nid)? => Deed::Discard(nid),
             _ => {
                 self.leave(nid, codes);
                 return Ok(());
@@ -209,9 +214,14 @@ impl<'a> Decide<'a> {
         self.mended.left.extend(left);
     }
 
-    /// Tables that are missing or of which something cannot be read.
-    fn damaged_tables(&self, nodes: &BTreeMap<Nid, BTreeSet<Code>>) -> Result<BTreeSet<Nid>> {
+    /// Tables that are missing or of which something cannot be read; and those without a folder, into which nobody looked.
+    fn damaged_tables(&self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>) -> Result<BTreeSet<Nid>> {
         let mut damaged = BTreeSet::new();
+        for table in gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind))) {
+            if self.exists(table)? {
+                damaged.insert(table);
+            }
+        }
         for (nid, codes) in nodes {
             let worth = |code: &Code| ![Code::TableWithoutFolder, Code::RowCell].contains(code);
             if is_table(*nid) && codes.iter().any(worth) {
@@ -251,18 +261,14 @@ impl<'a> Decide<'a> {
         Ok(gone)
     }
 
-    /// The messages that tables without a folder list: nobody looked at their rows. A row of none is told to be so.
-    fn listed(&mut self, tables: &BTreeSet<Nid>, damaged: &BTreeSet<Nid>) -> Result<Vec<Nid>> {
+    /// What damaged tables list, where it names another folder or its folder is gone: a scan saw other rows of them, or none.
+    fn listed(&self, gone: &BTreeSet<Nid>, damaged: &BTreeSet<Nid>) -> Result<Vec<Nid>> {
         let mut listed = Vec::new();
-        for table in tables.iter().copied().filter(|table| table.kind() != NodeType::HIERARCHY_TABLE && !damaged.contains(table)) {
-            if !self.exists(table)? {
-                continue;
-            }
-            for (id, cells) in &found(self.ndb, table)?.rows.rows {
-                if self.stands_for(table, *id)? {
-                    listed.push(Nid(*id));
-                } else {
-                    self.dangling(table, *id, cells, Code::MessageRow);
+        for table in damaged {
+            let folder = table.with_kind(NodeType::FOLDER);
+            for id in found(self.ndb, *table)?.rows.rows.into_keys().filter(|id| !gone.contains(&Nid(*id))) {
+                if self.stands_for(*table, id)? && (gone.contains(&folder) || self.parent(Nid(id))? != folder) {
+                    listed.push(Nid(id));
                 }
             }
         }
@@ -276,9 +282,13 @@ impl<'a> Decide<'a> {
 
     /// A folder comes back where a row names it, else in `Lost and Found`.
     fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) {
+        let mut parents = outline.folders.clone();
         for folder in gone {
-            let listers = outline.listers(*folder).into_iter().filter(|lister| outline.folders.contains_key(lister));
-            let parent = if *folder == Nid::ROOT_FOLDER { Some(*folder) } else { listers.into_iter().next() };
+            let can_hold =
+                |lister: &Nid| (outline.folders.contains_key(lister) || gone.contains(lister)) && !leads_to(&parents, *lister, *folder);
+            let lister = outline.listers(*folder).into_iter().find(can_hold);
+            let parent = if *folder == Nid::ROOT_FOLDER { Some(*folder) } else { lister };
+            parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
             let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
             let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).chain(rows).copied().collect();
@@ -316,6 +326,21 @@ impl<'a> Decide<'a> {
         Ok(())
     }
 
+    /// Rows that tell something else than their messages, made from these where they are to be.
+    fn mend_rows(&mut self) -> Result<()> {
+        for nid in std::mem::take(&mut self.cells) {
+            let (least, most) = (Deed::Reparent(nid, Nid(u32::MIN)), Deed::Reparent(nid, Nid(u32::MAX)));
+            let parent = match self.mended.deeds.range(least..=most).next() {
+                Some((Deed::Reparent(_, parent), _)) => *parent,
+                _ => self.parent(nid)?,
+            };
+            if !self.mended.deeds.contains_key(&Deed::Rescue(nid)) {
+                self.add(Deed::List(table_of(parent, nid), nid), Code::RowCell);
+            }
+        }
+        Ok(())
+    }
+
     /// A row whose object is nowhere: what it tells of a message is kept.
     fn dangling(&mut self, table: Nid, row: u32, cells: &Cells, code: Code) {
         let deed =
@@ -340,9 +365,14 @@ impl<'a> Decide<'a> {
     /// all of that leads back to itself, to `Lost and Found`.
     fn place_folders(&mut self, placed: &BTreeSet<Nid>, gone: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) {
         let mut parents = outline.folders.clone();
+        if parents.get(&Nid::ROOT_FOLDER).is_some_and(|parent| *parent != Nid::ROOT_FOLDER)
+            && let Some(why) = nodes.get(&Nid::ROOT_FOLDER)
+        {
+            self.add_all(Deed::Reparent(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER), why);
+        }
         for folder in placed.iter().copied().filter(|nid| is_folder(*nid) && *nid != Nid::ROOT_FOLDER && outline.folders.contains_key(nid))
         {
-            let why = nodes.get(&folder).cloned().unwrap_or_default();
+            let why = nodes.get(&folder).cloned().unwrap_or_else(|| BTreeSet::from([Code::FolderRow]));
             let own = outline.folders.get(&folder).copied().unwrap_or_default();
             let listers = outline.listers(folder);
             let agreed = listers.iter().copied().filter(|lister| *lister == own);
@@ -399,7 +429,13 @@ impl<'a> Decide<'a> {
         match chosen {
             Some(parent) if parent != own => self.add_all(Deed::Reparent(nid, parent), &why),
             Some(_) => {}
-            None if damaged.contains(&table) || gone.contains(&own) => self.add_all(Deed::List(table, nid), &why),
+            None if damaged.contains(&table) || gone.contains(&own) => {
+                let folder = table.with_kind(NodeType::FOLDER);
+                if own != folder {
+                    self.add_all(Deed::Reparent(nid, folder), &why);
+                }
+                self.add_all(Deed::List(table, nid), &why);
+            }
             None => self.add_all(Deed::Rescue(nid), &why),
         }
         for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
@@ -412,6 +448,11 @@ impl<'a> Decide<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a code tells that a node's heap is damaged.
+fn is_of_its_heap(code: &Code) -> bool {
+    code.is_of_objects() && code.severity() >= Severity::Error
 }
 
 /// Whether the way up from a folder leads to another one.

@@ -53,6 +53,7 @@ impl Mended {
         store.ndb().visit_nodes(&mut |node| {
             let nid = node.nid.nid;
             let deed = match nid.kind() {
+                _ if special::is_template(nid) => Deed::Template(nid),
                 _ if special::is_special(nid) => Deed::Special(nid),
                 _ if is_message(nid) => Deed::Message(nid),
                 _ if is_table(nid) => Deed::Table(nid),
@@ -123,7 +124,7 @@ struct Mender<'a, 't> {
 impl Mender<'_, '_> {
     fn deed(&mut self, deed: Deed) -> Result<()> {
         match deed {
-            Deed::Special(nid) => self.special(nid),
+            Deed::Template(nid) | Deed::Special(nid) => self.special(nid),
             Deed::NewFolder(nid, parent) => self.new_folder(nid, parent),
             Deed::LostFolder(nid) => {
                 let parent = self.lost_and_found()?;
@@ -145,6 +146,7 @@ impl Mender<'_, '_> {
                 Ok(())
             }
             Deed::Search(nid) => self.search(nid),
+            Deed::Discard(nid) => self.transaction.remove_node(nid),
         }
     }
 

@@ -35,7 +35,12 @@ const USUAL: [Key; 3] = [tags::IPM_OUTBOX_ENTRY_ID, tags::IPM_SENT_MAIL_ENTRY_ID
 
 /// Whether a node is one of the store's own that have no object.
 pub(super) fn is_special(nid: Nid) -> bool {
-    [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::RECEIVE_FOLDER_TABLE, QUEUE, ACTIVITY, DOMAIN].contains(&nid) || template_of(nid).is_some()
+    [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::RECEIVE_FOLDER_TABLE, QUEUE, ACTIVITY, DOMAIN].contains(&nid) || is_template(nid)
+}
+
+/// Whether a node is one of the empty tables that new ones share.
+pub(super) fn is_template(nid: Nid) -> bool {
+    template_of(nid).is_some()
 }
 
 fn template_of(nid: Nid) -> Option<&'static Template> {
@@ -98,9 +103,12 @@ impl Mender<'_, '_> {
             Some(nid) => nid,
             None => {
                 let above = match wastebasket {
-                    Some(nid) => Some(self.parent(nid)?).filter(|nid| *nid != Nid::ROOT_FOLDER),
-                    None => Some(self.store.ipm_subtree()).filter(|nid| *nid != Nid::ROOT_FOLDER),
+                    Some(nid) => self.parent(nid)?,
+                    None => self.store.ipm_subtree(),
                 };
+                // Of what was found without a page of the tree nobody knows the folder.
+                let above = Some(above).filter(|nid| nid.kind() == NodeType::FOLDER && *nid != Nid::ROOT_FOLDER);
+                let above = above.map(|nid| self.transaction.node(nid)).transpose()?.flatten().map(|node| node.nid.nid);
                 match above {
                     Some(nid) => nid,
                     None => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
