@@ -72,7 +72,7 @@ pub(super) fn read(ndb: &Ndb, node: NodeRef, template: &Template, is_there: &dyn
     let shape = shape_of(ndb.format(), &table, template);
     let mut found = Found { rows: Rows { shape, rows: BTreeMap::new() }, opened: true, lost: 0 };
     let mut named = BTreeSet::new();
-    for (id, number) in table.row_numbers()? {
+    for (id, number) in table.known_rows()?.0 {
         let row = if named.insert(number) { table.row_of(id, number)?.map(|_| table.row(number)).transpose()? } else { None };
         let Some(row) = row else {
             found.lost = found.lost.saturating_add(1);
