@@ -12,15 +12,18 @@ use crate::damage::{Error, Result};
 
 /// The progress of one task; a clone is of the same task.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Inner>);
+pub struct Progress {
+    count: Arc<Count>,
+    /// Apart from the count: all threads look here at each read, and would wait for whoever counts.
+    cancelled: Arc<AtomicBool>,
+}
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Count {
     now: Mutex<Now>,
     changed: Condvar,
     done: AtomicU64,
     total: AtomicU64,
-    cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -53,9 +56,9 @@ pub struct Aside<'a> {
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
         self.progress.lock().phase = self.phase;
-        self.progress.0.done.store(self.done, Ordering::Relaxed);
-        self.progress.0.total.store(self.total, Ordering::Relaxed);
-        self.progress.0.changed.notify_all();
+        self.progress.count.done.store(self.done, Ordering::Relaxed);
+        self.progress.count.total.store(self.total, Ordering::Relaxed);
+        self.progress.count.changed.notify_all();
     }
 }
 
@@ -63,7 +66,7 @@ impl Progress {
     /// Another task, with a count of its own, that is cancelled with this one.
     #[must_use]
     pub fn beside(&self) -> Self {
-        Self(Arc::new(Inner { cancelled: Arc::clone(&self.0.cancelled), ..Inner::default() }))
+        Self { count: Arc::default(), cancelled: Arc::clone(&self.cancelled) }
     }
 
     /// A task that comes in between, with the count of this one: when it ends, what was under way goes on, if anything was.
@@ -80,41 +83,41 @@ impl Progress {
             now.tasks = now.tasks.saturating_add(1);
         }
         drop(now);
-        self.0.done.store(0, Ordering::Relaxed);
-        self.0.total.store(total, Ordering::Relaxed);
-        self.0.changed.notify_all();
+        self.count.done.store(0, Ordering::Relaxed);
+        self.count.total.store(total, Ordering::Relaxed);
+        self.count.changed.notify_all();
         self.check()
     }
 
     /// How many tasks have begun, once these are more than `seen`; `None` where nobody needs to know any more.
     pub fn next_task(&self, seen: u64) -> Option<u64> {
         let same = |now: &mut Now| now.tasks <= seen && !now.closed;
-        let now = self.0.changed.wait_while(self.lock(), same).unwrap_or_else(PoisonError::into_inner);
+        let now = self.count.changed.wait_while(self.lock(), same).unwrap_or_else(PoisonError::into_inner);
         (now.tasks > seen).then_some(now.tasks)
     }
 
     /// Whether the task lasts longer than this; known as soon as it ends, or nobody needs to know any more.
     pub fn lasts(&self, time: Duration) -> bool {
         let lasts = |now: &mut Now| now.phase.is_some() && !now.closed;
-        let (mut now, _) = self.0.changed.wait_timeout_while(self.lock(), time, lasts).unwrap_or_else(PoisonError::into_inner);
+        let (mut now, _) = self.count.changed.wait_timeout_while(self.lock(), time, lasts).unwrap_or_else(PoisonError::into_inner);
         lasts(&mut now)
     }
 
     /// Lets go who waits.
     pub fn close(&self) {
         self.lock().closed = true;
-        self.0.changed.notify_all();
+        self.count.changed.notify_all();
     }
 
     /// Counts bytes as done; [`Error::Cancelled`] where the user asked to stop.
     pub fn add(&self, bytes: u64) -> Result<()> {
-        self.0.done.fetch_add(bytes, Ordering::Relaxed);
+        self.count.done.fetch_add(bytes, Ordering::Relaxed);
         self.check()
     }
 
     /// [`Error::Cancelled`] where the user asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.0.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// What an error of the task comes from: where the user asked to stop, reads fail too.
@@ -124,7 +127,7 @@ impl Progress {
 
     /// Asks the task to stop, within a second.
     pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// How long the present phase takes already.
@@ -135,11 +138,11 @@ impl Progress {
     /// How far it has come.
     pub fn state(&self) -> State {
         let phase = self.lock().phase.map_or("", |(phase, _)| phase);
-        State { phase, done: self.0.done.load(Ordering::Relaxed), total: self.0.total.load(Ordering::Relaxed) }
+        State { phase, done: self.count.done.load(Ordering::Relaxed), total: self.count.total.load(Ordering::Relaxed) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
-        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.count.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

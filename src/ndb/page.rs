@@ -74,7 +74,27 @@ impl TreePage {
     }
 }
 
+/// The keys that a page answers for: from the first on and below the second.
+pub(super) type Keys = (u64, u64);
+
+/// Where to look for a key from a page on.
+enum Way<T> {
+    /// In this page of this level, which answers for these keys.
+    Down(BlockRef, Option<u8>, Keys),
+    /// Nowhere else: it was a leaf, of which this was seen, or no page answers for the key.
+    End(Option<T>),
+}
+
 impl TreePage {
+    /// Where a key is from here on, in a page that answers for these keys; a leaf is looked at.
+    fn way<T>(&self, key: u64, keys: Keys, look: impl Fn(&Self) -> T) -> Way<T> {
+        let Entries::Branch(entries) = &self.entries else { return Way::End(Some(look(self))) };
+        let after = entries.partition_point(|entry| entry.key.0 <= key);
+        let Some(entry) = after.checked_sub(1).and_then(|last| entries.get(last)) else { return Way::End(None) };
+        let keys = (entry.key.0.max(keys.0), entries.get(after).map_or(keys.1, |next| next.key.0.min(keys.1)));
+        Way::Down(entry.child, self.level.checked_sub(1), keys)
+    }
+
     fn memory_bytes(&self) -> usize {
         match &self.entries {
             Entries::Branch(entries) => size_of_val(entries.as_slice()),
@@ -188,22 +208,17 @@ impl Ndb {
 
     /// Looks at the leaf that holds `key`, if any does.
     fn in_leaf<T>(&self, tree: BTree, key: u64, look: impl Fn(&TreePage) -> T) -> Result<Option<T>> {
-        if let Some(found) = self.recent.look(tree, key, &look) {
-            return Ok(Some(found));
-        }
-        let mut page = self.tree_page(tree, self.root(tree), None)?;
-        // The keys that lead to the page.
-        let mut keys = (0, u64::MAX);
+        let first = Way::Down(self.root(tree), None, (0, u64::MAX));
+        let mut way = self.recent.look(tree, key, |page, keys| page.way(key, keys, &look)).unwrap_or(first);
         loop {
-            let Entries::Branch(entries) = &page.entries else {
-                self.recent.keep(tree, keys, &page);
-                return Ok(Some(look(&page)));
+            let (place, level, keys) = match way {
+                Way::Down(place, level, keys) => (place, level, keys),
+                Way::End(found) => return Ok(found),
             };
-            let after = entries.partition_point(|entry| entry.key.0 <= key);
-            let Some(entry) = after.checked_sub(1).and_then(|last| entries.get(last)) else { return Ok(None) };
-            keys = (entry.key.0.max(keys.0), entries.get(after).map_or(keys.1, |next| next.key.0.min(keys.1)));
             // The level falls by one with every step, so this ends.
-            page = self.tree_page(tree, entry.child, page.level.checked_sub(1))?;
+            let page = self.tree_page(tree, place, level)?;
+            way = page.way(key, keys, &look);
+            self.recent.keep(tree, keys, page);
         }
     }
 

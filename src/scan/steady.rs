@@ -4,29 +4,34 @@
 //! millions of blocks and tells at its end, so it asks now and then. Whoever waits for its end wants it within a second
 //! of asking, wherever it is: from then on no read gives anything.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::ReadAt;
 use crate::progress::Progress;
 
-/// How many reads go by between two questions whether the file was changed.
+/// How many reads of a thread go by between two questions whether the file was changed.
 const READS: u64 = 1024;
+
+thread_local! {
+    /// How often this thread has read: one count of all would be written to by all cores, each waiting for the others.
+    static DONE: Cell<u64> = const { Cell::new(0) };
+}
 
 /// A file that is read as a whole.
 #[derive(Debug)]
 pub(super) struct Steady {
     file: Arc<dyn ReadAt>,
     progress: Progress,
-    reads: AtomicU64,
     changed: AtomicBool,
 }
 
 impl Steady {
     /// This file, until the task is cancelled.
     pub(super) fn new(file: &Arc<dyn ReadAt>, progress: &Progress) -> Self {
-        Self { file: Arc::clone(file), progress: progress.clone(), reads: AtomicU64::new(0), changed: AtomicBool::new(false) }
+        Self { file: Arc::clone(file), progress: progress.clone(), changed: AtomicBool::new(false) }
     }
 
     fn go_on(&self) -> io::Result<()> {
@@ -50,7 +55,8 @@ impl ReadAt for Steady {
 
     fn was_changed(&self) -> io::Result<bool> {
         self.go_on()?;
-        if self.reads.fetch_add(1, Ordering::Relaxed).checked_rem(READS) == Some(0) && self.file.was_changed()? {
+        let done = DONE.replace(DONE.get().wrapping_add(1));
+        if done.checked_rem(READS) == Some(0) && self.file.was_changed()? {
             self.changed.store(true, Ordering::Relaxed);
         }
         Ok(self.changed.load(Ordering::Relaxed))
@@ -60,6 +66,7 @@ impl ReadAt for Steady {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicU64;
 
     /// Counts how often it is asked, and is changed from the beginning.
     #[derive(Debug, Default)]
