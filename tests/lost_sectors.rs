@@ -16,9 +16,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use pstfs::damage::Code;
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
-use pstfs::format::id::{Bid, NodeType};
+use pstfs::format::heap::HEAP_SIGNATURE;
+use pstfs::format::id::{Bid, Nid, NodeType};
 use pstfs::ndb::Ndb;
 use pstfs::repair::Options;
 use support::forge::{self, Recipe};
@@ -127,4 +129,31 @@ fn text_that_is_encoded_as_zeros_is_not_lost() {
         assert!(encoded.windows(4000).any(|bytes| bytes.iter().all(|byte| *byte == 0)), "{format:?}");
         assert_eq!(shown(&encoded), shown(&plain), "{format:?}");
     }
+}
+
+/// A sector of zeros, tried with each cipher, is the start of a heap once in 256 times: then all blocks were decoded with
+/// that, which made a search of the whole file necessary, and the scan said that the header was wrong.
+#[test]
+fn a_lost_sector_does_not_tell_how_a_store_is_encoded() {
+    let (letters, mut bytes, lost) = (0..300).find_map(mistaken).unwrap();
+    bytes[lost * SECTOR..(lost + 1) * SECTOR].fill(0);
+    assert_eq!(Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap().cipher(), Cipher::Permute);
+    assert_eq!(shown(&bytes).values().filter(|text| text.contains("as was agreed")).count(), letters);
+    let findings = lines(&scan(bytes).0);
+    assert!(findings.iter().any(|line| line.contains("B08")), "{findings:?}");
+    assert_eq!(findings.iter().find(|line| line.contains(Code::HeaderCrypt.id())), None);
+}
+
+/// A store of so many letters and the first sector of its own properties, if zeros there are the start of a heap to the
+/// other cipher.
+fn mistaken(letters: usize) -> Option<(usize, Vec<u8>, usize)> {
+    let letter = "\n  note subject=\"Letter\" from=\"A <a@example.com>\" to=\"B <b@example.com>\" body=\"as was agreed\"";
+    let name = "as long as a sector ".repeat(20);
+    let recipe = format!("store \"{name}\"\nfolder Inbox class=IPF.Note role=inbox{}", letter.repeat(letters));
+    let bytes = forge::store(Format::Unicode, Cipher::Permute, &Recipe::parse(&recipe));
+    let ndb = Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
+    let data = ndb.node(Nid::MESSAGE_STORE).unwrap().unwrap().data;
+    let (mut zeros, sectors) = ([0; 3], sectors(&ndb, data));
+    Cipher::Cyclic.decode(&mut zeros, data);
+    (zeros[2] == HEAP_SIGNATURE).then_some((letters, bytes, sectors.start))
 }

@@ -108,7 +108,8 @@ impl Ndb {
         let Some((stored, bid)) = HEAP_NODES.iter().find_map(|nid| {
             let node = self.node(*nid).ok()??;
             let first = self.data(node.data).ok()?.leaves().first()?.bid;
-            self.stored_block(first).ok().map(|bytes| (bytes, first))
+            // A sector that was lost is zeros however the data are encoded.
+            self.stored_block(first).ok().filter(|bytes| bytes.get(2) != Some(&0)).map(|bytes| (bytes, first))
         }) else {
             return;
         };

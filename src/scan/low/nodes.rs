@@ -281,7 +281,8 @@ fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<Cipher> {
     let told = Cipher::of_method(low.header.crypt_method);
     for nid in HEAP_NODES {
         let Some(bid) = nodes.data.get(&nid) else { continue };
-        let Some((bytes, first)) = stored(low, table, *bid)? else { continue };
+        // A sector that was lost is zeros however the data are encoded.
+        let Some((bytes, first)) = stored(low, table, *bid)?.filter(|(bytes, _)| bytes.get(2) != Some(&0)) else { continue };
         let shows = |cipher: Cipher| {
             let mut bytes = bytes.clone();
             cipher.decode(&mut bytes, first);
