@@ -37,10 +37,12 @@ pub struct Options {
 /// What becomes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
+    /// A folder that a row, its tables or items name is made anew; its parent.
+    NewFolder(Nid, Nid),
     /// One of the store's own nodes is written anew, from what it holds and from its template.
     Special(Nid),
-    /// A folder is made anew for tables or items that name it; its parent.
-    NewFolder(Nid, Nid),
+    /// A folder that no row names is made anew in `Lost and Found`.
+    LostFolder(Nid),
     /// A node gets this parent.
     Reparent(Nid, Nid),
     /// An item or folder goes to `Lost and Found`.
@@ -226,6 +228,7 @@ impl Deed {
         match self {
             Self::Special(nid)
             | Self::NewFolder(nid, _)
+            | Self::LostFolder(nid)
             | Self::Reparent(nid, _)
             | Self::Rescue(nid)
             | Self::Message(nid)
@@ -244,6 +247,7 @@ impl fmt::Display for Deed {
         match self {
             Self::Special(nid) => write!(f, "node {nid}, which every store has, is written anew"),
             Self::NewFolder(nid, parent) => write!(f, "folder {nid} is made anew in folder {parent}"),
+            Self::LostFolder(nid) => write!(f, "folder {nid} is made anew in Lost and Found"),
             Self::Reparent(nid, parent) => write!(f, "node {nid} goes into folder {parent}"),
             Self::Rescue(nid) => write!(f, "node {nid} goes to Lost and Found"),
             Self::Message(nid) => write!(f, "message {nid} is written anew"),

@@ -7,7 +7,7 @@ use super::bag::readable;
 use super::folder::TABLES;
 use super::outline::{Outline, Wanted, found};
 use super::special::is_special;
-use super::table::{OF_THE_ROW, table_of};
+use super::table::{OF_THE_ROW, lists, table_of};
 use crate::damage::{Code, Finding, Result, Severity};
 use crate::format::id::{Nid, NodeType};
 use crate::ndb::Ndb;
@@ -61,7 +61,7 @@ struct Decide<'a> {
     mended: Mended,
 }
 
-fn is_folder(nid: Nid) -> bool {
+pub(super) fn is_folder(nid: Nid) -> bool {
     [NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&nid.kind())
 }
 
@@ -228,12 +228,21 @@ impl<'a> Decide<'a> {
         Ok(damaged)
     }
 
-    /// Folders that only tables are left of, and the root folder where it is not there.
+    /// Folders that only tables are left of, or a row and what names them as its folder; and the root folder where it is
+    /// not there.
     fn gone_folders(&self, nodes: &BTreeMap<Nid, BTreeSet<Code>>) -> Result<BTreeSet<Nid>> {
+        let rows = self.rows.iter().filter(|(_, code)| **code == Code::FolderRow).map(|((_, row), _)| Nid(*row));
+        let named: BTreeSet<Nid> = rows.filter(|nid| nid.kind() == NodeType::FOLDER).collect();
         let mut gone = BTreeSet::new();
         for (nid, codes) in nodes {
             if codes.contains(&Code::TableWithoutFolder) {
                 gone.insert(nid.with_kind(NodeType::FOLDER));
+            }
+            if codes.contains(&Code::NodeParent) {
+                let parent = self.parent(*nid)?;
+                if named.contains(&parent) && !self.exists(parent)? {
+                    gone.insert(parent);
+                }
             }
             if *nid == Nid::ROOT_FOLDER && !self.exists(*nid)? {
                 gone.insert(*nid);
@@ -250,7 +259,7 @@ impl<'a> Decide<'a> {
                 continue;
             }
             for (id, cells) in &found(self.ndb, table)?.rows.rows {
-                if self.exists(Nid(*id))? {
+                if self.stands_for(table, *id)? {
                     listed.push(Nid(*id));
                 } else {
                     self.dangling(table, *id, cells, Code::MessageRow);
@@ -260,14 +269,20 @@ impl<'a> Decide<'a> {
         Ok(listed)
     }
 
+    /// Whether an object that a folder's table may list is there.
+    fn stands_for(&self, table: Nid, row: u32) -> Result<bool> {
+        Ok(lists(table, Nid(row)) && self.exists(Nid(row))?)
+    }
+
     /// A folder comes back where a row names it, else in `Lost and Found`.
     fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) {
         for folder in gone {
             let listers = outline.listers(*folder).into_iter().filter(|lister| outline.folders.contains_key(lister));
-            let parent = if *folder == Nid::ROOT_FOLDER { *folder } else { listers.into_iter().next().unwrap_or_default() };
+            let parent = if *folder == Nid::ROOT_FOLDER { Some(*folder) } else { listers.into_iter().next() };
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
-            let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).copied().collect();
-            self.add_all(Deed::NewFolder(*folder, parent), &codes);
+            let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
+            let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).chain(rows).copied().collect();
+            self.add_all(parent.map_or(Deed::LostFolder(*folder), |parent| Deed::NewFolder(*folder, parent)), &codes);
         }
     }
 
@@ -286,7 +301,7 @@ impl<'a> Decide<'a> {
             let rows = found(self.ndb, *table)?.rows.rows;
             // A folder that is made anew finds its row where it was.
             for (id, cells) in rows.iter().filter(|(id, _)| !gone.contains(&Nid(**id))) {
-                if !self.exists(Nid(*id))? {
+                if !self.stands_for(*table, *id)? {
                     self.dangling(*table, *id, cells, *why.first().unwrap_or(&Code::RowMatrix));
                 }
             }

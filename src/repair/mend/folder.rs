@@ -16,9 +16,8 @@ use crate::store::{flags, tags};
 pub(super) const TABLES: [NodeType; 3] = [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE];
 
 impl Mender<'_, '_> {
-    /// Makes a folder anew under an id that tables or items name.
+    /// Makes a folder anew under an id that rows, tables or items name.
     pub(super) fn new_folder(&mut self, nid: Nid, parent: Nid) -> Result<()> {
-        let parent = if parent == Nid::default() { self.lost_and_found()? } else { parent };
         let table = parent.with_kind(NodeType::HIERARCHY_TABLE);
         let row = if nid == parent { None } else { self.table(table)?.rows.get(&nid.0).cloned() };
         let mut bag = row.as_ref().map(Bag::of_cells).unwrap_or_default();

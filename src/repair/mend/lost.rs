@@ -11,6 +11,9 @@ use crate::store::item::NodeRef;
 use crate::store::write::{Cells, LOST_AND_FOUND, id_of};
 use crate::store::{codepage, tags};
 
+/// The folder for items of which nothing tells where they were.
+const ORPHANED: &str = "Orphaned";
+
 impl Mender<'_, '_> {
     /// The folder `Lost and Found` below the folders that users see; made where there is none.
     pub(super) fn lost_and_found(&mut self) -> Result<Nid> {
@@ -29,14 +32,23 @@ impl Mender<'_, '_> {
         if let Some(nid) = self.shelves.get(&key) {
             return Ok(*nid);
         }
-        let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
-        let found = rows.iter().find(|(id, cells)| Nid(**id).kind() == NodeType::FOLDER && name_of(cells).as_deref() == Some(name));
-        let nid = match found.map(|(id, _)| Nid(*id)) {
-            Some(nid) => nid,
-            None => self.make_folder(parent, name)?,
-        };
+        let nid = self.folder_called(parent, &[name])?;
         self.shelves.insert(key, nid);
         Ok(nid)
+    }
+
+    /// The folder of one of these names; the first of them is what a new one is called.
+    pub(super) fn folder_called(&mut self, parent: Nid, names: &[&str]) -> Result<Nid> {
+        let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
+        let called = |cells: &Cells| name_of(cells).is_some_and(|name| names.contains(&name.as_str()));
+        let listed: Vec<Nid> = rows.iter().filter(|(_, cells)| called(cells)).map(|(id, _)| Nid(*id)).collect();
+        for nid in listed.into_iter().filter(|nid| nid.kind() == NodeType::FOLDER) {
+            // A row may stand for a folder that is nowhere.
+            if self.transaction.node(nid)?.is_some() {
+                return Ok(nid);
+            }
+        }
+        self.make_folder(parent, names.first().unwrap_or(&""))
     }
 
     /// A new folder for mail.
@@ -67,8 +79,11 @@ impl Mender<'_, '_> {
         self.list(table_of(to, nid), nid)
     }
 
-    /// What a folder is called, or was.
+    /// What a folder is called, or was; of what nothing tells of its folder, `Orphaned`.
     fn folder_name(&mut self, folder: Nid) -> Result<String> {
+        if folder == Nid::default() {
+            return Ok(ORPHANED.to_owned());
+        }
         let own = self.bag(folder)?.text(tags::DISPLAY_NAME).filter(|name| !name.is_empty());
         Ok(own.unwrap_or_else(|| if folder == Nid::ROOT_FOLDER { "Root".to_owned() } else { format!("Folder {folder}") }))
     }
@@ -92,7 +107,7 @@ impl Mender<'_, '_> {
 }
 
 /// A folder's name as its row tells it.
-pub(super) fn name_of(cells: &Cells) -> Option<String> {
+fn name_of(cells: &Cells) -> Option<String> {
     match cells.get(&id_of(tags::DISPLAY_NAME))? {
         Value::Unicode(text) => Some(text.clone()),
         Value::String8(bytes) => Some(codepage::decode(codepage::WINDOWS_1252, bytes)),

@@ -125,6 +125,10 @@ impl Mender<'_, '_> {
         match deed {
             Deed::Special(nid) => self.special(nid),
             Deed::NewFolder(nid, parent) => self.new_folder(nid, parent),
+            Deed::LostFolder(nid) => {
+                let parent = self.lost_and_found()?;
+                self.new_folder(nid, parent)
+            }
             Deed::Reparent(nid, parent) => self.transaction.set_parent(nid, parent),
             Deed::Rescue(nid) => self.rescue(nid),
             Deed::Message(nid) => self.rewrite(nid),

@@ -4,7 +4,6 @@ use sha2::{Digest, Sha256};
 
 use super::Mender;
 use super::bag::Bag;
-use super::lost::name_of;
 use super::table;
 use crate::damage::Result;
 use crate::format::Format;
@@ -129,16 +128,6 @@ impl Mender<'_, '_> {
             bag.put(tags::PST_PASSWORD, &Value::I32(0));
         }
         Ok(())
-    }
-
-    /// The folder of one of these names; the first of them is what a new one is called.
-    fn folder_called(&mut self, parent: Nid, names: &[&str]) -> Result<Nid> {
-        let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
-        let called = |cells: &Cells| name_of(cells).is_some_and(|name| names.contains(&name.as_str()));
-        match rows.iter().find(|(id, cells)| Nid(**id).kind() == NodeType::FOLDER && called(cells)) {
-            Some((id, _)) => Ok(Nid(*id)),
-            None => self.make_folder(parent, names.first().unwrap_or(&"")),
-        }
     }
 
     /// The folder that an entry id names, if it is there.

@@ -1,7 +1,7 @@
 //! The header: what it says of itself and of the file (H01 to H10, H13, H14, H20).
 //!
 //! Relies on nothing. Where the magic number or the version is gone, the first allocation map tells the format: in each
-//! one it stands in another place.
+//! one it stands in another place. Where that is gone too, what was found elsewhere in the file tells it.
 
 use super::{Low, read as read_at};
 use crate::damage::{Code, Error, Finding, Place, Result, Severity};
@@ -20,15 +20,16 @@ use crate::scan::Report;
 const SENTINEL: u8 = 0x80;
 
 /// The header, and the format that it or the file shows; `None` where no header can be made of it, which is reported.
+/// `found` is the format of what a search found in the file, where there was one.
 ///
 /// `Unsupported` where nothing shows that the file is a store at all.
-pub(super) fn read(file: &dyn ReadAt, file_bytes: u64, report: &Report<'_>) -> Result<Option<(Format, Header)>> {
+pub(super) fn read(file: &dyn ReadAt, file_bytes: u64, found: Option<Format>, report: &Report<'_>) -> Result<Option<(Format, Header)>> {
     if file_bytes == 0 {
         return Err(Error::Unsupported("the file is empty".into()));
     }
     let mut bytes = vec![0; usize::try_from(file_bytes).unwrap_or(usize::MAX).min(Header::BYTES_MAX)];
     read_at(file, &mut bytes, Ib(0), report)?;
-    let Some(format) = format(file, file_bytes, &bytes, report)? else { return Ok(None) };
+    let Some(format) = format(file, file_bytes, &bytes, found, report)? else { return Ok(None) };
     let Ok(header) = codec::decode::<Header>(format, &bytes) else {
         report.add(Code::HeaderEof, Place::FILE, format!("the file ends after {file_bytes} bytes, inside its header"));
         return Ok(None);
@@ -38,34 +39,40 @@ pub(super) fn read(file: &dyn ReadAt, file_bytes: u64, report: &Report<'_>) -> R
     Ok(Some((format, header)))
 }
 
-fn format(file: &dyn ReadAt, file_bytes: u64, bytes: &[u8], report: &Report<'_>) -> Result<Option<Format>> {
+fn format(file: &dyn ReadAt, file_bytes: u64, bytes: &[u8], found: Option<Format>, report: &Report<'_>) -> Result<Option<Format>> {
     let told = Header::format_of(bytes);
     let shown = shown_format(file, file_bytes, told.ok().and_then(Result::ok), report)?;
     let place = Place::offset(10);
-    match (told, shown) {
-        (Err(_), None) if bytes.starts_with(&MAGIC) => {
-            report.add(Code::HeaderEof, Place::FILE, format!("the file ends after {file_bytes} bytes, inside its header"));
-            Ok(None)
+    let wrong = |text| report.add(Code::HeaderVersion, place, text);
+    match told {
+        Ok(Ok(told)) => {
+            let other = shown.filter(|shown| *shown != told);
+            other.into_iter().for_each(|shown| wrong(format!("it says {}, the first allocation map says {}", told.name(), shown.name())));
+            Ok(Some(other.unwrap_or(told)))
         }
-        (Err(_), None) => Err(Error::Unsupported("not an Outlook mail store: it does not begin with the bytes 21 42 44 4e (!BDN)".into())),
-        (Err(_), Some(format)) => {
-            report.add(
-                Code::HeaderMagic,
-                Place::offset(0),
-                format!("the first allocation map stands where {} stores have it", format.name()),
-            );
-            Ok(Some(format))
+        Ok(Err(version)) => {
+            wrong(format!("version {version}"));
+            Ok(shown.or(found))
         }
-        (Ok(Err(version)), shown) => {
-            report.add(Code::HeaderVersion, place, format!("version {version}"));
-            Ok(shown)
-        }
-        (Ok(Ok(told)), Some(shown)) if told != shown => {
-            report.add(Code::HeaderVersion, place, format!("it says {}, the first allocation map says {}", told.name(), shown.name()));
-            Ok(Some(shown))
-        }
-        (Ok(Ok(told)), _) => Ok(Some(told)),
+        Err(_) => unmarked(bytes, file_bytes, shown, found, report),
     }
+}
+
+/// The format of a file that does not begin as a store.
+fn unmarked(bytes: &[u8], file_bytes: u64, shown: Option<Format>, found: Option<Format>, report: &Report<'_>) -> Result<Option<Format>> {
+    let Some(format) = shown.or(found) else {
+        if bytes.starts_with(&MAGIC) {
+            report.add(Code::HeaderEof, Place::FILE, format!("the file ends after {file_bytes} bytes, inside its header"));
+            return Ok(None);
+        }
+        return Err(Error::Unsupported("not an Outlook mail store: it does not begin with the bytes 21 42 44 4e (!BDN)".into()));
+    };
+    let words = match shown {
+        Some(_) => "the first allocation map stands where such stores have it",
+        None => "there are pages and blocks of such stores",
+    };
+    report.add(Code::HeaderMagic, Place::offset(0), format!("it is {}: {words}", format.name()));
+    Ok(Some(format))
 }
 
 /// The format whose first allocation map stands in the file; of several the one that the header tells.

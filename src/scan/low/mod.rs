@@ -51,7 +51,7 @@ pub(super) fn run(file: &dyn ReadAt, blocks: Blocks<'_>, store: Option<&Ndb>, pr
     let file_bytes = file.len()?;
     report.phase("Validating header");
     progress.begin("Validating header", 0)?;
-    let Some((format, header)) = header::read(file, file_bytes, report)? else { return Ok(false) };
+    let Some((format, header)) = header::read(file, file_bytes, store.map(Ndb::format), report)? else { return Ok(false) };
     let low = Low { file, blocks, format, header: &header, file_bytes, progress, report };
     header::check(&low);
     trees(&low, store)

@@ -404,7 +404,7 @@ fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
     for (at, row) in table.rows().iter().enumerate() {
         entry_done(low, at, table.rows().len())?;
         let entry = row.entry();
-        let detail = || format!("it says {}, the block is named {} times", entry.references, row.live);
+        let detail = || format!("it says {}, its own entry and {} others name it", entry.references, row.live);
         let finding = match Count::of(entry.references, row.live, row.lost) {
             Count::Right => continue,
             Count::TooLow => Finding::new(Code::BlockReferences, row.place(), detail()),
