@@ -131,6 +131,23 @@ fn text_that_is_encoded_as_zeros_is_not_lost() {
     }
 }
 
+/// The scan decodes the lists of the search machinery by itself: it told of a node 0x47474747 that does not exist.
+#[test]
+fn lost_parts_of_a_list_of_searches_name_no_strange_nodes() {
+    let told = |cipher| {
+        let edits = Recipe::parse("set node node=0x201 field=data value=data:0x200024 fix=yes");
+        let mut bytes = forge::edits::damaged(forged(Format::Unicode, cipher), &edits);
+        let ndb = Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
+        let at = (sectors(&ndb, ndb.node(Nid(0x201)).unwrap().unwrap().data).start + 1) * SECTOR;
+        bytes[at..at + SECTOR].fill(0);
+        let of_lists = scan(bytes).0.into_iter().filter(|finding| finding.code == Code::SearchQueue);
+        of_lists.map(|finding| finding.detail).collect::<Vec<_>>()
+    };
+    let plain = told(Cipher::None);
+    assert!(plain.contains(&"node 0x0 does not exist".to_owned()), "{plain:?}");
+    assert_eq!([told(Cipher::Permute), told(Cipher::Cyclic)], [plain.clone(), plain]);
+}
+
 /// A sector of zeros, tried with each cipher, is the start of a heap once in 256 times: then all blocks were decoded with
 /// that, which made a search of the whole file necessary, and the scan said that the header was wrong.
 #[test]
