@@ -184,7 +184,9 @@ fn add_ids(fields: &mut Fields, props: &Props, digest: &str) {
     fields.add(header::tokens("In-Reply-To", stored(tags::IN_REPLY_TO_ID)));
     fields.add(header::tokens("References", stored(tags::INTERNET_REFERENCES)));
     fields.add(header::text("Thread-Topic", &props.text(tags::CONVERSATION_TOPIC).unwrap_or_default()));
-    let index = base64(&props.bytes(tags::CONVERSATION_INDEX).unwrap_or_default());
+    // Zeros are lost bytes: they would make one thread of all letters that lost theirs.
+    let index = props.bytes(tags::CONVERSATION_INDEX).filter(|index| index.iter().any(|byte| *byte != 0)).unwrap_or_default();
+    let index = base64(&index);
     fields.add(header::tokens("Thread-Index", pieces(&index)));
 }
 
@@ -275,5 +277,12 @@ mod tests {
     fn an_unusable_message_id_is_replaced() {
         let lines = lines(vec![text(HEADER, "Message-ID: two words\n"), text(tags::INTERNET_MESSAGE_ID, "<a@b>")], vec![]);
         assert_eq!(lines, "Message-ID: <a@b>\nStatus: O\n");
+    }
+
+    #[test]
+    fn letters_that_lost_their_thread_are_not_one_thread() {
+        let thread = |index: &[u8]| lines(vec![(tags::CONVERSATION_INDEX, Value::Binary(index.to_vec()))], vec![]);
+        assert!(thread(&[1, 0, 0]).contains("Thread-Index: AQAA\n"));
+        assert!(!thread(&[0; 22]).contains("Thread-Index"));
     }
 }

@@ -116,7 +116,8 @@ impl Ndb {
     fn cipher_of(&self, nid: Nid) -> Option<Cipher> {
         let node = self.node(nid).ok()??;
         let first = self.data(node.data).ok()?.leaves().first()?.bid;
-        let stored = self.stored_block(first).ok()?;
+        // A sector that was lost is zeros however the data are encoded.
+        let stored = self.stored_block(first).ok().filter(|bytes| bytes.get(2) != Some(&0))?;
         let shows_heap = |cipher: &Cipher| {
             let mut bytes = stored.clone();
             cipher.decode(&mut bytes, first);

@@ -281,7 +281,8 @@ fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<Cipher> {
     let told = Cipher::of_method(low.header.crypt_method);
     for nid in HEAP_NODES {
         let Some(bid) = nodes.data.get(&nid) else { continue };
-        let Some((bytes, first)) = stored(low, table, *bid)? else { continue };
+        // A sector that was lost is zeros however the data are encoded.
+        let Some((bytes, first)) = stored(low, table, *bid)?.filter(|(bytes, _)| bytes.get(2) != Some(&0)) else { continue };
         let shows = |cipher: Cipher| {
             let mut bytes = bytes.clone();
             cipher.decode(&mut bytes, first);
@@ -336,8 +337,11 @@ fn queues(low: &Low<'_>, table: &Table, nodes: &Nodes, cipher: Cipher, whole: bo
         if !whole || bytes.len() > QUEUE_MAX_BYTES {
             continue;
         }
+        let lost: Vec<bool> = codec::entries::<Nid>(low.format, &bytes, size).map(|stored| stored == Nid::default()).collect();
         cipher.decode(&mut bytes, first);
-        for id in codec::entries::<Nid>(low.format, &bytes, size).filter(|id| !is_there(nodes, *id, named)) {
+        // Zeros are no ids that were encoded: a disk lost what stood there.
+        let ids = codec::entries::<Nid>(low.format, &bytes, size).zip(lost).map(|(id, lost)| if lost { Nid::default() } else { id });
+        for id in ids.filter(|id| !is_there(nodes, *id, named)) {
             // Outlook leaves searches in the lists that were deleted long ago.
             low.report.finding(Finding::new(Code::SearchQueue, place, format!("node {id} does not exist")).at_most(Severity::Note));
         }
