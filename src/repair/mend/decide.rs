@@ -170,9 +170,9 @@ impl<'a> Decide<'a> {
         };
         let structural = !(placed.is_empty() && wanted.tables.is_empty() && self.rows.is_empty());
         let outline = if structural { Outline::of(self.ndb, &wanted)? } else { Outline::default() };
-        self.make_folders(&nodes, &gone, &outline);
+        let parents = self.make_folders(&nodes, &gone, &outline);
         self.mend_tables(&damaged, &gone, &placed, &nodes, &outline)?;
-        self.place_folders(&placed, &gone, &nodes, &outline);
+        self.place_folders(&placed, parents, &nodes, &outline);
         for nid in &wanted.messages {
             self.place_message(*nid, &nodes, &outline, &damaged, &gone)?;
         }
@@ -280,20 +280,23 @@ impl<'a> Decide<'a> {
         Ok(lists(table, Nid(row)) && self.exists(Nid(row))?)
     }
 
-    /// A folder comes back where a row names it, else in `Lost and Found`.
-    fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) {
-        let mut parents = outline.folders.clone();
+    /// A folder comes back where a row names it, else in `Lost and Found`. Gives the parents of all folders then.
+    fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) -> BTreeMap<Nid, Nid> {
+        // `Lost and Found` lies in the folder that holds those that users see.
+        let lost = gone.iter().map(|folder| (*folder, self.top));
+        let mut parents: BTreeMap<Nid, Nid> = outline.folders.iter().map(|(folder, parent)| (*folder, *parent)).chain(lost).collect();
         for folder in gone {
-            let can_hold =
-                |lister: &Nid| (outline.folders.contains_key(lister) || gone.contains(lister)) && !leads_to(&parents, *lister, *folder);
-            let lister = outline.listers(*folder).into_iter().find(can_hold);
-            let parent = if *folder == Nid::ROOT_FOLDER { Some(*folder) } else { lister };
+            let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
+            let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
+            let lister = outline.listers(*folder).into_iter().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
+            let parent = lister.or(above);
             parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
             let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
             let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).chain(rows).copied().collect();
             self.add_all(parent.map_or(Deed::LostFolder(*folder), |parent| Deed::NewFolder(*folder, parent)), &codes);
         }
+        parents
     }
 
     /// Damaged tables are written anew, with rows for all that names their folder.
@@ -363,8 +366,13 @@ impl<'a> Decide<'a> {
 
     /// Each folder goes where its node and a table agree; else where a table lists it; else where its node says; and where
     /// all of that leads back to itself, to `Lost and Found`.
-    fn place_folders(&mut self, placed: &BTreeSet<Nid>, gone: &BTreeSet<Nid>, nodes: &BTreeMap<Nid, BTreeSet<Code>>, outline: &Outline) {
-        let mut parents = outline.folders.clone();
+    fn place_folders(
+        &mut self,
+        placed: &BTreeSet<Nid>,
+        mut parents: BTreeMap<Nid, Nid>,
+        nodes: &BTreeMap<Nid, BTreeSet<Code>>,
+        outline: &Outline,
+    ) {
         if parents.get(&Nid::ROOT_FOLDER).is_some_and(|parent| *parent != Nid::ROOT_FOLDER)
             && let Some(why) = nodes.get(&Nid::ROOT_FOLDER)
         {
@@ -377,11 +385,8 @@ impl<'a> Decide<'a> {
             let listers = outline.listers(folder);
             let agreed = listers.iter().copied().filter(|lister| *lister == own);
             let candidates = agreed.chain(listers.iter().copied()).chain([own]);
-            let can_hold = |parent: &Nid| {
-                parent.kind() == NodeType::FOLDER
-                    && (parents.contains_key(parent) || gone.contains(parent))
-                    && !leads_to(&parents, *parent, folder)
-            };
+            let can_hold =
+                |parent: &Nid| parent.kind() == NodeType::FOLDER && parents.contains_key(parent) && !leads_to(&parents, *parent, folder);
             let chosen = candidates.into_iter().find(can_hold);
             let table = |parent: Nid| parent.with_kind(NodeType::HIERARCHY_TABLE);
             match chosen {
