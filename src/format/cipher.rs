@@ -3,6 +3,7 @@
 //! Neither keeps a secret: they have no key but the block's id. Pages and internal blocks are never encoded; CRCs are
 //! over the encoded bytes.
 
+use super::heap::HEAP_SIGNATURE;
 use super::id::Bid;
 
 /// How a store's data blocks are encoded: the header's `bCryptMethod`.
@@ -55,6 +56,18 @@ impl Cipher {
             Self::Permute => substitute(bytes, &INVERSE),
             Self::Cyclic => cycle(bytes, bid),
         }
+    }
+
+    /// The cipher under which a block's stored data begin as a heap does, the first of these that fits; `None` where none does.
+    ///
+    /// A sector that was lost is zeros however the data are encoded: they show nothing.
+    pub fn of_heap(stored: &[u8], bid: Bid, ciphers: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let head = stored.first_chunk::<3>().filter(|[.., signature]| *signature != 0)?;
+        ciphers.into_iter().find(|cipher| {
+            let mut head = *head;
+            cipher.decode(&mut head, bid);
+            head.last() == Some(&HEAP_SIGNATURE)
+        })
     }
 
     /// Encodes the data of a block in place.

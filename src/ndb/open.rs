@@ -13,7 +13,6 @@ use crate::format::Format;
 use crate::format::cipher::Cipher;
 use crate::format::codec::{self, Field};
 use crate::format::header::{Client, Header};
-use crate::format::heap::HEAP_SIGNATURE;
 use crate::format::id::{Bid, Nid};
 
 /// bCryptMethod of stores that Windows Information Protection encrypts ([MS-PST] 2.2.2.6, since 2016).
@@ -116,14 +115,7 @@ impl Ndb {
     fn cipher_of(&self, nid: Nid) -> Option<Cipher> {
         let node = self.node(nid).ok()??;
         let first = self.data(node.data).ok()?.leaves().first()?.bid;
-        // A sector that was lost is zeros however the data are encoded.
-        let stored = self.stored_block(first).ok().filter(|bytes| bytes.get(2) != Some(&0))?;
-        let shows_heap = |cipher: &Cipher| {
-            let mut bytes = stored.clone();
-            cipher.decode(&mut bytes, first);
-            bytes.get(2) == Some(&HEAP_SIGNATURE)
-        };
-        [self.cipher].into_iter().chain(Cipher::ALL).find(shows_heap)
+        Cipher::of_heap(&self.stored_block(first).ok()?, first, [self.cipher].into_iter().chain(Cipher::ALL))
     }
 
     /// A block as stored, for trying ciphers on; inflated where it is compressed.

@@ -33,7 +33,7 @@ pub(super) fn rescue(ndb: &Ndb, progress: &Progress) -> Result<Maps> {
     let _aside = progress.aside();
     let survey = survey(&**ndb.source(), ndb.format(), progress)?;
     if detect::cipher(&survey.blocks).is_some_and(|shown| shown != ndb.cipher()) {
-        return Err(Error::Damaged(Code::HeapHeader, Place::FILE));
+        return Err(Error::Damaged(Code::HeaderCrypt, Place::FILE));
     }
     let parts = Parts { format: ndb.format(), header: ndb.header().clone(), cipher: ndb.cipher() };
     let reader = Ndb::from_maps(Arc::clone(ndb.source()), parts, Maps::default(), CACHE_BYTES)?;

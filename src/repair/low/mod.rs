@@ -181,9 +181,10 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
     plan.packed.iter().for_each(|bid| transaction.pack_block(*bid));
     plan.unused.iter().for_each(|bid| transaction.forget_block(*bid));
     for entry in &plan.entries {
-        match entry.nid.nid == Nid::default() && entry.data.is_none() && entry.subnodes.is_none() {
-            true => transaction.remove_entry(entry.nid.nid),
-            false => transaction.put_entry(*entry),
+        if entry.nid.nid == Nid::default() && entry.data.is_none() && entry.subnodes.is_none() {
+            transaction.remove_entry(entry.nid.nid);
+        } else {
+            transaction.put_entry(*entry);
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::bag::readable;
 use super::folder::TABLES;
 use super::outline::{Outline, Wanted, found};
 use super::special::{is_special, is_template};
-use super::table::{OF_THE_ROW, lists, table_of};
+use super::table::{OF_THE_ROW, table_of};
 use crate::damage::{Code, Finding, Result, Severity};
 use crate::format::id::{Nid, NodeType};
 use crate::ndb::Ndb;
@@ -50,14 +50,14 @@ pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTre
 }
 
 /// What is decided so far.
-struct Decide<'a> {
+pub(super) struct Decide<'a> {
     ndb: &'a Ndb,
     /// The folder that holds those that users see.
-    top: Nid,
+    pub(super) top: Nid,
     /// What is wrong with each node.
     nodes: BTreeMap<Nid, BTreeSet<Code>>,
     /// What is wrong with rows whose objects are nowhere.
-    rows: BTreeMap<(Nid, u32), Code>,
+    pub(super) rows: BTreeMap<(Nid, u32), Code>,
     /// Messages of which their rows tell something else.
     cells: BTreeSet<Nid>,
     mended: Mended,
@@ -69,6 +69,11 @@ pub(super) fn is_folder(nid: Nid) -> bool {
 
 pub(super) fn is_message(nid: Nid) -> bool {
     [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&nid.kind())
+}
+
+/// Whether a folder's table lists objects of this kind.
+fn lists(table: Nid, object: Nid) -> bool {
+    (is_folder(object) || is_message(object)) && table_of(table, object) == table
 }
 
 pub(super) fn is_table(nid: Nid) -> bool {
@@ -141,15 +146,15 @@ impl<'a> Decide<'a> {
         self.mended.deeds.entry(deed).or_default().insert(code);
     }
 
-    fn add_all(&mut self, deed: Deed, codes: &BTreeSet<Code>) {
+    pub(super) fn add_all(&mut self, deed: Deed, codes: &BTreeSet<Code>) {
         self.mended.deeds.entry(deed).or_default().extend(codes);
     }
 
-    fn parent(&self, nid: Nid) -> Result<Nid> {
+    pub(super) fn parent(&self, nid: Nid) -> Result<Nid> {
         Ok(self.ndb.node(nid)?.map_or(Nid::ROOT_FOLDER, |node| node.parent))
     }
 
-    fn exists(&self, nid: Nid) -> Result<bool> {
+    pub(super) fn exists(&self, nid: Nid) -> Result<bool> {
         match self.ndb.node(nid) {
             Err(error) if error.is_io() => Err(error),
             node => Ok(matches!(node, Ok(Some(_)))),
@@ -162,13 +167,10 @@ impl<'a> Decide<'a> {
         let damaged = self.damaged_tables(&nodes, &gone)?;
         let placed: BTreeSet<Nid> =
             nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();
-        let tables: BTreeSet<Nid> = gone.iter().flat_map(|folder| TABLES.map(|kind| folder.with_kind(kind))).collect();
         let placed: BTreeSet<Nid> = placed.into_iter().chain(self.listed(&gone, &damaged)?).collect();
-        let wanted = Wanted {
-            tables: damaged.iter().copied().chain(tables).collect(),
-            messages: placed.iter().copied().filter(|nid| is_message(*nid)).collect(),
-        };
-        let structural = !(placed.is_empty() && wanted.tables.is_empty() && self.rows.is_empty());
+        let messages = placed.iter().copied().filter(|nid| is_message(*nid)).collect();
+        let wanted = Wanted { tables: damaged.clone(), messages };
+        let structural = !(placed.is_empty() && damaged.is_empty() && gone.is_empty() && self.rows.is_empty());
         let outline = if structural { Outline::of(self.ndb, &wanted)? } else { Outline::default() };
         let parents = self.make_folders(&nodes, &gone, &outline);
         self.mend_tables(&damaged, &gone, &placed, &nodes, &outline)?;
@@ -280,25 +282,6 @@ impl<'a> Decide<'a> {
         Ok(lists(table, Nid(row)) && self.exists(Nid(row))?)
     }
 
-    /// A folder comes back where a row names it, else in `Lost and Found`. Gives the parents of all folders then.
-    fn make_folders(&mut self, nodes: &BTreeMap<Nid, BTreeSet<Code>>, gone: &BTreeSet<Nid>, outline: &Outline) -> BTreeMap<Nid, Nid> {
-        // `Lost and Found` lies in the folder that holds those that users see.
-        let lost = gone.iter().map(|folder| (*folder, self.top));
-        let mut parents: BTreeMap<Nid, Nid> = outline.folders.iter().map(|(folder, parent)| (*folder, *parent)).chain(lost).collect();
-        for folder in gone {
-            let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
-            let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
-            let lister = outline.listers(*folder).into_iter().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
-            let parent = lister.or(above);
-            parents.extend(parent.map(|parent| (*folder, parent)));
-            let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
-            let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
-            let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).chain(rows).copied().collect();
-            self.add_all(parent.map_or(Deed::LostFolder(*folder), |parent| Deed::NewFolder(*folder, parent)), &codes);
-        }
-        parents
-    }
-
     /// Damaged tables are written anew, with rows for all that names their folder.
     fn mend_tables(
         &mut self,
@@ -363,113 +346,11 @@ impl<'a> Decide<'a> {
         }
         Ok(())
     }
-
-    /// Each folder goes where its node and a table agree; else where a table lists it; else where its node says; and where
-    /// all of that leads back to itself, to `Lost and Found`.
-    fn place_folders(
-        &mut self,
-        placed: &BTreeSet<Nid>,
-        mut parents: BTreeMap<Nid, Nid>,
-        nodes: &BTreeMap<Nid, BTreeSet<Code>>,
-        outline: &Outline,
-    ) {
-        if parents.get(&Nid::ROOT_FOLDER).is_some_and(|parent| *parent != Nid::ROOT_FOLDER)
-            && let Some(why) = nodes.get(&Nid::ROOT_FOLDER)
-        {
-            self.add_all(Deed::Reparent(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER), why);
-        }
-        for folder in placed.iter().copied().filter(|nid| is_folder(*nid) && *nid != Nid::ROOT_FOLDER && outline.folders.contains_key(nid))
-        {
-            let why = nodes.get(&folder).cloned().unwrap_or_else(|| BTreeSet::from([Code::FolderRow]));
-            let own = outline.folders.get(&folder).copied().unwrap_or_default();
-            let listers = outline.listers(folder);
-            let agreed = listers.iter().copied().filter(|lister| *lister == own);
-            let candidates = agreed.chain(listers.iter().copied()).chain([own]);
-            let can_hold =
-                |parent: &Nid| parent.kind() == NodeType::FOLDER && parents.contains_key(parent) && !leads_to(&parents, *parent, folder);
-            let chosen = candidates.into_iter().find(can_hold);
-            let table = |parent: Nid| parent.with_kind(NodeType::HIERARCHY_TABLE);
-            match chosen {
-                Some(parent) => {
-                    if parent != own {
-                        self.add_all(Deed::Reparent(folder, parent), &why);
-                    }
-                    if !listers.contains(&parent) {
-                        self.add_all(Deed::List(table(parent), folder), &why);
-                    }
-                }
-                // `Lost and Found` lies below it.
-                None if leads_to(&parents, self.top, folder) => {
-                    self.add_all(Deed::Reparent(folder, Nid::ROOT_FOLDER), &why);
-                    self.add_all(Deed::List(table(Nid::ROOT_FOLDER), folder), &why);
-                }
-                None => self.add_all(Deed::Rescue(folder), &why),
-            }
-            for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
-                self.add_all(Deed::Unlist(table(lister), folder.0), &why);
-            }
-            parents.insert(folder, chosen.unwrap_or(Nid::ROOT_FOLDER));
-        }
-    }
-
-    /// The same for a message. One that its folder's sound table does not list was taken out of it: it does not go back.
-    fn place_message(
-        &mut self,
-        nid: Nid,
-        nodes: &BTreeMap<Nid, BTreeSet<Code>>,
-        outline: &Outline,
-        damaged: &BTreeSet<Nid>,
-        gone: &BTreeSet<Nid>,
-    ) -> Result<()> {
-        // Of one that a table without a folder lists nothing was found wrong yet.
-        let why = nodes.get(&nid).cloned().unwrap_or_else(|| BTreeSet::from([Code::MessageParent]));
-        if !self.exists(nid)? {
-            return Ok(());
-        }
-        let own = self.parent(nid)?;
-        let listers: Vec<Nid> =
-            outline.listers(nid).into_iter().filter(|lister| outline.folders.contains_key(lister) || gone.contains(lister)).collect();
-        let chosen = listers.iter().copied().find(|lister| *lister == own).or_else(|| listers.first().copied());
-        let table = table_of(own, nid);
-        match chosen {
-            Some(parent) if parent != own => self.add_all(Deed::Reparent(nid, parent), &why),
-            Some(_) => {}
-            None if damaged.contains(&table) || gone.contains(&own) => {
-                let folder = table.with_kind(NodeType::FOLDER);
-                if own != folder {
-                    self.add_all(Deed::Reparent(nid, folder), &why);
-                }
-                self.add_all(Deed::List(table, nid), &why);
-            }
-            None => self.add_all(Deed::Rescue(nid), &why),
-        }
-        for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
-            self.add_all(Deed::Unlist(table_of(lister, nid), nid.0), &why);
-        }
-        if why.contains(&Code::ItemTwice)
-            && let Some(parent) = chosen
-        {
-            self.add_all(Deed::List(table_of(parent, nid), nid), &why);
-        }
-        Ok(())
-    }
 }
 
 /// Whether a code tells that a node's heap is damaged.
 fn is_of_its_heap(code: &Code) -> bool {
     code.is_of_objects() && code.severity() >= Severity::Error
-}
-
-/// Whether the way up from a folder leads to another one.
-fn leads_to(parents: &BTreeMap<Nid, Nid>, from: Nid, to: Nid) -> bool {
-    let (mut at, mut seen) = (from, BTreeSet::new());
-    while at != Nid::ROOT_FOLDER && seen.insert(at) {
-        if at == to {
-            return true;
-        }
-        at = parents.get(&at).copied().unwrap_or(Nid::ROOT_FOLDER);
-    }
-    false
 }
 
 /// Whether a row tells enough of its message to be worth keeping.

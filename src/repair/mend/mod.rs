@@ -13,6 +13,7 @@ mod lost;
 mod message;
 mod names;
 mod outline;
+mod place;
 mod recipients;
 mod special;
 mod table;

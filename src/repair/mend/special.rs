@@ -107,11 +107,10 @@ impl Mender<'_, '_> {
                     None => self.store.ipm_subtree(),
                 };
                 // Of what was found without a page of the tree nobody knows the folder.
-                let above = Some(above).filter(|nid| nid.kind() == NodeType::FOLDER && *nid != Nid::ROOT_FOLDER);
-                let above = above.map(|nid| self.transaction.node(nid)).transpose()?.flatten().map(|node| node.nid.nid);
-                match above {
-                    Some(nid) => nid,
-                    None => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
+                let is_there = above.kind() == NodeType::FOLDER && self.transaction.node(above)?.is_some();
+                match is_there && above != Nid::ROOT_FOLDER {
+                    true => above,
+                    false => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
                 }
             }
         };

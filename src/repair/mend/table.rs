@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bag::{Bag, is_type, readable};
-use super::decide::{is_folder, is_message};
 use crate::damage::Result;
 use crate::format::Format;
 use crate::format::id::{Nid, NodeType};
@@ -40,11 +39,6 @@ pub(super) fn table_of(folder: Nid, nid: Nid) -> Nid {
         NodeType::ASSOCIATED_MESSAGE => NodeType::ASSOCIATED_TABLE,
         _ => NodeType::CONTENTS_TABLE,
     })
-}
-
-/// Whether a folder's table lists objects of this kind.
-pub(super) fn lists(table: Nid, object: Nid) -> bool {
-    (is_folder(object) || is_message(object)) && table_of(table, object) == table
 }
 
 /// A table as far as it can be read.

@@ -15,7 +15,6 @@ use crate::format::btree::NodeEntry;
 use crate::format::cipher::Cipher;
 use crate::format::codec;
 use crate::format::header::Client;
-use crate::format::heap::HEAP_SIGNATURE;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 
@@ -281,19 +280,10 @@ fn cipher(low: &Low<'_>, table: &Table, nodes: &Nodes) -> Result<Cipher> {
     let told = Cipher::of_method(low.header.crypt_method);
     for nid in HEAP_NODES {
         let Some(bid) = nodes.data.get(&nid) else { continue };
-        // A sector that was lost is zeros however the data are encoded.
-        let Some((bytes, first)) = stored(low, table, *bid)?.filter(|(bytes, _)| bytes.get(2) != Some(&0)) else { continue };
-        let shows = |cipher: Cipher| {
-            let mut bytes = bytes.clone();
-            cipher.decode(&mut bytes, first);
-            bytes.get(2) == Some(&HEAP_SIGNATURE)
-        };
-        if let Some(told) = told.filter(|told| shows(*told)) {
-            return Ok(told);
-        }
-        if let Some(shown) = Cipher::ALL.into_iter().find(|cipher| shows(*cipher)) {
+        let Some((bytes, first)) = stored(low, table, *bid)? else { continue };
+        if let Some(shown) = Cipher::of_heap(&bytes, first, told.into_iter().chain(Cipher::ALL)) {
             // A method that does not exist is told with the header.
-            if let Some(told) = told {
+            if let Some(told) = told.filter(|told| *told != shown) {
                 let detail = format!("it says {}, the data are encoded by {}", told.name(), shown.name());
                 low.report.add(Code::HeaderCrypt, Place::FILE, detail);
             }
