@@ -63,7 +63,7 @@ pub enum Deed {
     Folder(Nid),
     /// A search folder's node is written anew.
     Search(Nid),
-    /// A node that no document describes, and whose heap is damaged, is taken out: an index that Outlook makes anew.
+    /// An index of Outlook's own whose heap is damaged is taken out: Outlook makes it anew.
     Discard(Nid),
 }
 

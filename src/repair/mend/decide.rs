@@ -34,6 +34,9 @@ const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code:
 /// What is wrong with single blocks: of the node stays what can be read.
 const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
 
+/// Outlook's index of entry ids and that of conversations: of what no document describes, these are known to be made anew.
+const INDEXES: [Nid; 2] = [Nid(0xc01), Nid(0xe01)];
+
 /// Works out what becomes of each node that the findings name; `struck` are those that lost something below them
 /// or hold something that may be wrong.
 pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTreeSet<Nid>) -> Result<Mended> {
@@ -199,7 +202,7 @@ impl<'a> Decide<'a> {
             NodeType::SEARCH_CONTENTS_TABLE | NodeType::SEARCH_CRITERIA | NodeType::SEARCH_UPDATE_QUEUE => Deed::Search(nid),
             NodeType::FOLDER | NodeType::SEARCH_FOLDER | NodeType::MESSAGE | NodeType::ASSOCIATED_MESSAGE => return Ok(()),
             _ if is_table(nid) => return Ok(()),
-            NodeType::INTERNAL if codes.iter().any(is_of_its_heap) && self.exists(nid)? => Deed::Discard(nid),
+            _ if INDEXES.contains(&nid) && codes.iter().any(is_of_its_heap) && self.exists(nid)? => Deed::Discard(nid),
             _ => {
                 self.leave(nid, codes);
                 return Ok(());
