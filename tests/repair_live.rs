@@ -23,6 +23,8 @@ use std::thread;
 use std::time::Duration;
 
 use pstfs::disk::{Lock, Locking};
+use pstfs::format::Format;
+use pstfs::format::cipher::Cipher;
 use support::forge;
 use support::place::{Mounted, Place, Small, code, err, out, run};
 
@@ -171,17 +173,53 @@ fn who_has_a_document_open_reads_the_old_one_and_who_opens_it_anew_the_new_one()
         begun.read_exact_at(&mut start, 0).unwrap();
         mounted.command("repair\n").unwrap();
         let new = cat(&mounted.place, path);
-        let read = |file: &File| {
-            let mut bytes = Vec::new();
-            let mut piece = [0; 4096];
-            while let Ok(read @ 1..) = file.read_at(&mut piece, bytes.len() as u64) {
-                bytes.extend_from_slice(&piece[..read]);
-            }
-            bytes
-        };
+        let read = |file: &File| read_through(file).unwrap();
         for _ in 0..3 {
             assert!(read(&begun) == old && read(&untouched) == old, "{case}");
             assert!(whole(&document) == (new.len() as u64, new.clone()), "{case}");
+        }
+    }
+}
+
+/// All that a handle shows, asked for piece by piece.
+fn read_through(file: &File) -> std::io::Result<Vec<u8>> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 65_536]);
+    loop {
+        match file.read_at(&mut piece, bytes.len() as u64)? {
+            0 => return Ok(bytes),
+            read => bytes.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+/// A store with an attachment of 9 MB, of whose blocks a page of the tree is damaged: its repair writes the tree anew, behind
+/// the old end of the file.
+fn large_without_a_page() -> Place {
+    let whole = forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("attachment-of-xxblock-size"));
+    Place::with(forge::edits::damaged(whole, &forge::Recipe::parse("flip page tree=blocks level=0 index=20 at=8\n")))
+}
+
+/// An undo writes over what the repair wrote and cuts what it added. Who had a document open then read errors: a repair
+/// leaves the bytes of the state before where they are, an undo does not.
+#[test]
+fn what_was_opened_in_a_repaired_state_is_read_on_after_an_undo() {
+    for place in [large_without_a_page(), Place::new(GROWS.0)] {
+        let Some(mounted) = Mounted::showing(place, FORGETFUL) else { return };
+        let before = mounted.files();
+        let mut held = Vec::new();
+        for (round, command) in ["repair backup=undo\n", "repair\n", "repair backup=undo\n"].into_iter().enumerate() {
+            mounted.command(command).unwrap();
+            let after = mounted.files();
+            let folder = fs::read_dir(mounted.point.join("Inbox")).unwrap();
+            let listed: Vec<_> = fs::read_dir(mounted.point.join("Inbox")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+            held.extend(after.into_iter().map(|(name, bytes)| (File::open(mounted.point.join(&name)).unwrap(), name, bytes)));
+            mounted.command("undo\n").unwrap();
+            assert!(mounted.place.bytes() == mounted.place.old && mounted.files() == before, "round {round}");
+            for (open, name, bytes) in &held {
+                let read = read_through(open).map_err(|error| format!("round {round}, {name}: {error}")).unwrap();
+                assert!(read == *bytes, "round {round}, {name}");
+            }
+            assert!(folder.flatten().map(|entry| entry.file_name()).eq(listed), "round {round}");
         }
     }
 }

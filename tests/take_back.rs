@@ -30,7 +30,7 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::id::{Bid, Nid};
 use pstfs::ndb::write::{Journal, Prepared, Transaction};
 use pstfs::progress::Progress;
-use pstfs::repair::{Applied, Backup, Digests, Seen, Undone, apply, end_interrupted, journal_of, undo};
+use pstfs::repair::{Applied, Backup, Digests, Held, Seen, Undone, apply, end_interrupted, journal_of, undo};
 
 /// What a program that was killed leaves of a file.
 type Leave = fn(&[u8]) -> Vec<u8>;
@@ -68,11 +68,11 @@ impl Place {
     fn apply(&self, keep: &Backup) -> Result<Applied> {
         let (prepared, source) = self.prepared();
         let digests = Digests::of(&*source, &Progress::default()).unwrap();
-        apply(prepared, Seen { source: &source, digests: &digests }, &self.store, keep, "** Plan\n", &Progress::default())
+        apply(prepared, Seen { source: &source, digests: &digests }, &self.store, keep, Held::default(), "** Plan\n", &Progress::default())
     }
 
     fn undo(&self, from: Option<&Path>, force: bool) -> Result<Undone> {
-        undo(&self.store, from, force, &Progress::default())
+        undo(&self.store, from, force, Held::default(), &Progress::default())
     }
 
     /// The names in the folder.
@@ -225,7 +225,7 @@ fn a_repair_that_was_cut_off_is_ended_before_anything_else() {
     fs::write(&place.store, &begun).unwrap();
     fs::write(journal_of(&place.store), Journal::encode(&journal)).unwrap();
     assert!(words(place.apply(&Backup::Full)).contains("interrupted"));
-    end_interrupted(&place.store).unwrap();
+    end_interrupted(&place.store, Held::default()).unwrap();
     assert!(place.bytes() == place.old && !journal_of(&place.store).exists());
     // And by an undo.
     fs::write(&place.store, &begun).unwrap();
@@ -241,7 +241,8 @@ fn who_cancels_a_backup_has_neither_backup_nor_repair() {
     let progress = Progress::default();
     progress.cancel();
     let digests = Digests::of(&*source, &Progress::default()).unwrap();
-    let cancelled = apply(prepared, Seen { source: &source, digests: &digests }, &place.store, &Backup::Full, "", &progress);
+    let cancelled =
+        apply(prepared, Seen { source: &source, digests: &digests }, &place.store, &Backup::Full, Held::default(), "", &progress);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
     assert_eq!(place.names(), ["a b.pst"]);
     assert!(place.bytes() == place.old);

@@ -177,7 +177,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Lets the system forget what it holds of a range in memory, as far as that is on the disk (posix_fadvise(2)): what is
 /// read next comes from there. What is mapped stays.
-pub fn forget(file: &File, offset: u64, len: u64) {
+pub(super) fn forget(file: &File, offset: u64, len: u64) {
     // Only whole pages are forgotten.
     let (from, to) = (offset & !(PAGE_BYTES - 1), offset.saturating_add(len).checked_next_multiple_of(PAGE_BYTES));
     let len = to.map_or(0, |to| to.saturating_sub(from));

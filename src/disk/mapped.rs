@@ -68,6 +68,19 @@ impl MappedFile {
         self.is_mapped()
     }
 
+    /// Lets go of what is mapped of a range, so that the system may forget it too; it comes back when it is read.
+    pub fn let_go(&self, offset: u64, len: u64) {
+        let page = PAGE_BYTES;
+        let (start, end) = (offset & !page.saturating_sub(1), offset.saturating_add(len).checked_next_multiple_of(page));
+        let place = |offset: u64| usize::try_from(offset).ok().map(|offset| offset.min(self.map.len()));
+        let (Some(start), Some(end)) = (place(start), end.and_then(place)) else { return };
+        if let Some(bytes) = end.checked_sub(start).filter(|bytes| *bytes > 0) {
+            // SAFETY: the range lies in the mapping; its pages are those of a file that is mapped for reading, and come back
+            // from that. It is advice: nothing depends on what comes of it.
+            let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, bytes) };
+        }
+    }
+
     fn is_shorter(&self) -> io::Result<bool> {
         Ok(usize::try_from(self.file.len()?).is_ok_and(|len| len < self.map.len()))
     }
@@ -93,6 +106,8 @@ impl ReadAt for MappedFile {
     }
 }
 
+/// As large as any machine has them.
+const PAGE_BYTES: u64 = 64 << 10;
 /// From this length on a mapping is let go on all cores.
 const LARGE_BYTES: usize = 1 << 30;
 /// What one page of the page table stands for, which no two threads change at once.
@@ -155,6 +170,19 @@ mod tests {
     fn read(source: &dyn ReadAt, offset: usize, len: usize) -> Result<Vec<u8>, io::ErrorKind> {
         let mut buffer = vec![0; len];
         source.read_exact_at(&mut buffer, u64::try_from(offset).unwrap()).map_err(|error| error.kind()).map(|()| buffer)
+    }
+
+    #[test]
+    fn what_was_let_go_comes_back() {
+        let bytes = pattern(40 * PAGE + 9);
+        let (_file, mapped) = mapped(&bytes);
+        assert_eq!(read(&mapped, 0, bytes.len()).unwrap(), bytes);
+        for (offset, len) in [(0, 1), (20 * PAGE as u64 - 1, 2), (40 * PAGE as u64, 9), (0, u64::MAX), (u64::MAX, 1), (1 << 40, 5), (7, 0)]
+        {
+            mapped.let_go(offset, len);
+            assert_eq!(read(&mapped, 0, bytes.len()).unwrap(), bytes, "{offset} {len}");
+        }
+        assert!(mapped.is_mapped());
     }
 
     #[test]

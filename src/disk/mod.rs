@@ -9,18 +9,21 @@
 
 mod copy;
 mod file;
+mod kept;
 mod lock;
 mod mapped;
 mod open;
+mod own;
 mod sigbus;
 mod spill;
 mod sync;
 
-pub use copy::{copy_bytes, forget, free_bytes, rename_new, share_storage};
+pub use copy::{copy_bytes, free_bytes, rename_new, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};
 pub use mapped::MappedFile;
-pub use open::{Access, Change, Opened, OwnWrites, open};
+pub use open::{Access, Change, Opened, open};
+pub use own::{KeepingFile, OwnWrites};
 pub use spill::Spill;
 pub use sync::sync_file_system;
 

@@ -8,11 +8,13 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::ReadAt;
+use super::copy::forget;
 use super::file::{Identity, PreadFile};
 use super::mapped::MappedFile;
+use super::own::{Own, OwnWrites, State};
 
 /// How a file may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,49 +34,8 @@ impl Default for Access {
 pub struct Opened {
     path: PathBuf,
     at_opening: Identity,
-    source: Source,
-    own: Option<Arc<OwnWrites>>,
-}
-
-/// Tells every source of a file that it was this program that wrote to it, so that what they show is not out of date.
-///
-/// One who repairs a file that he shows himself gives it to all sources of that file: those of an older state read on,
-/// since a repair leaves what they need where it is.
-#[derive(Debug, Default)]
-pub struct OwnWrites(Mutex<Own>);
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Own {
-    #[default]
-    None,
-    Writing,
-    Wrote(Identity),
-}
-
-impl OwnWrites {
-    /// From now on changes are this program's.
-    pub fn begin(&self) {
-        self.set(Own::Writing);
-    }
-
-    /// They are made; what comes after them is another program's.
-    pub fn end(&self, path: &Path) -> io::Result<()> {
-        self.set(Own::Wrote(Identity::of(&std::fs::metadata(path)?)));
-        Ok(())
-    }
-
-    /// Whether this program has written to the file.
-    pub fn was_used(&self) -> bool {
-        !matches!(self.get(), Own::None)
-    }
-
-    fn set(&self, own: Own) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = own;
-    }
-
-    fn get(&self) -> Own {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    source: Arc<Source>,
+    own: Option<(Arc<OwnWrites>, Arc<State>)>,
 }
 
 #[derive(Debug)]
@@ -104,7 +65,7 @@ pub fn open(path: &Path, access: Access) -> io::Result<Opened> {
     let at_opening = file.identity()?;
     // A relative path would name something else once a mount has gone to the background and left its folder.
     let path = std::path::absolute(path)?;
-    let source = choose(file, access);
+    let source = Arc::new(choose(file, access));
     Ok(Opened { path, at_opening, source, own: None })
 }
 
@@ -122,10 +83,26 @@ fn choose(file: PreadFile, access: Access) -> Source {
 }
 
 impl Opened {
-    /// The same, but what this program writes to it is no change.
+    /// The same, but what this program writes to it is no change, and is not seen.
     #[must_use]
     pub fn with_own_writes(self, own: Arc<OwnWrites>) -> Self {
-        Self { own: Some(own), ..self }
+        let state = own.state();
+        Self { own: Some((own, state)), ..self }
+    }
+
+    /// The same file as it is now, for who has written to it: what is mapped stays so, and what was appended is read.
+    pub fn again(&self) -> io::Result<Self> {
+        let own = self.own.as_ref().map(|(own, _)| (Arc::clone(own), own.state()));
+        Ok(Self { path: self.path.clone(), at_opening: self.identity()?, source: Arc::clone(&self.source), own })
+    }
+
+    /// Lets the system forget what it holds of a range, as far as that is on the disk and nobody else has it mapped: what is
+    /// read next comes from there.
+    pub fn forget(&self, offset: u64, len: u64) {
+        if let Source::Mapped(mapped) = &*self.source {
+            mapped.let_go(offset, len);
+        }
+        forget(self.file(), offset, len);
     }
 
     /// Whether its file system is one of this machine.
@@ -139,8 +116,8 @@ impl Opened {
     }
 
     /// The open file, for locks.
-    pub const fn file(&self) -> &File {
-        match &self.source {
+    pub fn file(&self) -> &File {
+        match &*self.source {
             Source::Mapped(mapped) => mapped.file(),
             Source::Pread(file) => file.file(),
         }
@@ -153,7 +130,7 @@ impl Opened {
 
     /// Whether reads go through memory.
     pub fn is_mapped(&self) -> bool {
-        match &self.source {
+        match &*self.source {
             Source::Mapped(mapped) => mapped.is_mapped(),
             Source::Pread(_) => false,
         }
@@ -166,15 +143,23 @@ impl Opened {
 
     /// What the open file is now.
     pub fn identity(&self) -> io::Result<Identity> {
-        match &self.source {
+        match &*self.source {
             Source::Mapped(mapped) => mapped.identity(),
             Source::Pread(file) => file.identity(),
         }
     }
 
+    /// Reads the file as it was when it was opened, as far as this program wrote to it since.
+    fn read_its_state(&self, buffer: &mut [u8], offset: u64, now: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<()> {
+        match &self.own {
+            Some((_, state)) => state.read(buffer, offset, now),
+            None => now(buffer, offset),
+        }
+    }
+
     /// What happened to the file since it was opened; of several things the one that hurts most.
     pub fn changed(&self) -> io::Result<Option<Change>> {
-        let then = match self.own.as_ref().map(|own| own.get()) {
+        let then = match self.own.as_ref().map(|(own, _)| own.own()) {
             Some(Own::Writing) => return Ok(None),
             Some(Own::Wrote(then)) => then,
             Some(Own::None) | None => self.at_opening,
@@ -195,26 +180,43 @@ impl Opened {
     }
 }
 
-impl ReadAt for Opened {
+impl ReadAt for Source {
     fn len(&self) -> io::Result<u64> {
-        match &self.source {
-            Source::Mapped(mapped) => mapped.len(),
-            Source::Pread(file) => file.len(),
+        match self {
+            Self::Mapped(mapped) => mapped.len(),
+            Self::Pread(file) => file.len(),
         }
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        match &self.source {
-            Source::Mapped(mapped) => mapped.read_exact_at(buffer, offset),
-            Source::Pread(file) => file.read_exact_at(buffer, offset),
+        match self {
+            Self::Mapped(mapped) => mapped.read_exact_at(buffer, offset),
+            Self::Pread(file) => file.read_exact_at(buffer, offset),
         }
     }
 
     fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        match &self.source {
-            Source::Mapped(mapped) => mapped.read_trusting_at(buffer, offset),
-            Source::Pread(file) => file.read_trusting_at(buffer, offset),
+        match self {
+            Self::Mapped(mapped) => mapped.read_trusting_at(buffer, offset),
+            Self::Pread(file) => file.read_trusting_at(buffer, offset),
         }
+    }
+}
+
+impl ReadAt for Opened {
+    fn len(&self) -> io::Result<u64> {
+        match self.own.as_ref().and_then(|(_, state)| state.len()) {
+            Some(len) => Ok(len),
+            None => self.source.len(),
+        }
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_its_state(buffer, offset, &|buffer, offset| self.source.read_exact_at(buffer, offset))
+    }
+
+    fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_its_state(buffer, offset, &|buffer, offset| self.source.read_trusting_at(buffer, offset))
     }
 
     fn is_in_memory(&self) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::damage::{Code, Error, Place, Result};
-use crate::disk::{self, Access, OwnWrites, ReadAt};
+use crate::disk::{self, Access, Opened, OwnWrites, ReadAt};
 use crate::ndb::Ndb;
 use crate::ndb::write::{Journal, Stage, journal_of};
 use crate::progress::Progress;
@@ -51,11 +51,17 @@ pub struct Bytes {
 /// The bytes of a store's file; `own` tells of what this program writes to it while it is open.
 pub fn bytes(path: &Path, mmap: bool, own: Option<&Arc<OwnWrites>>) -> Result<Bytes> {
     let opened = disk::open(path, Access { mmap })?;
-    let source: Arc<dyn ReadAt> = match own {
-        Some(own) => Arc::new(opened.with_own_writes(Arc::clone(own))),
-        None => Arc::new(opened),
-    };
-    let journal = match disk::open(&journal_of(path), Access { mmap: false }) {
+    bytes_of(Arc::new(match own {
+        Some(own) => opened.with_own_writes(Arc::clone(own)),
+        None => opened,
+    }))
+}
+
+/// The bytes of a store's file that is open.
+pub fn bytes_of(opened: Arc<Opened>) -> Result<Bytes> {
+    let journal = journal_of(opened.path());
+    let source: Arc<dyn ReadAt> = opened;
+    let journal = match disk::open(&journal, Access { mmap: false }) {
         Ok(journal) => Journal::read(&journal)?,
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),

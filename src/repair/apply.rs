@@ -11,10 +11,11 @@ use std::sync::Arc;
 use super::backup::{self, Backup, Kept, Seen, UNDO, create, sync_folder};
 use super::beside;
 use super::digest::Digests;
+use super::order::Held;
 use super::record::{self, Record};
 use crate::damage::{Error, Result};
 use crate::disk::overlay::Overlay;
-use crate::disk::{self, ReadAt, WritableFile, WriteAt};
+use crate::disk::{self, Opened, ReadAt, WritableFile, WriteAt};
 use crate::ndb::write::{Committed, Journal, Prepared, Recovered, journal_of, recover_journal};
 use crate::progress::Progress;
 
@@ -35,10 +36,18 @@ pub struct Applied {
 
 /// Writes a transaction to the store that it was worked out for.
 ///
-/// The caller holds the store's lock. `seen` is the store as it was when the transaction was worked out; `log` is what the
+/// The caller holds the store's lock; what is overwritten stays for those of `held`. `seen` is the store as it was when the transaction was worked out; `log` is what the
 /// log beside the store is to say before the first byte changes. After an error the store is as it was, or a journal stands
 /// beside it with which [`end_interrupted`] makes it so.
-pub fn apply(prepared: Prepared, seen: Seen<'_>, store: &Path, keep: &Backup, log: &str, progress: &Progress) -> Result<Applied> {
+pub fn apply(
+    prepared: Prepared,
+    seen: Seen<'_>,
+    store: &Path,
+    keep: &Backup,
+    held: Held<'_>,
+    log: &str,
+    progress: &Progress,
+) -> Result<Applied> {
     let journal = journal_of(store);
     progress.check()?;
     seen.refuse_changed()?;
@@ -57,7 +66,7 @@ pub fn apply(prepared: Prepared, seen: Seen<'_>, store: &Path, keep: &Backup, lo
     Record::Repaired { kept: name_of(&kept.path, store)?, before, after }.append(store)?;
     // From here on nobody can stop it: half a commit helps no one.
     let journal_file = new_file(&journal, store)?;
-    let committed = prepared.commit(&WritableFile::open(store)?, &journal_file)?;
+    let committed = prepared.commit(&held.file(store)?, &journal_file)?;
     fs::remove_file(&journal)?;
     sync_folder(&journal)?;
     Ok(Applied { kept, committed, wrote, old_len })
@@ -66,13 +75,12 @@ pub fn apply(prepared: Prepared, seen: Seen<'_>, store: &Path, keep: &Backup, lo
 impl Applied {
     /// Reads all that was written, from the disk as far as the system lets us ask for that; an error where it is not what
     /// was to be written.
-    pub fn read_back(&self, store: &Path) -> Result<()> {
-        let file = File::open(store)?;
+    pub fn read_back(&self, store: &Opened) -> Result<()> {
         let (begin, end) = (self.old_len, self.wrote.len()?);
         let grown = (begin, end.saturating_sub(begin));
         for (offset, bytes) in self.wrote.replaced().chain([grown]).filter(|(offset, _)| *offset < end) {
-            disk::forget(&file, offset, bytes);
-            same(&file, &self.wrote, offset, offset.saturating_add(bytes).min(end))?;
+            store.forget(offset, bytes);
+            same(store.file(), &self.wrote, offset, offset.saturating_add(bytes).min(end))?;
         }
         Ok(())
     }
@@ -98,14 +106,14 @@ fn same(file: &File, wanted: &Overlay, mut offset: u64, end: u64) -> Result<()> 
 }
 
 /// Brings a transaction that was cut off to its end, if there is one; `Nothing` where there is no journal.
-pub fn end_interrupted(store: &Path) -> Result<Recovered> {
+pub fn end_interrupted(store: &Path, held: Held<'_>) -> Result<Recovered> {
     let path = journal_of(store);
     let journal = match WritableFile::open(&path) {
         Ok(journal) => journal,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Recovered::Nothing),
         Err(error) => return Err(error.into()),
     };
-    let recovered = recover_journal(&WritableFile::open(store)?, &journal)?;
+    let recovered = recover_journal(&held.file(store)?, &journal)?;
     record::append(store, &format!("** An interrupted repair was brought to its end: {}\n", in_words(recovered)))?;
     fs::remove_file(&path)?;
     sync_folder(&path)?;
@@ -121,8 +129,8 @@ const fn in_words(recovered: Recovered) -> &'static str {
 }
 
 /// Brings a repair that was cut off to its end; one that went back is no more to be taken back.
-pub(super) fn ended(path: &Path) -> Result<Recovered> {
-    let ended = end_interrupted(path)?;
+pub(super) fn ended(path: &Path, held: Held<'_>) -> Result<Recovered> {
+    let ended = end_interrupted(path, held)?;
     if ended == Recovered::Back {
         Record::Undone.append(path)?;
     }
@@ -130,8 +138,8 @@ pub(super) fn ended(path: &Path) -> Result<Recovered> {
 }
 
 /// Goes back to the store as it was after a commit that failed; `before` is what the log recorded before it.
-pub(super) fn give_up(path: &Path, before: Option<&Record>) -> Result<Recovered> {
-    let ended = end_interrupted(path)?;
+pub(super) fn give_up(path: &Path, before: Option<&Record>, held: Held<'_>) -> Result<Recovered> {
+    let ended = end_interrupted(path, held)?;
     let last = Record::last(path)?.filter(|last| Some(last) != before);
     // The journal is emptied first and last: without it nothing was begun, or all is done and only it could not be removed.
     if ended == Recovered::Nothing
@@ -262,7 +270,7 @@ mod tests {
             if journal {
                 fs::write(journal_of(&store), "").unwrap();
             }
-            assert_eq!(give_up(&store, None).unwrap(), ended, "{stands}");
+            assert_eq!(give_up(&store, None, Held::default()).unwrap(), ended, "{stands}");
             let expected = if ended == Recovered::Forward { record } else { Record::Undone };
             assert_eq!(Record::last(&store).unwrap(), Some(expected), "{stands}, journal {journal}");
             assert!(!journal_of(&store).exists());

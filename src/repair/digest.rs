@@ -75,6 +75,15 @@ impl Digests {
         Self::fill(changed, len, pieces, &Progress::default())
     }
 
+    /// Where pieces begin that have other bytes in another file, or are not there.
+    pub(super) fn differing(&self, other: &Self) -> Vec<u64> {
+        // The digest of a file that is one piece is not that of a branch.
+        let comparable = !whole(self.len) && !whole(other.len);
+        let is_same = |index: usize, piece: &Piece| comparable && other.pieces.get(index) == Some(piece);
+        let differing = self.pieces.iter().enumerate().filter(|(index, piece)| !is_same(*index, piece));
+        differing.map(|(index, _)| u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(PIECE_BYTES)).collect()
+    }
+
     /// What stands in a log of them: the length, and the digest of all.
     pub fn state(&self) -> State {
         let root = match self.pieces.as_slice() {
@@ -250,6 +259,22 @@ mod tests {
             let mut appended = Digests::none_of(len as u64);
             bytes.chunks(2 * PIECE).for_each(|bytes| appended.append(bytes));
             assert_eq!(appended, digests(&bytes), "{len}");
+        }
+    }
+
+    #[test]
+    fn pieces_that_differ_are_found_whatever_the_lengths() {
+        for (len, other, changed, expected) in [
+            (3 * PIECE + 7, 3 * PIECE + 7, PIECE + 5, vec![1]),
+            (3 * PIECE + 7, 5 * PIECE, 3 * PIECE, vec![3]),
+            (5 * PIECE, 3 * PIECE + 7, 0, vec![0, 3, 4]),
+            (600, 3 * PIECE, 1, vec![0]),
+            (2 * PIECE, 600, 1, vec![0, 1]),
+        ] {
+            let mut there = bytes(other);
+            there[changed.min(other - 1)] ^= 1;
+            let expected: Vec<u64> = expected.into_iter().map(|index| index * PIECE_BYTES).collect();
+            assert_eq!(digests(&bytes(len)).differing(&digests(&there)), expected, "{len} {other}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! What is wanted of a repair, what is told while it runs, and how it ended.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::backup::{Backup, Kept};
 use super::plan::Options;
 use super::run::Widened;
-use crate::disk::{Lock, OwnWrites};
+use crate::disk::{KeepingFile, Lock, OwnWrites, WritableFile};
 use crate::ndb::write::{Committed, Recovered};
 use crate::scan::{self, Event};
 
@@ -47,6 +48,16 @@ pub struct Held<'a> {
     pub lock: Option<&'a Lock>,
     /// What tells his sources that it is not another program that writes.
     pub own: Option<&'a OwnWrites>,
+}
+
+impl Held<'_> {
+    /// Opens the store to write to it; what is overwritten stays for his sources.
+    pub(super) fn file(self, store: &Path) -> io::Result<KeepingFile> {
+        match self.own {
+            Some(own) => own.file(store),
+            None => Ok(WritableFile::open(store)?.into()),
+        }
+    }
 }
 
 /// Something that happens in a repair.

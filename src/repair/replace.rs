@@ -103,7 +103,8 @@ impl Repair<'_> {
         let kept = replacement.put(&path, &source, keep, &log, self.progress)?;
         self.say(Told::Kept(&kept));
         let before = Before { tally: scan::Tally::default(), moved: 0, incomplete: 0 };
-        let result = self.look_again(1, before, kept, Ok(None));
+        let seen = Open::new(&path, self.progress).map(|open| (open, None));
+        let result = self.look_again(1, before, kept, seen);
         drop(alone);
         result
     }

@@ -20,7 +20,7 @@ use super::plan::Planned;
 use super::record::{self, Record};
 use super::undo::{Undone, undo};
 use crate::damage::{Error, Finding, Result, Verdict};
-use crate::disk::{self, Access, ReadAt};
+use crate::disk::{self, Access, Opened, ReadAt};
 use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
@@ -77,7 +77,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
 pub fn take_back(path: &Path, from: Option<&Path>, force: bool, held: Held<'_>, progress: &Progress) -> Result<Undone> {
     check_writable(path)?;
     let _alone = Alone::with(path, held)?;
-    own(held, path, || undo(path, from, force, progress))
+    own(held, path, || undo(path, from, force, held, progress))
 }
 
 /// A repair that is under way.
@@ -93,6 +93,7 @@ pub(super) struct Repair<'a> {
 
 /// A store that is open, and its bytes.
 pub(super) struct Open {
+    file: Arc<Opened>,
     source: Arc<dyn ReadAt>,
     store: Arc<Store>,
 }
@@ -100,10 +101,20 @@ pub(super) struct Open {
 impl Open {
     /// Opens it; the progress is also that of a search that damage makes necessary, now or later.
     pub(super) fn new(path: &Path, progress: &Progress) -> Result<Self> {
-        let bytes = recover::bytes(path, true, None)?;
+        Self::of(disk::open(path, Access::default())?, progress)
+    }
+
+    /// The same file as it is after something was written to it.
+    fn again(self, progress: &Progress) -> Result<Self> {
+        Self::of(self.file.again()?, progress)
+    }
+
+    fn of(file: Opened, progress: &Progress) -> Result<Self> {
+        let file = Arc::new(file);
+        let bytes = recover::bytes_of(Arc::clone(&file))?;
         let source = Arc::clone(&bytes.source);
         let store = recover::open_bytes(bytes, &recover::Options { search: Arc::new(progress.clone()), ..recover::Options::default() })?;
-        Ok(Self { source, store })
+        Ok(Self { file, source, store })
     }
 }
 
@@ -134,7 +145,7 @@ impl Repair<'_> {
         check_access(&self.path, &order)?;
         let path = self.path.clone();
         let alone = Alone::with(&path, self.held)?;
-        let ended = own(self.held, &path, || ended(&path))?;
+        let ended = own(self.held, &path, || ended(&path, self.held))?;
         let open = Open::new(&path, self.progress)?;
         self.begin(&open)?;
         if ended != Recovered::Nothing {
@@ -150,8 +161,8 @@ impl Repair<'_> {
         let (before, changes) = (planned.before(scan.tally), planned.plan.len());
         let known = planned.known(&findings);
         let applied = self.write(&open, planned.prepared, passing, keep)?;
-        drop(open);
-        let seen = applied.read_back(&path).map(|()| known);
+        let progress = self.progress;
+        let seen = applied.read_back(&open.file).and_then(|()| Ok((open.again(progress)?, known)));
         let result = self.look_again(changes, before, applied.kept, seen);
         drop(alone);
         result
@@ -200,22 +211,21 @@ impl Repair<'_> {
         let (path, log) = (self.path.clone(), mem::take(&mut self.log));
         let applied = own(self.held, &path, || {
             let before = Record::last(&path)?;
-            let applied = apply(prepared, seen, &path, keep, &log, self.progress);
-            applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref())))
+            let applied = apply(prepared, seen, &path, keep, self.held, &log, self.progress);
+            applied.map_err(|error| told_how_it_stands(error, &give_up(&path, before.as_ref(), self.held)))
         })?;
         self.say(Told::Kept(&applied.kept));
         self.say(Told::Written(&applied.committed));
         Ok(applied)
     }
 
-    /// Scans the result; `seen` is what is known of it, or why it is not what was written. The log is kept up whatever comes
-    /// of it.
-    pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept, seen: Result<Option<Known>>) -> Result<Outcome> {
-        let scan = seen.and_then(|known| {
+    /// Scans the result; `seen` is that, opened, and what is known of it, or why it is not what was written. The log is kept
+    /// up whatever comes of it.
+    pub(super) fn look_again(mut self, changes: usize, before: Before, kept: Kept, seen: Result<(Open, Option<Known>)>) -> Result<Outcome> {
+        let scan = seen.and_then(|(open, known)| {
             if known.is_some() {
                 self.say(Told::Known);
             }
-            let open = Open::new(&self.path, self.progress)?;
             self.scan(&open, known.as_ref().map_or(Blocks::Read, Blocks::But))
         });
         let scan = match scan {

@@ -110,7 +110,11 @@ pub struct Mounted {
 impl Mounted {
     /// A damaged store, mounted with these options.
     pub fn with(case: &str, options: &[&str]) -> Option<Self> {
-        let place = Place::new(case);
+        Self::showing(Place::new(case), options)
+    }
+
+    /// The store of a place, mounted with these options.
+    pub fn showing(place: Place, options: &[&str]) -> Option<Self> {
         let store = place.store();
         Self::mount(place, &store, options)
     }
