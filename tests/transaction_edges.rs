@@ -129,7 +129,7 @@ fn a_block_written_anew_keeps_its_id_and_its_names() {
         let block = ndb.data(ndb.required_node(Nid(ROOT)).unwrap().data).unwrap().leaves()[0].bid;
         let data = ndb.block(block).unwrap().data.iter().map(|byte| !byte).collect::<Vec<_>>();
         let bytes = commit(&old, None, |transaction| {
-            transaction.rewrite_block(block, data.clone()).unwrap();
+            transaction.rewrite_block(block, &data).unwrap();
             if trees {
                 transaction.rebuild_trees();
             }

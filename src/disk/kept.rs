@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::spill::Spill;
+use super::arena::{Arena, Piece};
 
 /// How many bytes stay in memory before they go into a temporary file.
 const MEMORY_BYTES: usize = 4 << 20;
@@ -14,15 +14,15 @@ const MEMORY_MAX_BYTES: usize = 64 << 20;
 pub(super) struct Kept {
     /// By offset; they never overlap.
     ranges: BTreeMap<u64, Range>,
-    bytes: Spill<u8>,
+    bytes: Arena,
     len: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Range {
     len: usize,
-    /// Where its bytes begin among those that were kept; none where they are lost.
-    at: Option<usize>,
+    /// Its bytes; none where they are lost.
+    kept: Option<Piece>,
 }
 
 /// What is known of a place, and how far that goes.
@@ -47,7 +47,7 @@ impl Part<'_> {
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { ranges: BTreeMap::new(), bytes: Spill::keeping(MEMORY_BYTES), len: None }
+        Self { ranges: BTreeMap::new(), bytes: Arena::keeping(MEMORY_BYTES), len: None }
     }
 }
 
@@ -70,8 +70,8 @@ impl Kept {
             Some((range, skip, range.len.checked_sub(skip).filter(|left| *left > 0)?.min(most)))
         });
         let Some((range, skip, len)) = inside else { return Part::Other(self.gap(offset).min(most)) };
-        let bytes = range.at.and_then(|at| self.bytes.get(at.checked_add(skip)?..)?.get(..len));
-        bytes.map_or(Part::Lost(len), Part::Kept)
+        let piece = range.kept.map(|piece| piece.split(skip).1.split(len).0);
+        piece.map_or(Part::Lost(len), |piece| Part::Kept(self.bytes.get(piece)))
     }
 
     /// How far it is from an offset that lies in no range to the next one.
@@ -85,11 +85,7 @@ impl Kept {
         if self.bytes.memory_bytes() > MEMORY_MAX_BYTES {
             return self.lose(offset, bytes.len());
         }
-        self.take(offset, bytes.len(), |all, start, len| {
-            let at = all.len();
-            all.push_all(bytes.get(start..)?.get(..len)?);
-            Some(at)
-        });
+        self.take(offset, bytes.len(), |all, start, len| Some(all.put(bytes.get(start..)?.get(..len)?)));
     }
 
     /// Gives up what stands at an offset.
@@ -98,7 +94,7 @@ impl Kept {
     }
 
     /// Takes in those parts of a range of which nothing is known; `keep` gets each, counted from the range's beginning.
-    fn take(&mut self, offset: u64, len: usize, keep: impl Fn(&mut Spill<u8>, usize, usize) -> Option<usize>) {
+    fn take(&mut self, offset: u64, len: usize, keep: impl Fn(&mut Arena, usize, usize) -> Option<Piece>) {
         let mut done = 0_usize;
         while let Some(left) = len.checked_sub(done).filter(|left| *left > 0) {
             let at = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
@@ -106,7 +102,7 @@ impl Kept {
             let (is_new, part) = (matches!(part, Part::Other(_)), part.len());
             if is_new {
                 let kept = keep(&mut self.bytes, done, part);
-                self.ranges.insert(at, Range { len: part, at: kept });
+                self.ranges.insert(at, Range { len: part, kept });
             }
             done = done.saturating_add(part);
         }

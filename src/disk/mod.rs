@@ -7,6 +7,7 @@
 //! safe under all of these: an answer is bytes that stood in the file, or an error, never a crash and never made-up
 //! zeros. [`Opened::changed`] tells what happened to the file since.
 
+mod arena;
 mod copy;
 mod file;
 mod kept;
@@ -18,6 +19,7 @@ mod sigbus;
 mod spill;
 mod sync;
 
+pub use arena::{Arena, Piece};
 pub use copy::{copy_bytes, free_bytes, rename_new, share_storage};
 pub use file::{Identity, PreadFile};
 pub use lock::{Lock, Locking};

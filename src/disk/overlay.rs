@@ -7,54 +7,59 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::arena::{Arena, Piece};
 use super::{ReadAt, copy};
 
 /// A source with replaced ranges. What is replaced twice holds the later bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Overlay {
     below: Arc<dyn ReadAt>,
     below_len: u64,
     len: u64,
     /// By offset; they never overlap.
-    ranges: BTreeMap<u64, Vec<u8>>,
+    ranges: BTreeMap<u64, Piece>,
+    bytes: Arena,
 }
 
 impl Overlay {
     /// The source as it is, but `len` bytes long: cut, or followed by zeros.
     pub fn new(below: Arc<dyn ReadAt>, len: u64) -> io::Result<Self> {
         let below_len = below.len()?;
-        Ok(Self { below, below_len, len, ranges: BTreeMap::new() })
+        Ok(Self { below, below_len, len, ranges: BTreeMap::new(), bytes: Arena::default() })
     }
 
     /// Replaces the bytes from `offset` on. What lies past the end of the overlay stays unseen.
     pub fn replace(&mut self, offset: u64, bytes: &[u8]) {
-        let Some(end) = end_of(offset, bytes) else { return };
+        let Some(end) = end_of(offset, bytes.len()) else { return };
         let old: Vec<u64> = self.overlapping(offset, end).map(|(start, _)| start).collect();
         for start in old {
             let Some(range) = self.ranges.remove(&start) else { continue };
-            if let Some(left) = head(&range, offset.checked_sub(start)) {
-                self.ranges.insert(start, left.to_vec());
+            let split = |at: u64| range.split(usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX));
+            let (left, right) = (split(offset).0, split(end).1);
+            if !left.is_empty() {
+                self.ranges.insert(start, left);
             }
-            if let Some(right) = tail(&range, end.checked_sub(start)) {
-                self.ranges.insert(end, right.to_vec());
+            if !right.is_empty() {
+                self.ranges.insert(end, right);
             }
         }
         if !bytes.is_empty() {
-            self.ranges.insert(offset, bytes.to_vec());
+            let piece = self.bytes.put(bytes);
+            self.ranges.insert(offset, piece);
         }
     }
 
     /// The ranges that are replaced, as offset and length.
     pub fn replaced(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.ranges.iter().map(|(offset, bytes)| (*offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+        self.ranges.iter().map(|(offset, piece)| (*offset, u64::try_from(piece.len()).unwrap_or(u64::MAX)))
     }
 
     /// The ranges that share a byte with `offset..end`, ascending.
-    fn overlapping(&self, offset: u64, end: u64) -> impl Iterator<Item = (u64, &Vec<u8>)> {
+    fn overlapping(&self, offset: u64, end: u64) -> impl Iterator<Item = (u64, Piece)> {
         let before = self.ranges.range(..offset).next_back().map(|(start, _)| *start);
         let from = before.unwrap_or(offset);
-        self.ranges.range(from..end.max(from)).map(|(start, bytes)| (*start, bytes)).filter(move |(start, bytes)| {
-            let stop = end_of(*start, bytes).unwrap_or(u64::MAX);
+        self.ranges.range(from..end.max(from)).map(|(start, piece)| (*start, *piece)).filter(move |(start, piece)| {
+            let stop = end_of(*start, piece.len()).unwrap_or(u64::MAX);
             *start < end && stop > offset
         })
     }
@@ -74,12 +79,12 @@ impl ReadAt for Overlay {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = end_of(offset, buffer).filter(|end| *end <= self.len).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = end_of(offset, buffer.len()).filter(|end| *end <= self.len).ok_or(io::ErrorKind::UnexpectedEof)?;
         self.read_below(buffer, offset)?;
-        for (start, bytes) in self.overlapping(offset, end) {
+        for (start, piece) in self.overlapping(offset, end) {
             let skip = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
             let at = usize::try_from(start.saturating_sub(offset)).unwrap_or(usize::MAX);
-            copy(buffer.get_mut(at..).unwrap_or_default(), bytes.get(skip..).unwrap_or_default());
+            copy(buffer.get_mut(at..).unwrap_or_default(), self.bytes.get(piece.split(skip).1));
         }
         Ok(())
     }
@@ -93,18 +98,8 @@ impl ReadAt for Overlay {
     }
 }
 
-fn end_of(offset: u64, bytes: &[u8]) -> Option<u64> {
-    offset.checked_add(u64::try_from(bytes.len()).ok()?)
-}
-
-/// The first `len` bytes; nothing where there are none.
-fn head(bytes: &[u8], len: Option<u64>) -> Option<&[u8]> {
-    bytes.get(..usize::try_from(len?).ok()?).filter(|left| !left.is_empty())
-}
-
-/// What follows the first `len` bytes; nothing where nothing does.
-fn tail(bytes: &[u8], len: Option<u64>) -> Option<&[u8]> {
-    bytes.get(usize::try_from(len?).ok()?..).filter(|right| !right.is_empty())
+fn end_of(offset: u64, len: usize) -> Option<u64> {
+    offset.checked_add(u64::try_from(len).ok()?)
 }
 
 #[cfg(test)]

@@ -68,7 +68,24 @@ impl<T: Copy> Spill<T> {
             Place::Memory(list) if size_of_val(list.as_slice()).saturating_add(size_of_val(values)) <= self.memory_bytes => {
                 list.extend_from_slice(values);
             }
-            _ => values.iter().for_each(|value| self.push(*value)),
+            _ => self.push_pieces(values),
+        }
+    }
+
+    /// Adds values, as many at a time as there is room for.
+    fn push_pieces(&mut self, mut values: &[T]) {
+        while let Some((first, rest)) = values.split_first() {
+            self.push(*first);
+            let room = match &self.place {
+                Place::Memory(list) => list.capacity().saturating_sub(list.len()),
+                Place::File(mapped) => mapped.capacity().saturating_sub(mapped.len),
+            };
+            let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            match &mut self.place {
+                Place::Memory(list) => list.extend_from_slice(now),
+                Place::File(mapped) => mapped.extend(now),
+            }
+            values = later;
         }
     }
 
@@ -180,6 +197,19 @@ impl<T> Mapped<T> {
         // SAFETY: the place lies in the mapping, as just asked; a mapping begins at a page, so every value in it is aligned.
         unsafe { self.map.as_mut_ptr().cast::<T>().wrapping_add(self.len).write(value) };
         self.len = self.len.saturating_add(1);
+    }
+
+    /// Adds values, for which there must be room.
+    fn extend(&mut self, values: &[T])
+    where
+        T: Copy,
+    {
+        assert!(values.len() <= self.capacity().saturating_sub(self.len), "who extends has made room");
+        let end = self.map.as_mut_ptr().cast::<T>().wrapping_add(self.len);
+        // SAFETY: so many places lie in the mapping behind the last value, as just asked, and are aligned as it is; what is
+        // borrowed from elsewhere is no part of the mapping, which is borrowed here.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), end, values.len()) };
+        self.len = self.len.saturating_add(values.len());
     }
 
     fn values(&self) -> &[T] {

@@ -13,7 +13,7 @@ use super::room::{Section, Space};
 use super::section::{self, Bits, full_map, offset_of};
 use crate::damage::{Error, Result};
 use crate::disk::overlay::Overlay;
-use crate::disk::{ReadAt, WriteAt};
+use crate::disk::{Arena, Piece, ReadAt, WriteAt};
 use crate::format::Format;
 use crate::format::amap;
 use crate::format::block::encode_block;
@@ -35,7 +35,9 @@ const JOURNAL_MARGIN_BYTES: u64 = 1 << 20;
 pub struct Prepared {
     format: Format,
     old_len: u64,
-    blocks: Vec<Written>,
+    /// Where new blocks go, and what they are among `bytes`.
+    blocks: Vec<(Ib, Piece)>,
+    bytes: Arena,
     pages: Vec<Written>,
     grown: Vec<Written>,
     reserved: Vec<Written>,
@@ -66,6 +68,7 @@ impl Prepared {
             format: ndb.format(),
             old_len: ndb.file_bytes(),
             blocks: Vec::new(),
+            bytes: Arena::default(),
             pages: Vec::new(),
             grown: Vec::new(),
             reserved: Vec::new(),
@@ -78,30 +81,44 @@ impl Prepared {
     }
 
     /// Gives each new block its place and its entry.
-    pub(super) fn place_blocks(&mut self, space: &mut Space<'_>, fresh: BTreeMap<Bid, Fresh>, edits: &mut Edits<BlockEntry>) -> Result<()> {
-        for (bid, mut block) in fresh {
+    pub(super) fn place_blocks(
+        &mut self,
+        space: &mut Space<'_>,
+        fresh: BTreeMap<Bid, Fresh>,
+        data: &Arena,
+        edits: &mut Edits<BlockEntry>,
+    ) -> Result<()> {
+        for (bid, block) in fresh {
+            let mut data = data.get(block.data).to_vec();
             let size =
                 |data: &[u8]| u16::try_from(data.len()).map_err(|_| Error::Unsupported("a block larger than the format allows".into()));
-            let inflated = size(&block.data)?;
+            let inflated = size(&data)?;
             if !bid.is_internal() {
-                self.cipher.encode(&mut block.data, bid);
-                block.data = self.packed(&block).unwrap_or(block.data);
+                self.cipher.encode(&mut data, bid);
+                if block.packed {
+                    data = self.packed(&data).unwrap_or(data);
+                }
             }
-            let size = size(&block.data)?;
-            let ib = space.block(block.data.len().saturating_add(self.format.layout().block_trailer_bytes))?;
+            let size = size(&data)?;
+            let ib = space.block(data.len().saturating_add(self.format.layout().block_trailer_bytes))?;
             let references = block.references.checked_add(1);
             let references = references.ok_or_else(|| Error::Unsupported(format!("block {bid} is named too often")))?;
             let entry = BlockEntry { block: BlockRef { bid, ib }, size, inflated, references, padding: 0 };
             edits.insert(bid.0, Some(entry));
-            self.blocks.push(Written { ib, bytes: encode_block(self.format, bid, ib, &block.data, inflated) });
+            let piece = self.bytes.put(&encode_block(self.format, bid, ib, &data, inflated));
+            self.blocks.push((ib, piece));
         }
         Ok(())
     }
 
-    /// A block's data, compressed; `None` where they are not to be, or would not be fewer.
-    fn packed(&self, block: &Fresh) -> Option<Vec<u8>> {
-        let packed = if block.packed { packed(self.format, self.cipher, &block.data) } else { None };
-        packed.filter(|packed| packed.len() < block.data.len())
+    /// A block's data, compressed; `None` where they would not be fewer.
+    fn packed(&self, data: &[u8]) -> Option<Vec<u8>> {
+        packed(self.format, self.cipher, data).filter(|packed| packed.len() < data.len())
+    }
+
+    /// All new blocks and pages, and where they go.
+    fn contents(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.blocks.iter().map(|(ib, piece)| (ib.0, self.bytes.get(*piece))).chain(pieces(&self.pages))
     }
 
     /// Takes note of the entries of blocks that are written; `all` where every one is.
@@ -121,10 +138,10 @@ impl Prepared {
             self.maps(space, *index, section, rebuild, &mut header, &mut images)?;
         }
         self.density_list(&mut images)?;
-        for written in self.blocks.iter().chain(&self.pages) {
-            let old = self.old_bytes(written.ib, written.bytes.len())?;
+        for (offset, bytes) in self.contents() {
+            let old = self.old_bytes(Ib(offset), bytes.len())?;
             if !old.is_empty() {
-                images.push(Image { offset: written.ib.0, old, new: Vec::new() });
+                images.push(Image { offset, old, new: Vec::new() });
             }
         }
         let whole = rebuild || space.end() > self.old_len;
@@ -235,10 +252,8 @@ impl Prepared {
     /// The ranges of the old file's free space that new things take, as offset and length: what could be recovered from
     /// them is gone after the commit.
     pub fn reused(&self) -> impl Iterator<Item = (u64, u64)> {
-        let contents = self.blocks.iter().chain(&self.pages);
-        contents
-            .filter(|written| written.ib.0 < self.old_len)
-            .map(|written| (written.ib.0, u64::try_from(written.bytes.len()).unwrap_or(0)))
+        let old = self.contents().filter(|(offset, _)| *offset < self.old_len);
+        old.map(|(offset, bytes)| (offset, u64::try_from(bytes.len()).unwrap_or(0)))
     }
 
     /// Where the store is touched, as offset and length: what the commit writes, and the blocks whose entries it writes.
@@ -246,7 +261,7 @@ impl Prepared {
     pub fn touched(&self) -> Option<Vec<(u64, u64)>> {
         let images =
             self.journal.iter().flat_map(|journal| &journal.images).map(|image| (image.offset, image.old.len().max(image.new.len())));
-        let contents = self.blocks.iter().chain(&self.pages).map(|written| (written.ib.0, written.bytes.len()));
+        let contents = self.contents().map(|(offset, bytes)| (offset, bytes.len()));
         let written = images.chain(contents).map(|(offset, len)| (offset, u64::try_from(len).unwrap_or(u64::MAX)));
         Some(self.entered.as_ref()?.iter().copied().chain(written).collect())
     }
@@ -258,7 +273,7 @@ impl Prepared {
             return Ok(Overlay::new(store, len)?);
         };
         let mut overlay = Overlay::new(store, journal.new_len)?;
-        self.blocks.iter().chain(&self.pages).for_each(|written| overlay.replace(written.ib.0, &written.bytes));
+        self.contents().for_each(|(offset, bytes)| overlay.replace(offset, bytes));
         journal.images.iter().for_each(|image| overlay.replace(image.offset, &image.new));
         overlay.replace(0, &journal.headers.clean);
         Ok(overlay)
@@ -282,7 +297,7 @@ impl Prepared {
         }
         // From here to the end other programs know that the maps are not to be trusted.
         write_all(store, [(0, plan.headers.dirty.as_slice())])?;
-        write_all(store, pieces(&self.blocks).chain(pieces(&self.pages)))?;
+        write_all(store, self.contents())?;
         write_all(store, pieces(&self.reserved))?;
         // The commit point.
         write_all(store, [(0, plan.headers.committed.as_slice())])?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cow::Edits;
 use crate::damage::{Code, Error, Place, Result};
+use crate::disk::{Arena, Piece};
 use crate::format::Format;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::BlockEntry;
@@ -17,7 +18,7 @@ use crate::ndb::Ndb;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fresh {
     /// Its data, neither encoded nor compressed.
-    pub(super) data: Vec<u8>,
+    pub(super) data: Piece,
     /// How many entries name it.
     pub(super) references: u16,
     /// Whether the store has a block of this id, which this one takes the place of.
@@ -32,6 +33,8 @@ pub(super) struct Ledger<'a> {
     ndb: &'a Ndb,
     next: Bid,
     fresh: BTreeMap<Bid, Fresh>,
+    /// The data of new blocks.
+    data: Arena,
     /// Blocks of the store whose entries change.
     changed: BTreeMap<Bid, BlockEntry>,
     touched: BTreeSet<Bid>,
@@ -44,6 +47,8 @@ pub(super) struct Ledger<'a> {
 pub(super) struct Settled {
     /// The new blocks.
     pub(super) fresh: BTreeMap<Bid, Fresh>,
+    /// Their data.
+    pub(super) data: Arena,
     /// Entries of blocks of the store: changed, or gone.
     pub(super) edits: Edits<BlockEntry>,
     /// The entries of blocks that are gone.
@@ -60,6 +65,7 @@ impl<'a> Ledger<'a> {
             ndb,
             next: Bid(next & !3),
             fresh: BTreeMap::new(),
+            data: Arena::default(),
             changed: BTreeMap::new(),
             touched: BTreeSet::new(),
             forgotten: BTreeSet::new(),
@@ -72,18 +78,19 @@ impl<'a> Ledger<'a> {
     }
 
     /// A new block with this data, which nothing names yet.
-    pub(super) fn add(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
+    pub(super) fn add(&mut self, data: &[u8], internal: bool) -> Result<Bid> {
         let bid = Bid(self.next.0 | if internal { 2 } else { 0 });
         let next = self.next.0.checked_add(4).filter(|next| self.ndb.format() != Format::Ansi || u32::try_from(*next).is_ok());
         self.next = next.map(Bid).ok_or_else(|| Error::Unsupported("the store has no block ids left".into()))?;
+        let data = self.data.put(data);
         self.fresh.insert(bid, Fresh { data, references: 0, rewritten: false, packed: false });
         self.touched.insert(bid);
         Ok(bid)
     }
 
     /// The data of a new block.
-    pub(super) fn fresh(&self, bid: Bid) -> Option<&Fresh> {
-        self.fresh.get(&bid.key())
+    pub(super) fn fresh(&self, bid: Bid) -> Option<&[u8]> {
+        self.fresh.get(&bid.key()).map(|fresh| self.data.get(fresh.data))
     }
 
     /// One more entry names this block; none where `bid` names nothing.
@@ -133,18 +140,20 @@ impl<'a> Ledger<'a> {
     }
 
     /// Puts a block in place of one of the store, under its id.
-    pub(super) fn rewrite(&mut self, bid: Bid, data: Vec<u8>) -> Result<()> {
+    pub(super) fn rewrite(&mut self, bid: Bid, data: &[u8]) -> Result<()> {
         // A fresh block counts the entries that name it, a stored one has 1 more.
         let references = self.count(bid)?.saturating_sub(1);
         let key = bid.key();
         self.changed.remove(&key);
+        let data = self.data.put(data);
         self.fresh.insert(key, Fresh { data, references, rewritten: true, packed: false });
         Ok(())
     }
 
     /// Puts a block under an id that was given out before, named so often; whatever has its entry is forgotten.
-    pub(super) fn restore(&mut self, bid: Bid, data: Vec<u8>, references: u16) {
+    pub(super) fn restore(&mut self, bid: Bid, data: &[u8], references: u16) {
         self.forget(bid);
+        let data = self.data.put(data);
         self.fresh.insert(bid.key(), Fresh { data, references, rewritten: false, packed: false });
     }
 
@@ -215,7 +224,7 @@ impl<'a> Ledger<'a> {
         }
         settled.edits.extend(self.forgotten.into_iter().map(|bid| (bid.0, None)));
         settled.edits.extend(self.changed.into_iter().map(|(bid, entry)| (bid.0, Some(entry))));
-        settled.fresh = self.fresh;
+        (settled.fresh, settled.data) = (self.fresh, self.data);
         Ok(settled)
     }
 
@@ -232,8 +241,8 @@ impl<'a> Ledger<'a> {
         if !bid.is_internal() {
             return Ok(Vec::new());
         }
-        match self.fresh.get(&bid) {
-            Some(fresh) => children(self.ndb.format(), bid, &fresh.data),
+        match self.fresh(bid) {
+            Some(data) => children(self.ndb.format(), bid, data),
             None => children(self.ndb.format(), bid, &self.ndb.block(bid)?.data),
         }
     }

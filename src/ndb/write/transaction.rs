@@ -162,19 +162,19 @@ impl<'a> Transaction<'a> {
     }
 
     /// Writes a block anew at another place, under its id and with this data: for one whose place or trailer is damaged.
-    pub fn rewrite_block(&mut self, bid: Bid, data: Vec<u8>) -> Result<()> {
+    pub fn rewrite_block(&mut self, bid: Bid, data: &[u8]) -> Result<()> {
         self.ledger.rewrite(bid, data)
     }
 
     /// Writes a block under an id that the store gave out, in place of whatever the tree has of it; so many entries name
     /// it. What is known of its old place does not count, so both trees are to be rebuilt with it.
-    pub fn restore_block(&mut self, bid: Bid, data: Vec<u8>, named: u16) {
+    pub fn restore_block(&mut self, bid: Bid, data: &[u8], named: u16) {
         self.ledger.restore(bid, data, named);
         self.rebuild_trees();
     }
 
     /// Writes a block under an id that the store gave out and has no entry of any more; so many entries name it.
-    pub fn revive_block(&mut self, bid: Bid, data: Vec<u8>, named: u16) {
+    pub fn revive_block(&mut self, bid: Bid, data: &[u8], named: u16) {
         self.ledger.restore(bid, data, named);
     }
 
@@ -227,12 +227,13 @@ impl<'a> Transaction<'a> {
         {
             return Ok(prepared);
         }
-        let Settled { fresh, mut edits, gone, .. } = settled;
+        let Settled { fresh, data, mut edits, gone, .. } = settled;
         let mut space = match self.rebuild {
             Rebuild::Trees => Space::of_entries(ndb, self.room, &edits)?,
             Rebuild::Nothing | Rebuild::Maps => Space::new(ndb, self.room, self.rebuild == Rebuild::Maps)?,
         };
-        prepared.place_blocks(&mut space, fresh, &mut edits)?;
+        prepared.place_blocks(&mut space, fresh, &data, &mut edits)?;
+        drop(data);
         prepared.note_entries(&edits, self.rebuild == Rebuild::Trees);
         let mut header = self.header.unwrap_or_else(|| ndb.header().clone());
         let mut pages = Pages::new(ndb, &mut space, header.next_page);
@@ -293,7 +294,7 @@ impl BlockSink for Transaction<'_> {
     }
 
     fn put_block(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
-        self.ledger.add(data, internal)
+        self.ledger.add(&data, internal)
     }
 
     fn refer(&mut self, bid: Bid) -> Result<()> {

@@ -18,7 +18,7 @@ impl Transaction<'_> {
     /// The data of a block, new or the store's.
     pub fn block(&self, bid: Bid) -> Result<Vec<u8>> {
         match self.ledger.fresh(bid) {
-            Some(fresh) => Ok(fresh.data.clone()),
+            Some(data) => Ok(data.to_vec()),
             None => self.ndb.block(bid).map(|block| block.data.clone()),
         }
     }

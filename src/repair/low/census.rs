@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::blocks::{Blocks, Look, Source};
 use crate::damage::Result;
+use crate::disk::{Arena, Piece};
 use crate::format::Format;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::{BlockEntry, NodeEntry};
@@ -49,8 +50,9 @@ pub(super) struct Census<'a> {
     /// How often the entries of [`Blocks`] are named, by their position; then the ids that have no entry yet.
     counts: Vec<u16>,
     fresh_counts: BTreeMap<Bid, u16>,
-    /// Blocks to write, with plain data.
-    pub(super) written: BTreeMap<Bid, Vec<u8>>,
+    /// Blocks to write; their plain data are among `data`.
+    pub(super) written: BTreeMap<Bid, Piece>,
+    pub(super) data: Arena,
     /// Those of them that are compressed, as the others of their streams are.
     pub(super) packed: BTreeSet<Bid>,
     /// What is done about blocks, and the node for which each was met first.
@@ -119,6 +121,7 @@ impl<'a> Census<'a> {
             counts,
             fresh_counts: BTreeMap::new(),
             written: BTreeMap::new(),
+            data: Arena::default(),
             packed: BTreeSet::new(),
             mends: BTreeMap::new(),
             entries: Vec::new(),
@@ -199,7 +202,7 @@ impl<'a> Census<'a> {
                 let data = self.ndb.block(entry.block.bid)?.data.clone();
                 self.reshaped = true;
                 self.packed.extend((entry.size != entry.inflated).then(|| entry.block.bid.key()));
-                self.write(entry.block.bid, data, Mend::Anew(Source::Itself));
+                self.write(entry.block.bid, &data, Mend::Anew(Source::Itself));
             } else {
                 end = entry.block.ib.0.saturating_add(entry.stored_bytes(self.ndb.format()));
             }
@@ -238,8 +241,8 @@ impl<'a> Census<'a> {
             return Ok(false);
         }
         let is_lost = self.leaf(node.data)?.is_none();
-        let is_heap = |data: &Vec<u8>| data.get(2) == Some(&HEAP_SIGNATURE);
-        Ok(is_lost || self.written.get(&node.data.key()).is_some_and(|data| !is_heap(data)))
+        let is_heap = |data: &[u8]| data.get(2) == Some(&HEAP_SIGNATURE);
+        Ok(is_lost || self.written(node.data).is_some_and(|data| !is_heap(data)))
     }
 
     fn holds_attachments(&self, node: &NodeEntry) -> Result<bool> {
@@ -296,7 +299,7 @@ impl<'a> Census<'a> {
             Look::Sound(bytes) => return Ok(Some(bytes)),
             Look::Anew(data, source) => {
                 let bytes = u64::try_from(data.len()).unwrap_or(0);
-                self.write(bid, data, Mend::Anew(source));
+                self.write(bid, &data, Mend::Anew(source));
                 Some(bytes)
             }
             Look::Lost => None,
@@ -305,11 +308,22 @@ impl<'a> Census<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn write(&mut self, bid: Bid, data: Vec<u8>, mend: Mend) {
+    /// The data of a block that is to be written.
+    pub(super) fn written(&self, bid: Bid) -> Option<&[u8]> {
+        self.written.get(&bid.key()).map(|piece| self.data.get(*piece))
+    }
+
+    /// Takes down a block to write.
+    pub(super) fn put_written(&mut self, bid: Bid, data: &[u8]) {
+        let piece = self.data.put(data);
+        self.written.insert(bid.key(), piece);
+    }
+
+    pub(super) fn write(&mut self, bid: Bid, data: &[u8], mend: Mend) {
         // The place that an impossible entry names cannot be given back.
         let entry = self.blocks.find(bid).and_then(|at| self.blocks.entries().get(at));
         self.reshaped |= entry.is_some_and(|entry| !self.blocks.can_stand(entry));
-        self.written.insert(bid.key(), data);
+        self.put_written(bid, data);
         self.mend(bid, mend);
         if mend == Mend::Anew(Source::AsRead) {
             self.doubt(bid, Doubt::AsRead);
@@ -350,7 +364,7 @@ impl<'a> Census<'a> {
 
     /// The data of an inner block, whatever its trailer says; `None` where nothing is left of it.
     pub(super) fn inner(&mut self, bid: Bid) -> Result<Option<Vec<u8>>> {
-        if let Some(data) = self.written.get(&bid.key()).cloned() {
+        if let Some(data) = self.written(bid).map(<[u8]>::to_vec) {
             self.meet(bid);
             return Ok(Some(data));
         }
@@ -361,7 +375,7 @@ impl<'a> Census<'a> {
                 Err(_) => Ok(None),
             },
             Look::Anew(data, source) => {
-                self.write(bid, data.clone(), Mend::Anew(source));
+                self.write(bid, &data, Mend::Anew(source));
                 Ok(Some(data))
             }
             Look::Lost => Ok(None),
@@ -371,7 +385,7 @@ impl<'a> Census<'a> {
     /// Writes an inner block anew where it is not what it must be.
     pub(super) fn put_inner(&mut self, bid: Bid, old: &[u8], new: Vec<u8>) {
         if new != old {
-            self.write(bid, new, Mend::Inner);
+            self.write(bid, &new, Mend::Inner);
         }
     }
 }

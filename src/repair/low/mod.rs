@@ -14,8 +14,10 @@ mod streams;
 mod subnodes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::damage::{Code, Finding, Result, Severity};
+use crate::disk::{Arena, Piece};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::header::Header;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -39,7 +41,9 @@ pub struct LowPlan {
     rebuild: Rebuild,
     header: Option<Box<Header>>,
     /// Blocks to write with plain data, and how often each is named.
-    blocks: BTreeMap<Bid, (Vec<u8>, u16)>,
+    blocks: BTreeMap<Bid, (Piece, u16)>,
+    /// Their data.
+    data: Arc<Arena>,
     /// Blocks that stay, under another count.
     counted: Vec<BlockEntry>,
     /// Those of the blocks to write that the block B-tree does not have.
@@ -168,13 +172,14 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
         Rebuild::Trees => transaction.rebuild_trees(),
     }
     plan.counted.iter().for_each(|entry| transaction.put_block_entry(*entry));
-    for (bid, (data, named)) in &plan.blocks {
+    for (bid, (piece, named)) in &plan.blocks {
+        let data = plan.data.get(*piece);
         if plan.rebuild == Rebuild::Trees {
-            transaction.restore_block(*bid, data.clone(), *named);
+            transaction.restore_block(*bid, data, *named);
         } else if plan.revived.contains(bid) {
-            transaction.revive_block(*bid, data.clone(), *named);
+            transaction.revive_block(*bid, data, *named);
         } else {
-            transaction.rewrite_block(*bid, data.clone())?;
+            transaction.rewrite_block(*bid, data)?;
             transaction.set_references(*bid, named.saturating_add(1))?;
         }
     }
@@ -223,6 +228,7 @@ impl LowPlan {
                 self.unused.push(bid);
             }
         }
+        self.data = Arc::new(census.data);
         self.packed = census.packed;
         self.entries = census.entries;
         self.doubts = census.doubts;

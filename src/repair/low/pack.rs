@@ -31,7 +31,7 @@ impl Census<'_> {
             return Ok(false);
         }
         let block = self.pack_branches(&packed)?;
-        self.write(root, block.encode(self.ndb.format()), Mend::Packed);
+        self.write(root, &block.encode(self.ndb.format()), Mend::Packed);
         Ok(true)
     }
 
@@ -55,15 +55,15 @@ impl Census<'_> {
     /// A new block that one entry names.
     fn put(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
         let bid = self.fresh(internal)?;
-        self.written.insert(bid, data);
+        self.put_written(bid, &data);
         self.name(bid);
         Ok(bid)
     }
 
     /// The data of a leaf, as it will be.
     fn bytes_of(&self, leaf: &Leaf) -> Result<Vec<u8>> {
-        match self.written.get(&leaf.bid.key()) {
-            Some(data) => Ok(data.clone()),
+        match self.written(leaf.bid) {
+            Some(data) => Ok(data.to_vec()),
             None => self.ndb.block(leaf.bid).map(|block| block.data.clone()),
         }
     }

@@ -117,7 +117,7 @@ impl Census<'_> {
         let bid = if lost.is_internal() { self.fresh(false)? } else { lost };
         let len = usize::try_from(bytes).unwrap_or(0);
         self.leaves.insert(bid.key(), Some(bytes));
-        self.written.insert(bid.key(), vec![0; len]);
+        self.put_written(bid, &vec![0; len]);
         self.mend(lost, Mend::Zeros(len));
         self.doubt(bid, Doubt::Zeros);
         Ok(Leaf { bid, bytes })
