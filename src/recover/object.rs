@@ -74,8 +74,8 @@ const CELLS: [(Key, u32); 18] = [
     (tags::REPLICATION_KEY, 4),
 ];
 
-/// Those that an item keeps for ever: times of delivery and submission, subject, size.
-const ORIGIN: [Key; 4] = [tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME, tags::SUBJECT, tags::MESSAGE_SIZE];
+/// Those that an item keeps for ever: subject, size, times of delivery and submission.
+const ORIGIN: [Key; 4] = [tags::SUBJECT, tags::MESSAGE_SIZE, tags::MESSAGE_DELIVERY_TIME, tags::CLIENT_SUBMIT_TIME];
 
 /// Digests of [`CELLS`]; 0 for one that is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -107,10 +107,12 @@ impl Print {
         self.0.into_iter().enumerate().take(7).filter(|(_, digest)| *digest != 0)
     }
 
-    /// What copies of an item have in common, whatever became of them since; `None` where it says too little.
-    pub(super) fn origin(&self) -> Option<[u32; ORIGIN.len()]> {
-        let cells = ORIGIN.map(|key| self.cell(key));
-        (cells.iter().filter(|digest| **digest != 0).count() > 2).then_some(cells)
+    /// Whether a row with this print tells of an item or of a copy of it, whatever became of either since.
+    ///
+    /// Tables have not all columns: what a row does not tell is not asked for, but it has to tell three of the four.
+    pub(super) fn tells_of(&self, item: &Self) -> bool {
+        let told = || ORIGIN.iter().map(|key| (self.cell(*key), item.cell(*key))).filter(|(row, _)| *row != 0);
+        told().count() > 2 && told().all(|(row, item)| row == item)
     }
 
     /// The digest of a property; 0 for one that is absent.

@@ -3,6 +3,8 @@
 //! Folder tables name their rows' nodes, and copy enough of them to know them again. A table does not say whose it is; its
 //! folder is the one that counts as many items, and whose blocks were written nearby.
 
+use std::cmp::Reverse;
+
 use crate::damage::Result;
 use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
@@ -266,12 +268,17 @@ impl Rebuild<'_> {
 
     /// Gives rows that are left the blocks of nodes of which theirs are copies.
     fn share_rows(&mut self, kind: Kind, of: NodeType, rows: &[Listed], parent: impl Fn(Nid) -> Nid) -> Result<()> {
-        let mut donors: Spill<(Bid, Nid)> = self.nodes.of_kind(of).map(|node| (node.data.key(), node.nid.nid)).collect();
+        let mut users: Spill<(Bid, Bid, Nid)> =
+            self.nodes.of_kind(of).map(|node| (node.data.key(), node.subnodes.key(), node.nid.nid)).collect();
+        users.sort_unstable();
+        // What many share already is shared by more, rather than what one has for itself.
+        let shared = users.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+        let mut donors: Spill<(Reverse<usize>, Nid)> = shared.filter_map(|users| Some((Reverse(users.len()), users.first()?.2))).collect();
         donors.sort_unstable();
-        donors.retain(|last, donor| last.map(|last| last.0) != Some(donor.0));
         let mut prints: Spill<Print> = Spill::new();
-        for (data, _) in donors.iter() {
-            prints.push(self.print_of(kind, *data)?);
+        for (_, donor) in donors.iter() {
+            let data = self.nodes.get(*donor).map_or(Bid::NONE, |node| node.data);
+            prints.push(self.print_of(kind, data)?);
         }
         let row = |number| at(rows, number).map(|row| self.listings.print(row.line)).unwrap_or_default();
         let donor = |number| at(&prints, number).copied().unwrap_or_default();

@@ -213,14 +213,16 @@ fn digest(print: &Print) -> u64 {
     hasher.finish()
 }
 
-/// Of which object each row tells a copy: copies of an item share its blocks.
+/// Of which object each row tells a copy, of several that agree as much the first: copies of an item share its blocks.
 pub(super) fn copies(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)> {
-    let origins = objects.numbered().filter_map(|(number, object)| Some((object.origin()?, number)));
-    let mut by_origin: Spill<([u32; 4], u32)> = origins.collect();
-    by_origin.sort_unstable();
+    let sized = |print: &Print| (print.cell(tags::MESSAGE_SIZE), print.cell(tags::SUBJECT));
+    let sizes = objects.numbered().map(|(number, object)| (sized(&object), number));
+    let mut by_size: Spill<((u32, u32), u32)> = sizes.filter(|((size, _), _)| *size != 0).collect();
+    by_size.sort_unstable();
     let copy = |row: &Print| {
-        let alike = equal(&by_origin, row.origin()?, |(origin, _)| *origin).iter().take(ALIKE_MAX);
-        alike.map(|(_, object)| *object).max_by_key(|object| (objects.of)(*object).agrees(row))
+        let alike = equal(&by_size, sized(row), |(sized, _)| *sized).iter().take(ALIKE_MAX);
+        let alike = alike.map(|(_, number)| (*number, (objects.of)(*number))).filter(|(_, object)| row.tells_of(object));
+        alike.min_by_key(|(number, object)| (Reverse(object.agrees(row)), *number)).map(|(number, _)| number)
     };
     rows.numbered().filter_map(|(number, row)| Some((number, copy(&row)?))).collect()
 }
@@ -274,7 +276,7 @@ impl Given {
 mod tests {
     use super::*;
     use crate::store::props::Key;
-    use crate::store::tags::{DISPLAY_TO, MESSAGE_FLAGS, MESSAGE_SIZE, SUBJECT};
+    use crate::store::tags::{CLIENT_SUBMIT_TIME, DISPLAY_TO, MESSAGE_DELIVERY_TIME, MESSAGE_FLAGS, MESSAGE_SIZE, SUBJECT};
 
     fn print(cells: &[(Key, &str)]) -> Print {
         Print::of(|key| cells.iter().find(|(of, _)| *of == key).map(|(_, text)| Value::Unicode((*text).to_owned())))
@@ -305,5 +307,23 @@ mod tests {
     fn items_alike_to_the_letter_are_dealt_out_in_order() {
         let cells = [(SUBJECT, "a"), (MESSAGE_SIZE, "1")];
         assert_eq!(pairs(&[print(&cells), print(&cells)], &[print(&cells), print(&cells), print(&cells)]), [(0, 0), (1, 1)]);
+    }
+
+    /// Outlook's tables have a column for the time of delivery and none for that of submission.
+    #[test]
+    fn a_row_of_a_table_without_a_column_for_the_time_of_submission_finds_what_it_is_a_copy_of() {
+        let letter = [(SUBJECT, "a"), (MESSAGE_SIZE, "1"), (MESSAGE_DELIVERY_TIME, "noon"), (CLIENT_SUBMIT_TIME, "morning")];
+        let read = [letter.as_slice(), &[(MESSAGE_FLAGS, "read")]].concat();
+        let late = [letter[0], letter[1], (MESSAGE_DELIVERY_TIME, "night"), letter[3]];
+        let objects = [print(&late), print(&letter), print(&read), print(&read)];
+        let rows = [
+            print(&letter[..3]),
+            print(&[letter[0], letter[1], letter[2], (MESSAGE_FLAGS, "read")]),
+            print(&[letter[0], letter[1], (MESSAGE_DELIVERY_TIME, "dawn")]),
+            print(&letter[..2]),
+        ];
+        let (row, object) = (|number| rows[number as usize], |number| objects[number as usize]);
+        let found = copies(Prints { len: rows.len(), of: &row }, Prints { len: objects.len(), of: &object });
+        assert_eq!(found.to_vec(), [(0, 1), (1, 2)], "the first of those that agree most; subject and size alone are too little");
     }
 }

@@ -28,6 +28,9 @@ const QUEUE_ENTRY_BYTES: usize = 20;
 const LIST_MAX_BYTES: u64 = 1 << 20;
 /// PidTagValidFolderMask: subtree, wastebasket, common views and finder are there.
 const VALID_FOLDERS: i32 = 0x01 | 0x08 | 0x40 | 0x80;
+/// PidTagPstPassword of a store without one: a PST's is the CRC of the password, or 0 ([MS-PST] 4.2); Outlook writes -1 into OSTs.
+const NO_PASSWORD: i32 = 0;
+const NO_PASSWORD_IN_OST: i32 = -1;
 /// Entry ids that every personal store has.
 const REQUIRED: [Key; 3] = [tags::IPM_SUBTREE_ENTRY_ID, tags::IPM_WASTEBASKET_ENTRY_ID, tags::FINDER_ENTRY_ID];
 /// Entry ids that a store may have besides them.
@@ -91,6 +94,10 @@ impl Mender<'_, '_> {
         if is_pst {
             self.name_folders(&mut bag, &key)?;
         }
+        // Both kinds have it, and readpst takes what is without it for no store.
+        if !bag.has(tags::PST_PASSWORD) {
+            bag.put(tags::PST_PASSWORD, &Value::I32(if is_pst { NO_PASSWORD } else { NO_PASSWORD_IN_OST }));
+        }
         let draft = bag.builder().finish(self.ndb.format(), self.transaction.nids())?;
         self.transaction.put_draft(Nid::MESSAGE_STORE, Nid::default(), draft)
     }
@@ -130,9 +137,6 @@ impl Mender<'_, '_> {
         }
         if !bag.has(tags::VALID_FOLDER_MASK) {
             bag.put(tags::VALID_FOLDER_MASK, &Value::I32(VALID_FOLDERS));
-        }
-        if !bag.has(tags::PST_PASSWORD) {
-            bag.put(tags::PST_PASSWORD, &Value::I32(0));
         }
         Ok(())
     }
