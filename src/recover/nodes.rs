@@ -22,6 +22,15 @@ impl Nodes {
         self.settle();
     }
 
+    /// Puts these in the place of what is known of them.
+    pub(super) fn renew(&mut self, nodes: impl IntoIterator<Item = NodeEntry>) {
+        for new in nodes {
+            if let Some(node) = self.0.binary_search_by_key(&new.nid.nid, |node| node.nid.nid).ok().and_then(|at| self.0.get_mut(at)) {
+                *node = new;
+            }
+        }
+    }
+
     /// Takes out all that `keep` does not want.
     pub(super) fn retain(&mut self, keep: impl Fn(&NodeEntry) -> bool) {
         self.0.retain(|_, node| keep(node));
@@ -78,5 +87,7 @@ mod tests {
         assert!(nodes.contains(Nid(0x34)) && nodes.get(Nid(0x54)).is_none());
         nodes.retain(|node| node.data.0 != 5);
         assert_eq!(data(&nodes), [2, 1]);
+        nodes.renew([node(0x44, 7), node(0x54, 8)]);
+        assert_eq!(data(&nodes), [2, 7]);
     }
 }

@@ -115,6 +115,11 @@ impl Print {
         told().count() > 2 && told().all(|(row, item)| row == item)
     }
 
+    /// Whether both tell something of a property, and not the same.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| *a != 0 && *b != 0 && a != b)
+    }
+
     /// The digest of a property; 0 for one that is absent.
     pub(super) fn cell(&self, key: Key) -> u32 {
         let at = CELLS.iter().position(|(cell, _)| *cell == key).and_then(|index| self.0.get(index));

@@ -3,7 +3,7 @@
 //! Folder tables name their rows' nodes, and copy enough of them to know them again. A table does not say whose it is; its
 //! folder is the one that counts as many items, and whose blocks were written nearby.
 
-use std::cmp::Reverse;
+pub(super) mod copies;
 
 use crate::damage::Result;
 use crate::disk::Spill;
@@ -23,21 +23,11 @@ use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
 use super::owners::Folders;
 use super::pair::{pair, right_links};
-use super::rows::{Listed, Listings, Prints, copies, kind_of, matches};
+use super::rows::{Listed, Listings, Prints, kind_of, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
-
-/// Ids for copies of messages of which only a count tells begin here.
-const COUNTED: u32 = 0x0780_0000;
-/// How many of these are shown.
-const COUNTED_MAX: usize = 10_000;
-
-/// Whether this is a copy of a message of which only a count tells: how many nodes share its block.
-pub fn is_counted(nid: Nid) -> bool {
-    nid.kind() == NodeType::MESSAGE && nid.index() >= COUNTED
-}
 
 /// Nodes under construction.
 struct Rebuild<'a> {
@@ -72,7 +62,7 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     rebuild.own_nodes();
     let folders = rebuild.folders()?;
     rebuild.tables(&folders);
-    rebuild.messages()?;
+    rebuild.messages(&known.filled)?;
     rebuild.counted(live, &named_inside);
     Ok(rebuild.nodes.into_list())
 }
@@ -89,27 +79,6 @@ impl Rebuild<'_> {
             self.listings.read(self.reader, object.kind, object.data, object.subnodes, None)?;
         }
         Ok(())
-    }
-
-    /// Leaves out messages that no table lists and whose data another node has too.
-    ///
-    /// Copies of an item share its blocks, so that these are still in use does not say that this copy is.
-    fn drop_copies(&mut self, filled: &[NodeEntry]) {
-        if filled.is_empty() {
-            return;
-        }
-        let mut users: Spill<Bid> = self.nodes.iter().map(|node| node.data.key()).collect();
-        users.sort_unstable();
-        let mut listed: Spill<Nid> = self.listings.lines.iter().map(|line| line.nid).collect();
-        listed.settle();
-        let is_shared = |node: &NodeEntry| equal(&users, node.data.key(), |bid| *bid).len() > 1;
-        let messages = filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
-        let copies = messages.filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
-        let mut copies: Spill<Nid> = copies.map(|node| node.nid.nid).collect();
-        copies.settle();
-        if !copies.is_empty() {
-            self.nodes.retain(|node| copies.binary_search(&node.nid.nid).is_err());
-        }
     }
 
     /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1).
@@ -224,13 +193,15 @@ impl Rebuild<'_> {
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
 
-    fn messages(&mut self) -> Result<()> {
+    fn messages(&mut self, filled: &[NodeEntry]) -> Result<()> {
         for (table, kind, of) in
             [(Kind::Contents, Kind::Message, NodeType::MESSAGE), (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE)]
         {
             let listed = self.listings.listed(table);
-            let rows = self.lost(&listed, of);
-            self.give_rows(kind, &rows, |nid| last_owner(&listed, nid));
+            let mut unsure = self.lost(&listed, of);
+            self.give_rows(kind, &unsure, |nid| last_owner(&listed, nid));
+            unsure.extend(filled.iter().filter_map(|node| equal(&listed, node.nid.nid, |row| row.nid).last().copied()));
+            self.renew_copies(kind, of, &unsure)?;
             let rows = self.lost(&listed, of);
             if !rows.is_empty() {
                 self.share_rows(kind, of, &rows, |nid| last_owner(&listed, nid))?;
@@ -242,64 +213,6 @@ impl Rebuild<'_> {
         let nameless = |number: u32| Nid::new(NodeType::MESSAGE, NAMELESS.saturating_add(number));
         self.give((0..).zip(free.iter()).map(|(number, object)| (nameless(number), *object, Nid::default())));
         Ok(())
-    }
-
-    /// Adds the messages of which nothing is left but the count of those that share a block.
-    ///
-    /// Copies of a message have one data block, and the block B-tree tells how many name it ([MS-PST] 2.2.2.7.7.3): as many
-    /// as are missing stood in pages that are lost, each the same to the letter.
-    fn counted(&mut self, live: &Live, named_inside: &[Bid]) {
-        let is_counted = |bid: Bid| live.names_of(bid).is_some() && named_inside.binary_search(&bid).is_err();
-        let messages = self.nodes.of_kind(NodeType::MESSAGE).filter(|node| is_counted(node.data.key()));
-        let mut users: Spill<(Bid, Nid)> = messages.map(|node| (node.data.key(), node.nid.nid)).collect();
-        users.sort_unstable();
-        let lost = users.chunk_by(|a, b| a.0 == b.0).flat_map(|users| {
-            let (bid, first) = users.first().copied().unwrap_or_default();
-            let lost = usize::from(live.names_of(bid).unwrap_or(0)).saturating_sub(users.len());
-            std::iter::repeat_n(self.nodes.get(first).copied().unwrap_or_default(), lost)
-        });
-        let nodes = (COUNTED..).zip(lost.take(COUNTED_MAX)).map(|(index, node)| {
-            let nid = Nid::new(NodeType::MESSAGE, index);
-            NodeEntry { nid: nid.into(), parent: Nid::default(), ..node }
-        });
-        let nodes: Spill<NodeEntry> = nodes.collect();
-        self.nodes.add(nodes.iter().copied());
-    }
-
-    /// Gives rows that are left the blocks of nodes of which theirs are copies.
-    fn share_rows(&mut self, kind: Kind, of: NodeType, rows: &[Listed], parent: impl Fn(Nid) -> Nid) -> Result<()> {
-        let mut users: Spill<(Bid, Bid, Nid)> =
-            self.nodes.of_kind(of).map(|node| (node.data.key(), node.subnodes.key(), node.nid.nid)).collect();
-        users.sort_unstable();
-        // What many share already is shared by more, rather than what one has for itself.
-        let shared = users.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
-        let mut donors: Spill<(Reverse<usize>, Nid)> = shared.filter_map(|users| Some((Reverse(users.len()), users.first()?.2))).collect();
-        donors.sort_unstable();
-        let mut prints: Spill<Print> = Spill::new();
-        for (_, donor) in donors.iter() {
-            let data = self.nodes.get(*donor).map_or(Bid::NONE, |node| node.data);
-            prints.push(self.print_of(kind, data)?);
-        }
-        let row = |number| at(rows, number).map(|row| self.listings.print(row.line)).unwrap_or_default();
-        let donor = |number| at(&prints, number).copied().unwrap_or_default();
-        let copies = copies(Prints { len: rows.len(), of: &row }, Prints { len: prints.len(), of: &donor });
-        let nodes = copies.iter().filter_map(|(row, donor)| {
-            let (nid, donor) = (at(rows, *row)?.nid, self.nodes.get(at(&donors, *donor)?.1)?);
-            Some(NodeEntry { nid: nid.into(), parent: parent(nid), ..*donor })
-        });
-        let nodes: Spill<NodeEntry> = nodes.collect();
-        self.nodes.add(nodes.iter().copied());
-        Ok(())
-    }
-
-    /// The print of the properties with this data root, where they are an object of this kind.
-    fn print_of(&self, kind: Kind, data: Bid) -> Result<Print> {
-        let known = equal(&self.objects, data.key(), |object| object.data.key()).first().copied();
-        let object = match known {
-            Some(object) => Some(object),
-            None => Object::read_properties(self.reader, data)?,
-        };
-        Ok(object.filter(|object| object.kind == kind).map(|object| object.print).unwrap_or_default())
     }
 }
 
