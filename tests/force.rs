@@ -164,3 +164,47 @@ fn blocks_alone_make_a_store() {
         assert_eq!(documents(&after).len(), documents(&whole).len(), "{format:?}");
     }
 }
+
+/// In a small store rot may have hit every block: their signatures still tell that they are blocks, and where they stand.
+#[test]
+fn blocks_of_which_no_checksum_is_right_make_a_store() {
+    for (format, cipher) in VARIANTS {
+        let whole = forge::store(format, cipher, &forge::recipe("every-format"));
+        let mut bytes = whole.clone();
+        let ndb = Ndb::open(std::sync::Arc::new(whole.clone()), 1 << 20).unwrap();
+        let checksum = if format == Format::Ansi { 8 } else { 4 };
+        ndb.visit_blocks(&mut |entry| {
+            let end = (entry.block.ib.0 + entry.stored_bytes(format)) as usize;
+            bytes[end - format.layout().block_trailer_bytes + checksum] ^= 1;
+            true
+        })
+        .unwrap();
+        bytes[..64].fill(0);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pst");
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(repaired(&path, false).unwrap().scan.verdict, Verdict::Repaired, "{format:?}");
+        let after = fs::read(&path).unwrap();
+        assert_eq!(faults(&after), Vec::<String>::new(), "{format:?}");
+        assert_eq!(documents(&after).len(), documents(&whole).len(), "{format:?}");
+    }
+}
+
+/// The length that a header of garbage told was shown as a fact: 94,558,268,424,268 bytes of a store of 32 KiB.
+#[test]
+fn what_is_refused_is_told_with_what_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pst");
+    let mut bytes = forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("every-format"));
+    bytes.truncate(1024);
+    bytes.extend(Random::new(5).bytes(32 << 10));
+    let mut told = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        repaired(&path, false).unwrap_err().to_string()
+    };
+    let words = told(&bytes);
+    assert!(words.contains("cut off: 33792 of ") && words.contains("repair --force"), "{words}");
+    bytes[16] ^= 1;
+    let words = told(&bytes);
+    assert!(!words.contains("cut off: ") && words.contains("repair --force"), "{words}");
+}

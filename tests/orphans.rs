@@ -195,3 +195,17 @@ fn a_folder_of_which_only_the_tables_are_left_is_shown() {
     store.change(|_, transaction| transaction.remove_node(NEW_FOLDER).unwrap());
     assert_eq!(paths(&store.tree(), "Recovered/Orphaned"), ["no name/Deep down.eml"]);
 }
+
+/// The folder that users see was shown a second time, below `Recovered/Orphaned`, where the root folder's list had no row of it.
+#[test]
+fn the_folder_that_users_see_is_no_orphan() {
+    for (format, _, bytes) in forge::damaged_all("subtree-that-no-row-lists", &mut forge::store) {
+        for all_folders in [false, true] {
+            let view = View { all_folders, ..View::default() };
+            let tree = Tree::new(Arc::new(Store::open(Arc::new(bytes.clone()), 1 << 20).unwrap()), view, 4 << 20);
+            let all = paths(&tree, "");
+            assert!(all.iter().any(|path| path.ends_with("Inbox/Hello.eml")), "{format:?} {all:?}");
+            assert!(all.iter().all(|path| !path.starts_with("Recovered")), "{format:?} {all:?}");
+        }
+    }
+}

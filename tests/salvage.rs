@@ -595,3 +595,13 @@ fn what_holds_no_part_of_a_store_is_refused() {
         assert!(open_source(Arc::new(forged(format, cipher)[..564].to_vec()), 1 << 20).is_err(), "{format:?}");
     }
 }
+
+/// A letter whose id had a bit of its type flipped in a damaged page was seen by nobody: no reader looks for such a node.
+#[test]
+fn ids_with_a_bit_flipped_hide_nothing() {
+    for trick in ["letter-under-the-id-of-another-type", "names-under-another-id", "list-of-messages-under-another-id"] {
+        for (format, cipher, bytes) in forge::damaged_all(trick, &mut forge::store) {
+            shows_all(trick, format, &forge::store(format, cipher, &forge::recipe("every-format")), bytes);
+        }
+    }
+}

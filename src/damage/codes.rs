@@ -165,6 +165,7 @@ codes! {
     L10 TreeOrder Error "a B-tree on a heap is out of order or goes round in a circle" => "sorts its records and builds it anew";
     L11 HeapLeak Note "a heap holds items that nothing names" => "leaves them, for they may be older values; with --thorough writes the heap without them";
     L12 HeapIdTwice Warning "two values share one heap item" => "gives each its own when the heap is written";
+    L13 ForeignHeap Note "a heap for a use that no document describes is damaged" => "leaves it";
     T01 PropertyRecord Error "a property record has no known type" => "gives it the type that the property has everywhere, else keeps its bytes";
     T02 PropertySize Warning "a property's value has the wrong size" => "drops the value and keeps the others";
     T03 PropertyMissing Error "a property's value cannot be read" => "drops the value and keeps the others; a message with another body keeps that";

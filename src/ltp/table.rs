@@ -146,20 +146,15 @@ impl<'a> Table<'a> {
 
     /// The ids and numbers of the rows, in the order of the ids.
     ///
-    /// Where the row index cannot be read, the rows themselves tell their ids.
+    /// Where some of the row index cannot be read, the rows themselves tell the ids that it lost.
     pub fn row_numbers(&self) -> Result<Vec<(u32, u32)>> {
-        match self.indexed_rows()? {
-            Some((numbers, _)) => Ok(numbers),
-            None => self.numbers_from_rows(),
-        }
+        self.known_rows().map(|(numbers, _)| numbers)
     }
 
-    /// The same, row by row; in the order of the index.
-    pub fn visit_numbers(&self, visit: &mut dyn FnMut(u32, u32)) -> Result<()> {
-        if self.visit_index(visit)?.is_none() {
-            self.numbers_from_rows()?.iter().for_each(|(id, number)| visit(*id, *number));
-        }
-        Ok(())
+    /// Shows the ids and numbers of the rows that the row index names, in its order; whether that are all. Where they are not,
+    /// [`Table::known_rows`] tells the others.
+    pub fn visit_numbers(&self, visit: &mut dyn FnMut(u32, u32)) -> Result<bool> {
+        Ok(self.visit_index(visit)?.unwrap_or(false))
     }
 
     /// The ids and numbers of all rows that index or rows still tell, and whether the index is whole: else some may be lost.

@@ -39,7 +39,7 @@ use rescue::Rescued;
 pub use block::{Block, inflate};
 pub use data::{Data, Leaf};
 pub use maps::{BlockPlace, Maps};
-pub use open::Parts;
+pub use open::{ENCRYPTED, Parts};
 pub use page::BTree;
 pub use rescue::{Part, Rescue};
 

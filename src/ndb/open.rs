@@ -32,6 +32,10 @@ pub struct Parts {
     pub cipher: Cipher,
 }
 
+/// What is said of a store whose owner is another than pstfs can be.
+pub const ENCRYPTED: &str =
+    "the store is encrypted by Windows Information Protection and can only be read on the Windows machine that made it";
+
 impl Ndb {
     /// Opens a store by its header. Reads the header and a handful of pages, whatever the size.
     ///
@@ -46,10 +50,7 @@ impl Ndb {
         note_header(&header, format, &bytes, file_bytes, &notes);
         let cipher = match header.crypt_method {
             CRYPT_EDP => {
-                return Err(Error::Unsupported(
-                    "the store is encrypted by Windows Information Protection and can only be read on the Windows machine that made it"
-                        .into(),
-                ));
+                return Err(Error::Unsupported(ENCRYPTED.into()));
             }
             method => Cipher::of_method(method).unwrap_or(Cipher::Permute),
         };

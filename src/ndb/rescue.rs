@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::maps::Maps;
+use super::recent::Recent;
 use super::{BTree, Ndb};
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::btree::{BlockEntry, NodeEntry};
@@ -43,6 +44,8 @@ pub enum Part<'a> {
 impl Ndb {
     /// Lets this function find what damaged trees named, as soon as damage is met; `progress` tells when that is.
     pub fn rescue_with(&mut self, rescue: Rescue, progress: Arc<Progress>) {
+        // Pages that were looked at before there was a way to find what a damaged one should say are looked at again.
+        self.recent = Recent::default();
         self.rescue = Some((rescue, progress));
     }
 

@@ -15,19 +15,23 @@ const HEAD_BYTES: u64 = 64 << 20;
 const SAMPLES: u64 = 128;
 const SAMPLE_BYTES: u64 = 1 << 16;
 
-/// The format in which most blocks of a sample verify; `None` where none does in any.
+/// So many blocks that stand where they were written for are no chance, also where the CRC of none is right.
+const SIGNED_MIN: usize = 3;
+
+/// The format in which most blocks of a sample verify, or at least stand where they were written for: in a small store rot
+/// may have hit every one; `None` where there are no blocks in any.
 pub(super) fn format(source: &dyn ReadAt, progress: &Progress) -> Result<Option<Format>> {
     let file_bytes = source.len()?;
     let stride = file_bytes.checked_div(SAMPLES).unwrap_or(0).max(SAMPLE_BYTES);
-    let mut best = None;
-    let mut most = 0;
+    let (mut best, mut most) = (None, (0, SIGNED_MIN.saturating_sub(1)));
     for format in Format::ALL {
         let next = |at: &u64| at.checked_add(if *at < HEAD_BYTES { SAMPLE_BYTES } else { stride });
         let places = std::iter::successors(Some(0_u64), next).take_while(|at| *at < file_bytes);
-        let mut count = 0_usize;
+        let mut count = (0_usize, 0_usize);
         for at in places {
             progress.check()?;
-            count = count.saturating_add(sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes)));
+            let (sound, signed) = sound_blocks(source, format, at, at.saturating_add(SAMPLE_BYTES).min(file_bytes));
+            count = (count.0.saturating_add(sound), count.1.saturating_add(signed));
         }
         if count > most {
             (best, most) = (Some(format), count);
@@ -36,13 +40,16 @@ pub(super) fn format(source: &dyn ReadAt, progress: &Progress) -> Result<Option<
     Ok(best)
 }
 
-/// The cipher under which most data begin as heaps do; `None` where none does under any.
+/// The cipher under which most data begin as heaps do, those that verify before others; `None` where none does under any.
 pub(super) fn cipher(blocks: &[FoundBlock]) -> Option<Cipher> {
-    let heaps = |cipher: Cipher| blocks.iter().filter(|block| block.crc_ok && block.heap(cipher).is_some()).count();
+    let count = |cipher: Cipher| {
+        let heaps = blocks.iter().filter(|block| block.heap(cipher).is_some());
+        heaps.fold((0_usize, 0_usize), |(sound, all), block| (sound.saturating_add(block.crc_ok.into()), all.saturating_add(1)))
+    };
     Cipher::ALL
         .into_iter()
-        .map(|cipher| (heaps(cipher), cipher))
-        .filter(|(count, _)| *count > 0)
+        .map(|cipher| (count(cipher), cipher))
+        .filter(|((_, all), _)| *all > 0)
         .max_by_key(|(count, _)| *count)
         .map(|(_, cipher)| cipher)
 }

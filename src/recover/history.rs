@@ -40,6 +40,8 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Filled {
     pub(super) nodes: Spill<NodeEntry>,
+    /// The ids among them that only damaged pages tell: a bit of them may be flipped.
+    pub(super) doubted: Spill<Nid>,
     /// Those of which a later state is known to have been, whose blocks are gone; with their data.
     pub(super) earlier: Spill<(Nid, Bid)>,
 }
@@ -145,6 +147,9 @@ impl History {
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
+            if told.iter().all(|told| !told.is_sound) {
+                filled.doubted.push(best.entry.nid.nid);
+            }
             // What a damaged page says may be flipped.
             if told.iter().any(|other| other.age != DAMAGED && other.state_order() > best.state_order()) {
                 filled.earlier.push((best.entry.nid.nid, best.entry.data));

@@ -186,8 +186,17 @@ impl Object {
         Self::read(ndb, data, HeapClient::PROPERTIES, &mut Spill::new())
     }
 
+    /// What the properties with this data root are, whose heap is damaged; `None` where nothing tells.
+    pub(super) fn salvaged(ndb: &Ndb, data: Bid) -> Result<Option<Self>> {
+        let properties = Properties::salvage(ndb, Nid::default(), data, Bid::NONE)?;
+        Ok(properties.map(|properties| Self::of_records(&properties, data, &mut Spill::new())))
+    }
+
     fn of_properties(ndb: &Ndb, data: Bid, needs: &mut Spill<Nid>) -> Result<Self> {
-        let properties = Properties::open(ndb, Nid::default(), data, Bid::NONE)?;
+        Ok(Self::of_records(&Properties::open(ndb, Nid::default(), data, Bid::NONE)?, data, needs))
+    }
+
+    fn of_records(properties: &Properties<'_>, data: Bid, needs: &mut Spill<Nid>) -> Self {
         let records = properties.records();
         let has = |key: Key| records.iter().any(|record| Some(record.id) == key.id());
         let value =
@@ -206,7 +215,7 @@ impl Object {
             () => Kind::Other,
         };
         let named = records.iter().filter(|record| !record.kind.is_inline() && !record.value.is_none() && record.value.hid().is_none());
-        Ok(Self {
+        Self {
             kind,
             data,
             subnodes: Bid::NONE,
@@ -220,7 +229,7 @@ impl Object {
             has_attachments: flags.map(|flags| flags & 0x10 != 0),
             display_to: value(tags::DISPLAY_TO).as_ref().and_then(digest),
             is_taken: false,
-        })
+        }
     }
 
     /// A table; its rows may lie in a subnode that is not known yet.

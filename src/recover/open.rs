@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::damage::{Code, Error, Place, Result};
 use crate::disk::{self, Access, Opened, OwnWrites, ReadAt};
+use crate::format::codec::Field;
+use crate::format::header::Header;
 use crate::ndb::Ndb;
 use crate::ndb::write::{Journal, Stage, journal_of};
 use crate::progress::Progress;
@@ -102,7 +104,7 @@ pub(super) fn open_telling(source: Arc<dyn ReadAt>, cache_bytes: usize, now: &Pr
                 Err(Error::Damaged(code, _)) if code != Code::HeapHeader && ndb.maps().is_some_and(|maps| !maps.nodes().is_empty()) => {
                     return store(ndb);
                 }
-                Err(error) => cut_short(&ndb, error),
+                Err(error) => cut_short(&ndb, error)?,
             }
         }
         Err(error) => error,
@@ -129,13 +131,17 @@ fn is_damage(source: &dyn ReadAt, error: &Error) -> Result<bool> {
     })
 }
 
-/// The error of a store that is shorter than it says, in words that tell so.
-fn cut_short(ndb: &Ndb, error: Error) -> Error {
-    let (is, was) = (ndb.file_bytes(), ndb.header().root.file_eof.0);
-    match error {
-        Error::Damaged(..) if is < was => Error::Unsupported(format!(
+/// The error of a store that is shorter than it says, in words that tell so; a header whose CRC is wrong tells nothing.
+fn cut_short(ndb: &Ndb, error: Error) -> Result<Error> {
+    let header = ndb.header();
+    let mut bytes = vec![0; Header::size(ndb.format())];
+    ndb.source().read_exact_at(&mut bytes, 0)?;
+    let (is, was) = (ndb.file_bytes(), header.root.file_eof.0);
+    let is_told = header.faults(ndb.format(), &bytes).crc_partial.is_none();
+    Ok(match error {
+        Error::Damaged(..) if is < was && is_told => Error::Unsupported(format!(
             "cut off: {is} of {was} bytes are there, and what finds its contents lay in the rest ({error}); look for a whole copy"
         )),
         error => error,
-    }
+    })
 }

@@ -16,7 +16,9 @@ use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::store::tags;
 
+use super::flipped::{right_ids, right_listed};
 use super::lists::{at, at_mut, equal};
+
 use super::live::Live;
 use super::loose::{Loose, survived};
 use super::nodes::Nodes;
@@ -44,6 +46,8 @@ pub(super) struct Known {
     pub(super) nodes: Spill<NodeEntry>,
     /// What other pages said of nodes in its holes.
     pub(super) filled: Spill<NodeEntry>,
+    /// The ids among these that may have a bit flipped, ascending.
+    pub(super) doubted: Spill<Nid>,
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
@@ -53,11 +57,13 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     // What stands later in the tree counts more.
     let mut nodes = Nodes::new(known.nodes.iter().rev().chain(known.filled.iter().rev()).copied().collect());
     right_links(reader, nodes.iter_mut(), &mut loose.subnodes);
+    right_ids(reader, &mut nodes, &known.doubted)?;
     pair(&mut loose);
     let Loose { mut objects, named_inside, .. } = loose;
     objects.sort_unstable_by_key(|object| object.data.key());
     let mut rebuild = Rebuild { reader, nodes, objects, listings: Listings::default() };
     rebuild.read_listings()?;
+    right_listed(reader, &mut rebuild.nodes, &known.doubted, &rebuild.listings)?;
     rebuild.drop_copies(&known.filled);
     rebuild.own_nodes();
     let folders = rebuild.folders()?;

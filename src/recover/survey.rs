@@ -129,13 +129,14 @@ pub fn survey(source: &dyn ReadAt, format: Format, progress: &Progress) -> Resul
     Ok(search.finish())
 }
 
-/// How many blocks that end in a part of the file verify in this format.
-pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end: u64) -> usize {
+/// How many blocks that end in a part of the file verify in this format, and how many stand where they were written for.
+pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end: u64) -> (usize, usize) {
     let layout = format.layout();
     let before = start.saturating_sub(u64::try_from(layout.block_max_bytes).unwrap_or(0));
     let bytes = read(source, before, end);
     let window = Window { format, layout, start: before, bytes: &bytes };
-    window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at)).filter(|block| block.crc_ok).count()
+    let blocks = window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at));
+    blocks.fold((0, 0), |(sound, signed), block| (sound.saturating_add(block.crc_ok.into()), signed.saturating_add(1)))
 }
 
 /// Blocks that end in a part of a file and verify by their CRC alone, wherever their store began: their ranges, and trailers.
@@ -197,8 +198,10 @@ impl Search<'_> {
         let Found { mut blocks, mut pages } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_cut = blocks.len() >= FOUND_MAX || pages.len() >= FOUND_MAX;
         // Blocks' ids are given out one after the other: what has a higher one than all that verifies is chance.
-        let last = blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key()).max().unwrap_or_default();
-        blocks.retain(|_, block| block.crc_ok || block.bid.key() <= last);
+        // Where none verifies nothing tells.
+        if let Some(last) = blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key()).max() {
+            blocks.retain(|_, block| block.crc_ok || block.bid.key() <= last);
+        }
         blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.crc_ok, block.ib));
         pages.sort_unstable_by_key(|page| (page.bid, page.ib));
         Survey { format: self.format, blocks, pages, is_cut }

@@ -21,6 +21,7 @@ use super::record::{self, Record};
 use super::undo::{Undone, undo};
 use crate::damage::{Error, Finding, Result, Verdict};
 use crate::disk::{self, Access, Opened, ReadAt};
+use crate::ndb::ENCRYPTED;
 use crate::ndb::write::{Prepared, Recovered, journal_of};
 use crate::progress::Progress;
 use crate::recover;
@@ -113,8 +114,21 @@ impl Open {
         let file = Arc::new(file);
         let bytes = recover::bytes_of(Arc::clone(&file))?;
         let source = Arc::clone(&bytes.source);
-        let store = recover::open_bytes(bytes, &recover::Options { search: Arc::new(progress.clone()), ..recover::Options::default() })?;
+        let options = recover::Options { search: Arc::new(progress.clone()), ..recover::Options::default() };
+        let store = recover::open_bytes(bytes, &options).map_err(refused)?;
         Ok(Self { file, source, store })
+    }
+}
+
+/// Why there is no store to repair, and what can be had all the same.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Io(_) | Error::Cancelled => error,
+        // It is whole.
+        Error::Unsupported(words) if words == ENCRYPTED => Error::Unsupported(words),
+        Error::Unsupported(_) | Error::NotFound(_) | Error::Damaged(..) => {
+            Error::Unsupported(format!("{error}; 'pstfs repair --force' puts a new store in its place, with what can be carved out of it"))
+        }
     }
 }
 

@@ -144,6 +144,11 @@ impl Case {
         self.row_version
     }
 
+    /// The first of what was found that is more than an oddity.
+    pub(super) fn first_serious(&self) -> Option<&Finding> {
+        self.found.iter().map(|found| &found.finding).find(|finding| finding.severity > Severity::Note)
+    }
+
     /// Whether nothing that is an error was found.
     pub(super) fn is_healthy(&self) -> bool {
         self.counts.keys().all(|(_, severity)| *severity < Severity::Error)

@@ -108,7 +108,12 @@ impl Feed<'_, '_, '_> {
         };
         (self.send)(Unit::Table(folder, node))?;
         let mut rows = Spill::new();
-        let mut read = |table: Table<'_>| table.visit_numbers(&mut |id, number| rows.push((id, number)));
+        let mut read = |table: Table<'_>| {
+            if !table.visit_numbers(&mut |id, number| rows.push((id, number)))? {
+                rows = table.known_rows()?.0.into_iter().collect();
+            }
+            Ok(())
+        };
         match Table::open(self.context.store.ndb(), table, node.data, node.subnodes).and_then(&mut read) {
             Ok(()) => rows.sort_unstable(),
             Err(error) if error.is_io() => return Err(error),

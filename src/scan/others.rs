@@ -7,13 +7,14 @@
 
 use super::Context;
 use super::case::{Case, Fold};
-use super::object::{PropertyCheck, check_table, foreign_heap, look_up, own_bytes};
+use super::object::{PropertyCheck, check_table, foreign_heap, heap_maps, look_up, own_bytes};
 use super::pool;
 use super::victim::Victims;
 use crate::damage::{Code, Result};
 use crate::format::btree::NodeEntry;
 use crate::format::header::Client;
 use crate::format::id::{Nid, NodeType};
+use crate::store::INDEXES;
 use crate::store::item::NodeRef;
 
 /// Runs the pass.
@@ -94,6 +95,7 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
             check_table(&mut case, ndb, at, context.progress)?;
         }
         _ if node.data.is_none() => {}
+        _ if INDEXES.contains(&nid) => heap_maps(&mut case, ndb, at)?,
         _ => foreign_heap(&mut case, ndb, at)?,
     }
     Ok(case)

@@ -140,12 +140,19 @@ impl Store {
     }
 
     /// The folders in a folder, search folders left out, ascending by node id.
+    ///
+    /// The one that holds those that users see is found by its entry id: where its node names the root folder it is there,
+    /// whatever the list says.
     pub fn subfolders(&self, parent: Nid) -> Result<Vec<Nid>> {
         let mut folders = match self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? {
             // The id of a row is all that counts, and the index has it even where the row cannot be read.
             Some(table) => table.row_numbers()?.into_iter().map(|(id, _)| Nid(id)).collect(),
             None => self.children(parent, NodeType::FOLDER)?,
         };
+        let subtree = self.ipm_subtree();
+        if parent == Nid::ROOT_FOLDER && self.ndb.node(subtree)?.is_some_and(|node| node.parent == parent) {
+            folders.push(subtree);
+        }
         // A search folder shows what lies in other folders.
         folders.retain(|nid| nid.kind() == NodeType::FOLDER && *nid != parent);
         folders.sort_unstable();

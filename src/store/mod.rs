@@ -34,7 +34,7 @@ use names::{BUCKET_IDS, NameMap};
 use props::{Key, Props};
 
 pub use folder::{Folder, Summary, Which};
-pub use special::Role;
+pub use special::{INDEXES, Role};
 pub use tag_names::tag_name;
 
 /// A store: its folders and items.

@@ -20,6 +20,9 @@ pub(super) struct Special {
     roles: BTreeMap<Nid, Role>,
 }
 
+/// Outlook's index of entry ids and that of conversations: of what no document describes, these are known to be made anew.
+pub const INDEXES: [Nid; 2] = [Nid(0xc01), Nid(0xe01)];
+
 /// The root of the mailbox in OSTs whose properties do not tell it; the same in every one seen.
 const OST_SUBTREE: Nid = Nid(0x2142);
 

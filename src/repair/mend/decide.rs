@@ -13,10 +13,10 @@ use crate::format::id::{Nid, NodeType};
 use crate::ndb::Ndb;
 use crate::repair::plan::Deed;
 use crate::store::write::{Cells, id_of};
-use crate::store::{Store, tags};
+use crate::store::{INDEXES, Store, tags};
 
 /// Codes that are left as they are: what they tell does no harm, or cannot be known better.
-const LEFT: [Code; 7] = [
+const LEFT: [Code; 8] = [
     Code::FolderName,
     Code::TimeRange,
     Code::CompressedRtf,
@@ -24,6 +24,7 @@ const LEFT: [Code; 7] = [
     Code::PropertyUnnamed,
     Code::NodeParentSet,
     Code::NodeEntry,
+    Code::ForeignHeap,
 ];
 /// Codes that tell where a node belongs, not what it holds.
 const PLACES: [Code; 7] =
@@ -33,9 +34,6 @@ const PLACES: [Code; 7] =
 const TREES: [Code; 6] = [Code::BlockKind, Code::DataTree, Code::DataGaps, Code::SubnodeTree, Code::SubnodeOrder, Code::BlockCycle];
 /// What is wrong with single blocks: of the node stays what can be read.
 const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize, Code::BlockBid, Code::BlockInflate, Code::BlockMissing];
-
-/// Outlook's index of entry ids and that of conversations: of what no document describes, these are known to be made anew.
-const INDEXES: [Nid; 2] = [Nid(0xc01), Nid(0xe01)];
 
 /// Works out what becomes of each node that the findings name; `struck` are those that lost something below them
 /// or hold something that may be wrong.

@@ -1,5 +1,7 @@
 //! `Lost and Found`: what no folder holds gets a place again, in a folder called like the one that held it.
 
+use std::collections::BTreeSet;
+
 use super::Mender;
 use super::bag::Bag;
 use super::message::Standing;
@@ -19,6 +21,20 @@ impl Mender<'_, '_> {
     pub(super) fn lost_and_found(&mut self) -> Result<Nid> {
         let top = self.subtree()?;
         self.shelf(top, LOST_AND_FOUND)
+    }
+
+    /// Where a folder goes that none holds: `Lost and Found`, or the root folder where that lies in it.
+    ///
+    /// Which folder holds those that users see may be found out only in this repair, where the store does not tell it.
+    pub(super) fn place_of_lost(&mut self, folder: Nid) -> Result<Nid> {
+        let (mut at, mut seen) = (self.subtree()?, BTreeSet::new());
+        while at != Nid::ROOT_FOLDER && seen.insert(at) {
+            if at == folder {
+                return Ok(Nid::ROOT_FOLDER);
+            }
+            at = self.parent(at)?;
+        }
+        self.lost_and_found()
     }
 
     /// The folder in which users see theirs: the store's, or the one that is made in this repair.
@@ -66,11 +82,10 @@ impl Mender<'_, '_> {
 
     /// Puts an item or folder into `Lost and Found`.
     pub(super) fn rescue(&mut self, nid: Nid) -> Result<()> {
-        let top = self.lost_and_found()?;
         let to = match nid.kind() {
-            NodeType::FOLDER | NodeType::SEARCH_FOLDER => top,
+            NodeType::FOLDER | NodeType::SEARCH_FOLDER => self.place_of_lost(nid)?,
             _ => {
-                let from = self.parent(nid)?;
+                let (top, from) = (self.lost_and_found()?, self.parent(nid)?);
                 let name = self.folder_name(from)?;
                 self.shelf(top, &name)?
             }

@@ -128,7 +128,7 @@ impl Mender<'_, '_> {
             Deed::Template(nid) | Deed::Special(nid) => self.special(nid),
             Deed::NewFolder(nid, parent) => self.new_folder(nid, parent),
             Deed::LostFolder(nid) => {
-                let parent = self.lost_and_found()?;
+                let parent = self.place_of_lost(nid)?;
                 self.new_folder(nid, parent)
             }
             Deed::Reparent(nid, parent) => self.transaction.set_parent(nid, parent),

@@ -24,13 +24,17 @@ impl Decide<'_> {
         for folder in gone {
             let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
             let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
-            let lister = outline.listers(*folder).into_iter().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
+            let listers = outline.listers(*folder);
+            let lister = listers.iter().copied().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
             let parent = lister.or(above);
             parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
             let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
             let codes: BTreeSet<Code> = codes.chain(nodes.get(folder).into_iter().flatten()).chain(rows).copied().collect();
             self.add_all(parent.map_or(Deed::LostFolder(*folder), |parent| Deed::NewFolder(*folder, parent)), &codes);
+            for other in listers.into_iter().filter(|lister| Some(*lister) != parent) {
+                self.add_all(Deed::Unlist(other.with_kind(NodeType::HIERARCHY_TABLE), folder.0), &codes);
+            }
         }
         parents
     }

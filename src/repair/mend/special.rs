@@ -177,6 +177,11 @@ impl Mender<'_, '_> {
             Some(node) => table::read(self.ndb, node, &RECEIVE_FOLDERS, &|_| Ok(true))?.rows,
             None => Rows { shape: RECEIVE_FOLDERS.shape(self.ndb.format()), rows: std::collections::BTreeMap::new() },
         };
+        let has = |key| rows.shape.columns.iter().any(|column| column.id == id_of(key));
+        if ![tags::MESSAGE_CLASS, tags::RECEIVE_FOLDER].into_iter().all(has) {
+            // One of its columns has the id of another property.
+            rows.shape = RECEIVE_FOLDERS.shape(self.ndb.format());
+        }
         rows.rows.retain(|_, cells| !cells.is_empty());
         for cells in rows.rows.values_mut() {
             let there = match cells.get(&id_of(tags::RECEIVE_FOLDER)) {

@@ -111,7 +111,14 @@ fn is_sound_header(ends: [u16; 4], columns: usize) -> bool {
 /// The table's own columns where all of them make sense, else the template's and those that do.
 fn shape_of(format: Format, table: &Table<'_>, template: &Template) -> TableShape {
     let info = table.info();
-    let sound: Vec<Column> = info.columns.iter().filter(|column| is_sound(info.ends, info.columns.len(), column)).copied().collect();
+    let usual = template.shape(format).columns;
+    // Of numbers and times each property has one type, and what repairs set has that.
+    let is_usual = |column: &Column| {
+        let known = usual.iter().find(|known| known.id == column.id);
+        known.is_none_or(|known| known.kind == column.kind || known.kind.fixed_bytes().is_none())
+    };
+    let is_sound = |column: &&Column| is_sound(info.ends, info.columns.len(), column) && is_usual(column);
+    let sound: Vec<Column> = info.columns.iter().filter(is_sound).copied().collect();
     let (mut ids, mut bits) = (BTreeSet::new(), BTreeSet::new());
     let unique = sound.iter().all(|column| ids.insert((column.id, column.kind)) && bits.insert(column.bit));
     let first = |id, offset, bit| sound.iter().any(|column| (column.id, column.offset, column.bit) == (id, offset, bit));

@@ -110,8 +110,20 @@ impl<'a> HeapCheck<'a> {
     }
 }
 
-/// Checks a heap of a use that the specification does not describe: whether its page maps make sense, no more.
+/// Checks a heap for a use that no document describes: that it is damaged is told, but it is no error that could be mended.
+///
+/// What such a heap must hold only the program knows that made it, and no other reads it.
 pub(in super::super) fn foreign_heap(case: &mut Case, ndb: &Ndb, node: NodeRef) -> Result<()> {
+    let mut found = Case::of(case.nid());
+    heap_maps(&mut found, ndb, node)?;
+    if let Some(first) = found.first_serious() {
+        case.add_at(Code::ForeignHeap, first.place, format!("{} {}: {}", first.code.id(), first.code.title(), first.detail));
+    }
+    Ok(())
+}
+
+/// Checks a heap of any use: whether its page maps make sense, no more.
+pub(in super::super) fn heap_maps(case: &mut Case, ndb: &Ndb, node: NodeRef) -> Result<()> {
     let first = survive(case, ndb.data(node.data).and_then(|data| data.block(ndb, 0)))?;
     let is_heap = first.is_some_and(|block| {
         let header = codec::decode::<HeapHeader>(ndb.format(), &block.data);

@@ -15,7 +15,7 @@ mod table;
 mod tree;
 mod value;
 
-pub(super) use heap::foreign_heap;
+pub(super) use heap::{foreign_heap, heap_maps};
 pub(super) use message::{Kind, Message, message};
 pub(super) use properties::PropertyCheck;
 pub(super) use row::Cells;
