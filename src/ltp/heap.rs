@@ -57,16 +57,28 @@ impl Held {
 
 /// An item of a heap.
 #[derive(Debug)]
-pub struct HeapItem {
-    block: Arc<Block>,
+pub struct HeapItem<'h> {
+    block: Within<'h>,
     range: Range<usize>,
 }
 
-impl Deref for HeapItem {
+/// The block that an item lies in.
+#[derive(Debug)]
+enum Within<'h> {
+    /// The heap's first, where most items lie: to share it would take longer than to look at the item.
+    First(&'h Block),
+    Another(Arc<Block>),
+}
+
+impl Deref for HeapItem<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.block.data.get(self.range.clone()).unwrap_or_default()
+        let block = match &self.block {
+            Within::First(block) => block,
+            Within::Another(block) => &**block,
+        };
+        block.data.get(self.range.clone()).unwrap_or_default()
     }
 }
 
@@ -172,22 +184,21 @@ impl<'a> Heap<'a> {
     }
 
     /// The item with this id.
-    pub fn item(&self, hid: Hid) -> Result<HeapItem> {
+    pub fn item(&self, hid: Hid) -> Result<HeapItem<'_>> {
+        if hid.block(self.ndb.format().layout()) > 0 {
+            return self.item_alone(hid);
+        }
+        Ok(HeapItem { range: self.range(&self.first, hid)?, block: Within::First(&self.first) })
+    }
+
+    /// The item with this id, which stays when the heap goes.
+    pub(super) fn item_alone(&self, hid: Hid) -> Result<HeapItem<'static>> {
         let index = hid.block(self.ndb.format().layout());
         if index >= self.data.leaves().len() {
             return Err(self.missing(hid));
         }
         let block = self.block(index)?;
-        Ok(HeapItem { range: self.range(&block, hid)?, block })
-    }
-
-    /// Looks at an item's bytes where they lie, if that is the heap's first block.
-    fn look_at<T>(&self, hid: Hid, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        if hid.block(self.ndb.format().layout()) > 0 {
-            return self.item(hid).map(|item| look(&item));
-        }
-        let range = self.range(&self.first, hid)?;
-        Ok(look(self.first.data.get(range).unwrap_or_default()))
+        Ok(HeapItem { range: self.range(&block, hid)?, block: Within::Another(block) })
     }
 
     /// Where an item lies in its block.
@@ -212,7 +223,7 @@ impl<'a> Heap<'a> {
             return Ok(Value::decode(kind, &[]));
         }
         if let Some(hid) = at.hid() {
-            return self.look_at(hid, |bytes| Value::decode(kind, bytes));
+            return self.item(hid).map(|item| Value::decode(kind, &item));
         }
         let missing = || Error::Damaged(Code::PropertyMissing, Place::node(self.nid.0).row(at.0));
         let subnode = self.subnode(at.nid())?.ok_or_else(missing)?;

@@ -27,7 +27,7 @@ pub struct Table<'a> {
 #[derive(Debug)]
 enum Rows {
     None,
-    Heap(HeapItem),
+    Heap(HeapItem<'static>),
     Subnode { data: Arc<Data>, per_block: usize },
 }
 
@@ -94,7 +94,7 @@ impl<'a> Table<'a> {
             return Ok(Rows::None);
         }
         if let Some(hid) = info.rows.hid() {
-            return Ok(Rows::Heap(heap.item(hid)?));
+            return Ok(Rows::Heap(heap.item_alone(hid)?));
         }
         let subnode = heap.subnode(info.rows.nid())?.ok_or(Error::Damaged(Code::RowMatrix, place))?;
         // Rows never straddle blocks: what is left at the end of each is unused.
@@ -307,7 +307,7 @@ impl<'a> Table<'a> {
     }
 
     /// The item of a heap that a row's cell leads to; `None` where it stands elsewhere.
-    pub fn item(&self, row: &Row, column: &Column) -> Result<Option<HeapItem>> {
+    pub fn item(&self, row: &Row, column: &Column) -> Result<Option<HeapItem<'_>>> {
         let Some(at) = self.reference(row, column)? else { return Ok(None) };
         match (self.heap_of(column), at.hid().filter(|hid| !hid.is_none())) {
             (Some(heap), Some(hid)) => heap.item(hid).map(Some),

@@ -27,6 +27,7 @@ use crate::ndb::Ndb;
 use crate::progress::Progress;
 
 use super::{Blocks, Report};
+use ahead::Ahead;
 use nodes::Nodes;
 use pages::Walk;
 use table::Table;
@@ -57,12 +58,32 @@ pub(super) fn run(file: &dyn ReadAt, blocks: Blocks<'_>, store: Option<&Ndb>, pr
     trees(&low, store)
 }
 
-/// The passes behind the header: each collects what the next ones need.
+/// What the passes behind the header collect, each for those after it.
+struct Found {
+    walk: Walk,
+    table: Table,
+    nodes: Nodes,
+    /// Whether all nodes are known.
+    nodes_whole: bool,
+}
+
+/// The passes behind the header.
 fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
+    let Found { mut walk, table, mut nodes, nodes_whole } = ahead::of(low, |ahead| follow(low, store, ahead))?;
+    let mut parts = table.in_parts(low.format, low.file_bytes);
+    blocks::run(low, &table, &mut parts, &mut walk.owned)?;
+    nodes::run(low, &table, &mut nodes, nodes_whole)?;
+    maps::run(low, &table, parts.order(), &walk.owned, walk.whole)?;
+    Ok(walk.whole)
+}
+
+/// The passes over the trees: those of pages, then those of blocks.
+fn follow(low: &Low<'_>, store: Option<&Ndb>, ahead: &Ahead) -> Result<Found> {
     let (mut walk, mut table, mut nodes) = (Walk::new(low), Table::default(), Nodes::default());
     // How many pages a tree has shows when they are read.
     low.phase("Validating BBT", 0)?;
     walk.run(low, &mut |entry: BlockEntry| {
+        ahead.tell(low, &entry);
         table.push(&entry);
         Ok(())
     })?;
@@ -89,11 +110,7 @@ fn trees(low: &Low<'_>, store: Option<&Ndb>) -> Result<bool> {
     // A block that was not found anywhere is lost, whatever stood on the pages that are.
     let reach = Reach { all: walk.whole, blocks: blocks_whole || store.is_some(), found };
     trees::run(low, reach, node_pages, &mut table)?;
-    let mut parts = table.in_parts(low.format, low.file_bytes);
-    blocks::run(low, &table, &mut parts, &mut walk.owned)?;
-    nodes::run(low, &table, &mut nodes, nodes_whole)?;
-    maps::run(low, &table, parts.order(), &walk.owned, walk.whole)?;
-    Ok(walk.whole)
+    Ok(Found { walk, table, nodes, nodes_whole })
 }
 
 /// How far the pages lead, and who knows more, when the trees of nodes are followed.

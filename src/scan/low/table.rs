@@ -107,6 +107,8 @@ const ORDER_BYTES: usize = 3 << 20;
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Spill<Row>,
+    /// How many are inner blocks.
+    inner: usize,
     /// Where a block was found last: blocks that belong together mostly have ids one after the other.
     last: AtomicUsize,
 }
@@ -171,7 +173,7 @@ const NEAR: usize = 64;
 
 impl Default for Table {
     fn default() -> Self {
-        Self { rows: Spill::keeping(MEMORY_BYTES), last: AtomicUsize::new(0) }
+        Self { rows: Spill::keeping(MEMORY_BYTES), inner: 0, last: AtomicUsize::new(0) }
     }
 }
 
@@ -179,6 +181,7 @@ impl Table {
     /// Adds an entry of the block B-tree.
     pub(super) fn push(&mut self, entry: &BlockEntry) {
         self.rows.push(Row::of(entry));
+        self.inner = self.inner.saturating_add(entry.block.bid.is_internal().into());
     }
 
     /// Sorts what was added; a tree that is whole comes sorted.
@@ -232,6 +235,11 @@ impl Table {
     /// The block at a position, to be changed.
     pub(super) fn row_mut(&mut self, at: usize) -> Option<&mut Row> {
         self.rows.get_mut(at)
+    }
+
+    /// How many of the blocks are inner blocks.
+    pub(super) const fn inner(&self) -> usize {
+        self.inner
     }
 
     /// All blocks by id.
@@ -353,6 +361,13 @@ mod tests {
         assert_eq!((table.rows().len(), table.find(Bid(12_000_000))), (4_000_000, Some(3_000_000)));
         let order = sorted(&table, 4_000_000 * 64);
         assert!(table.rows.memory_bytes() + order.order.memory_bytes() <= 2 * MEMORY_BYTES);
+    }
+
+    #[test]
+    fn inner_blocks_are_counted() {
+        let mut table = Table::default();
+        [4, 6, 8, 10, 11, 13].into_iter().for_each(|bid| table.push(&entry(bid, bid)));
+        assert_eq!(table.inner(), 3, "their ids have the second bit");
     }
 
     #[test]

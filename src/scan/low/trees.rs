@@ -5,11 +5,10 @@
 //! is. Reads the inner blocks alone; a block that several name is looked into once.
 
 use super::table::{Kind, Row, Table};
-use super::{Low, Reach, ahead, blocks, inner, pages};
+use super::{Low, Reach, blocks, inner, pages};
 use crate::damage::{Code, Finding, Place, Result, Severity};
-use crate::disk::Spill;
 use crate::format::btree::{BlockEntry, NodeEntry};
-use crate::format::id::{Bid, Ib, Nid, NodeType};
+use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
 
 /// How deep a tree may go below its node. Each message inside a message takes two levels; nobody has seen ten.
@@ -78,28 +77,16 @@ pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut 
     let entries = low.bytes_of::<BlockEntry>(table.rows().len()).saturating_mul(2);
     low.phase("Validating data trees", node_pages.saturating_add(entries))?;
     let (highest, open, whole, blocks_whole) = (Highest::default(), Vec::new(), reach.all, reach.blocks);
-    let (inner, unread) = inner_blocks(low, table);
+    let unread = table.inner();
     let mut trees = Trees { low, table, highest, node: None, open, whole, blocks_whole, untold: Default::default(), unread };
-    ahead::of(low, &inner, || match reach.found {
+    match reach.found {
         Some(ndb) => trees.found(ndb),
         None => pages::again(low, &mut |node: NodeEntry| trees.node(&node)),
-    })?;
+    }?;
     trees.lost()?;
     let Trees { highest, whole, .. } = trees;
     nids(low, &highest);
     references(low, table, whole)
-}
-
-/// Where the inner blocks stand that the walk reads, and how many there are. Most nodes have ids in the order of their blocks.
-fn inner_blocks(low: &Low<'_>, table: &Table) -> (Spill<Ib>, usize) {
-    let (mut places, mut count) = (Spill::new(), 0_usize);
-    for row in table.rows().iter().filter(|row| row.bid().is_internal()) {
-        count = count.saturating_add(1);
-        if blocks::can_be_read(low, &row.entry()) {
-            places.push(row.ib());
-        }
-    }
-    (places, count)
 }
 
 impl Trees<'_, '_> {

@@ -65,12 +65,12 @@ impl<'a> HeapCheck<'a> {
     }
 
     /// Names an item: what it holds, where it is there. `place` is who names it.
-    pub(super) fn item(&mut self, case: &mut Case, hid: Hid, place: Place) -> Result<Option<HeapItem>> {
+    pub(super) fn item(&mut self, case: &mut Case, hid: Hid, place: Place) -> Result<Option<HeapItem<'_>>> {
         self.item_or(case, hid, place, Code::HeapId)
     }
 
     /// Names an item; `missing` is what is wrong where there is none.
-    pub(super) fn item_or(&mut self, case: &mut Case, hid: Hid, place: Place, missing: Code) -> Result<Option<HeapItem>> {
+    pub(super) fn item_or(&mut self, case: &mut Case, hid: Hid, place: Place, missing: Code) -> Result<Option<HeapItem<'_>>> {
         let layout = self.heap.ndb().format().layout();
         let (block, index) = (hid.block(layout), hid.index(layout));
         let Some(items) = self.blocks.get_mut(block).filter(|items| (1..=items.count).contains(&index)) else {

@@ -96,7 +96,7 @@ impl<'a> PropertyCheck<'a> {
 
     /// Whether a property is stored in its heap as a cell of this column is in the table's: told without making values of
     /// both, since most are what their rows say.
-    pub(super) fn is_stored_as(&self, column: &Column, cell: Result<Option<HeapItem>>) -> Result<bool> {
+    pub(super) fn is_stored_as(&self, column: &Column, cell: Result<Option<HeapItem<'_>>>) -> Result<bool> {
         let Some(record) = self.record(Key::Id(column.id)) else { return Ok(false) };
         // Numbers that are no numbers differ from themselves.
         let comparable = record.kind == column.kind && !record.kind.is_multi();
@@ -119,7 +119,7 @@ impl<'a> PropertyCheck<'a> {
     }
 
     /// The item of the heap that a record names; `None` where its value stands elsewhere.
-    fn item(&self, record: &PropertyRecord) -> Result<Option<HeapItem>> {
+    fn item(&self, record: &PropertyRecord) -> Result<Option<HeapItem<'_>>> {
         let hid = Hnid(record.value.0).hid().filter(|hid| !hid.is_none() && !record.kind.is_inline());
         hid.map(|hid| self.check.heap().item(hid)).transpose()
     }

@@ -81,6 +81,7 @@ struct Walk {
 impl Walk {
     /// Reads an item; the level falls by one with every step down, so this ends.
     fn item(&mut self, case: &mut Case, check: &mut HeapCheck<'_>, hid: Hid, level: u8, first: Option<u128>, place: Place) -> Result<()> {
+        let format = check.heap().ndb().format();
         let Some(item) = check.item(case, hid, place)? else { return Ok(()) };
         let Some(room) = self.room.checked_sub(u64::try_from(item.len()).unwrap_or(u64::MAX)) else {
             case.add(Code::TreeOrder, "its items are named more than once");
@@ -108,13 +109,13 @@ impl Walk {
                 Ok(())
             }
             Some(below) => {
-                let format = check.heap().ndb().format();
-                for record in whole {
+                let split = |record: &[u8]| {
                     let (key, child) = record.split_at_checked(key).unwrap_or_default();
-                    let child = codec::decode::<Hid>(format, child).unwrap_or_default();
-                    self.item(case, check, child, below, Some(number(key)), place)?;
-                }
-                Ok(())
+                    (number(key), codec::decode::<Hid>(format, child).unwrap_or_default())
+                };
+                // The item is part of the heap, which is marked with what its children name.
+                let children: Vec<(u128, Hid)> = whole.map(split).collect();
+                children.into_iter().try_for_each(|(key, child)| self.item(case, check, child, below, Some(key), place))
             }
         }
     }

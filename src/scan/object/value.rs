@@ -78,8 +78,9 @@ fn object(case: &mut Case, heap: &mut HeapCheck<'_>, at: Hnid, place: Place) -> 
         case.add_at(Code::ObjectValue, place, format!("reference {:#x}", at.0));
         return Ok(());
     };
+    let format = heap.heap().ndb().format();
     let Some(item) = heap.item(case, hid, place)? else { return Ok(()) };
-    let Ok(object) = codec::decode::<ObjectRecord>(heap.heap().ndb().format(), &item) else {
+    let Ok(object) = codec::decode::<ObjectRecord>(format, &item) else {
         case.add_at(Code::ObjectValue, place, format!("{} bytes", item.len()));
         return Ok(());
     };
