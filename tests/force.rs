@@ -198,7 +198,7 @@ fn what_is_refused_is_told_with_what_can_be_done() {
     let mut bytes = forge::store(Format::Unicode, Cipher::Permute, &forge::recipe("every-format"));
     bytes.truncate(1024);
     bytes.extend(Random::new(5).bytes(32 << 10));
-    let mut told = |bytes: &[u8]| {
+    let told = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
         repaired(&path, false).unwrap_err().to_string()
     };
