@@ -103,7 +103,7 @@ impl History {
                 let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: age >> 1, is_sound });
                 let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
                 told.take(TOLD_MAX.saturating_sub(self.told.len())).collect::<Vec<_>>()
-            });
+            })?;
             self.told.extend(told.into_iter().flatten());
         }
         Ok(())

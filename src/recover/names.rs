@@ -36,7 +36,7 @@ fn told(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
         let entries = with_page(reader, found.ib, |body| {
             let entries = body.entries::<NodeEntry>().chain(body.slack::<NodeEntry>());
             entries.filter(|entry| entry.nid.nid == Nid::NAME_MAP).collect::<Vec<_>>()
-        });
+        })?;
         for entry in entries.into_iter().flatten() {
             if seen.insert((entry.data, entry.subnodes)) && is_whole(reader, &entry)? {
                 return Ok(Some(entry));

@@ -110,8 +110,13 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
     // Every change writes the pages above it anew: a root that is the newest page leads to the newest of all.
     let top = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
     // Old roots begin with the same key; where others of the level do not, the page above them all is lost.
-    let root = top.filter(|top| sound().filter(|page| page.level == top.level).all(|page| first_key(ndb, page) == first_key(ndb, top)));
-    let Some(root) = root.map(|page| BlockRef { bid: page.bid, ib: page.ib }) else { return Ok(told) };
+    let Some(top) = top else { return Ok(told) };
+    for page in sound().filter(|page| page.level == top.level) {
+        if first_key(ndb, page)? != first_key(ndb, top)? {
+            return Ok(told);
+        }
+    }
+    let root = BlockRef { bid: top.bid, ib: top.ib };
     Ok(if names_only(ndb, tree, root, is_there)? { root } else { told })
 }
 
@@ -131,8 +136,8 @@ fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) 
 }
 
 /// The first key of a page.
-fn first_key(ndb: &Ndb, page: &FoundPage) -> Option<Word> {
-    with_page(ndb, page.ib, |body| body.entries::<Word>().next()).flatten()
+fn first_key(ndb: &Ndb, page: &FoundPage) -> Result<Option<Word>> {
+    Ok(with_page(ndb, page.ib, |body| body.entries::<Word>().next())?.flatten())
 }
 
 /// The header as far as it makes sense in this format, with roots and method that say nothing where it does not.

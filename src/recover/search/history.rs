@@ -9,6 +9,7 @@ use crate::format::id::{Bid, Ib, Nid, NodeType};
 use crate::format::page::PageKind;
 use crate::ndb::{BTree, Ndb};
 use crate::progress::Progress;
+use crate::recover::loose::survived;
 use crate::recover::page::{state_order, with_page};
 use crate::recover::{FoundPage, Origin, Survey};
 use crate::store::item::NodeRef;
@@ -86,7 +87,7 @@ impl History {
         let taken = with_page(ndb, page.ib, |body| {
             let used = body.entries::<NodeEntry>().filter(|_| !is_live);
             used.chain(body.slack::<NodeEntry>()).try_for_each(|entry| self.take(ndb, survey, &entry, origin))
-        });
+        })?;
         taken.unwrap_or(Ok(()))
     }
 
@@ -100,7 +101,7 @@ impl History {
         if ![NodeType::MESSAGE, NodeType::FOLDER].contains(&nid.kind()) || self.versions.len() >= VERSIONS_MAX {
             return Ok(());
         }
-        let live = ndb.node(nid).ok().flatten();
+        let live = survived(ndb.node(nid))?.flatten();
         if live.is_some_and(|live| nid.kind() == NodeType::FOLDER || live.data.key() == data && live.subnodes.key() == subnodes) {
             return Ok(());
         }
@@ -126,11 +127,11 @@ fn live_leaves(ndb: &Ndb) -> Result<HashSet<Ib>> {
     Ok(level.into_iter().collect())
 }
 
-/// The places of a page's children; none of a leaf, and none of a page that cannot be read.
+/// The places of a page's children; none of a leaf, and none of a page that cannot be read: one bad place ends no search.
 fn children(ndb: &Ndb, ib: Ib) -> Vec<Ib> {
     let children = with_page(ndb, ib, |body| {
         let is_inner = body.info.level > 0 && usize::from(body.info.entry_bytes) >= BranchEntry::size(ndb.format());
         is_inner.then(|| body.entries::<BranchEntry>().map(|entry| entry.child.ib).collect())
     });
-    children.flatten().unwrap_or_default()
+    children.ok().flatten().flatten().unwrap_or_default()
 }
