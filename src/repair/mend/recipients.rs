@@ -67,10 +67,15 @@ fn mend(ndb: &Ndb, cells: &mut Cells) {
         cells.insert(id_of(tags::RECIPIENT_TYPE), Value::I32((kind & !TYPE_BITS) | TO));
     }
     cells.entry(id_of(tags::RECIPIENT_TYPE)).or_insert(Value::I32(kind));
-    if !cells.contains_key(&id_of(tags::DISPLAY_NAME)) && !cells.contains_key(&id_of(tags::EMAIL_ADDRESS)) {
-        let known = cells.get(&id_of(tags::SMTP_ADDRESS)).cloned().unwrap_or_else(|| text(ndb, "Unknown"));
-        cells.insert(id_of(tags::DISPLAY_NAME), known);
+    if words(cells, tags::DISPLAY_NAME).is_none() && words(cells, tags::EMAIL_ADDRESS).is_none() {
+        let known = [tags::RECIPIENT_DISPLAY_NAME, tags::SMTP_ADDRESS].into_iter().find_map(|key| words(cells, key).cloned());
+        cells.insert(id_of(tags::DISPLAY_NAME), known.unwrap_or_else(|| text(ndb, "Unknown")));
     }
+}
+
+/// What a cell says in words: in a column whose type is damaged it says something else.
+fn words(cells: &Cells, key: Key) -> Option<&Value> {
+    cells.get(&id_of(key)).filter(|value| matches!(value, Value::Unicode(_) | Value::String8(_)))
 }
 
 fn text(ndb: &Ndb, text: &str) -> Value {

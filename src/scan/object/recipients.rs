@@ -66,12 +66,12 @@ fn recipient(case: &mut Case, table: &Table<'_>, row: &Row, names: &mut Names) -
     if !kind.is_some_and(|kind| (0..=3).contains(&kind)) {
         case.add_at(Code::Recipients, place.property(0x0c15), format!("of kind {kind:x?}"));
     }
-    let name = cell(tags::DISPLAY_NAME)?;
-    if name.is_none() && cell(tags::EMAIL_ADDRESS)?.is_none() {
+    let name = cell(tags::DISPLAY_NAME)?.and_then(text);
+    if name.is_none() && cell(tags::EMAIL_ADDRESS)?.and_then(text).is_none() {
         case.add_at(Code::Recipients, place, "neither name nor address");
     }
     let list = kind.and_then(|kind| usize::try_from(kind.checked_sub(1)?).ok()).and_then(|kind| names.0.get_mut(kind));
-    if let (Some(list), Some(name)) = (list, name.and_then(text)) {
+    if let (Some(list), Some(name)) = (list, name) {
         if !list.is_empty() {
             list.push_str("; ");
         }

@@ -30,7 +30,7 @@
 //! `shrink` takes bytes off the end of a heap's first block that has room there and is not the last; all who count them know.
 //!
 //! `record` is a property's record, `table` a table's header, `column` and `index` an entry of its columns and of its row
-//! index, `cell` what stands in a row; `list=SUBJECT` is the table that lists a message. Lines that begin with `props` or `row` are of the module `objects`, done first.
+//! index, `cell` what stands in a row; `list=SUBJECT` is the table that lists a message, `sub=` a table in a message. Lines that begin with `props` or `row` are of the module `objects`, done first.
 //!
 //! Places are found in the healthy base. The data of blocks are changed as they are before encoding. `fix=yes` puts the
 //! CRC of header, page or block right afterwards: damage that no checksum shows. `leave` takes an entry out of its page and
@@ -492,6 +492,11 @@ impl Damage<'_> {
             return self.store.locate(message.parent.with_kind(NodeType::CONTENTS_TABLE)).expect("a table");
         }
         let node = self.node(line);
+        if let Some(sub) = line.number("sub") {
+            let nid = Nid(sub as u32);
+            let entry = self.store.ndb().subnode(node.subnodes, nid).expect("subnodes").expect("the subnode");
+            return NodeRef { nid, data: entry.data, subnodes: entry.subnodes };
+        }
         let Some(index) = line.number("attachment") else { return node };
         let attachment = self.store.item(node).expect("an item").attachments[index as usize].clone();
         match (line.option("embedded"), attachment.content) {
