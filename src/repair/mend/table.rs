@@ -60,7 +60,7 @@ pub(super) fn read(ndb: &Ndb, node: NodeRef, template: &Template, is_there: &dyn
         Err(error) if error.is_io() => return Err(error),
         Err(_) => return Ok(Found { rows: empty(), opened: false, lost: 0 }),
     };
-    if !is_sound_header(table.info().ends, table.info().columns.len()) {
+    if !has_room_for_bits(table.info().ends, table.info().columns.len()) {
         return Ok(Found { rows: empty(), opened: false, lost: 0 });
     }
     let shape = shape_of(ndb.format(), &table, template);
@@ -103,9 +103,15 @@ fn cells_of(ndb: &Ndb, table: &Table<'_>, row: &Row) -> Result<Cells> {
     Ok(cells)
 }
 
-fn is_sound_header(ends: [u16; 4], columns: usize) -> bool {
+/// How many bytes of a row are for the bits that tell which cells there are ([MS-PST] 2.3.4.4.1).
+fn bits_bytes(ends: [u16; 4]) -> usize {
     let [_, _, ones, row] = ends;
-    ends.is_sorted() && usize::from(row).checked_sub(usize::from(ones)) == Some(columns.div_ceil(8)) && row > 0
+    usize::from(row).saturating_sub(ones.into())
+}
+
+/// Whether rows can be read at all; of a table whose count of columns is damaged those that are counted can be.
+fn has_room_for_bits(ends: [u16; 4], columns: usize) -> bool {
+    ends.is_sorted() && bits_bytes(ends) >= columns.div_ceil(8).max(1)
 }
 
 /// The table's own columns where all of them make sense, else the template's and those that do.
@@ -117,13 +123,15 @@ fn shape_of(format: Format, table: &Table<'_>, template: &Template) -> TableShap
         let known = usual.iter().find(|known| known.id == column.id);
         known.is_none_or(|known| known.kind == column.kind || known.kind.fixed_bytes().is_none())
     };
-    let is_sound = |column: &&Column| is_sound(info.ends, info.columns.len(), column) && is_usual(column);
+    let is_all = bits_bytes(info.ends) == info.columns.len().div_ceil(8);
+    let bits = if is_all { info.columns.len() } else { bits_bytes(info.ends).saturating_mul(8) };
+    let is_sound = |column: &&Column| is_sound(info.ends, bits, column) && is_usual(column);
     let sound: Vec<Column> = info.columns.iter().filter(is_sound).copied().collect();
     let (mut ids, mut bits) = (BTreeSet::new(), BTreeSet::new());
     let unique = sound.iter().all(|column| ids.insert((column.id, column.kind)) && bits.insert(column.bit));
     let first = |id, offset, bit| sound.iter().any(|column| (column.id, column.offset, column.bit) == (id, offset, bit));
     let has_version = info.column(ROW_VERSION).is_none() || first(ROW_VERSION, 4, 1);
-    if sound.len() == info.columns.len() && unique && lie_apart(&sound) && first(ROW_ID, 0, 0) && has_version {
+    if is_all && sound.len() == info.columns.len() && unique && lie_apart(&sound) && first(ROW_ID, 0, 0) && has_version {
         let mut columns = sound;
         columns.sort_by_key(|column| (column.id, column.kind));
         return TableShape { ends: info.ends, columns };

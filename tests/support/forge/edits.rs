@@ -551,6 +551,7 @@ impl Damage<'_> {
                 let (at, len) = match field {
                     Some("ends") => (2 + 2 * entry, 2),
                     Some("rows") => (14, 4),
+                    Some("columns") => (1, 1),
                     _ => (0, 1),
                 };
                 (table.heap().root(), at, len)
