@@ -371,6 +371,36 @@ fn a_root_of_long_ago_is_not_taken_for_the_tree() {
     }
 }
 
+/// The same where every block that the root of long ago names is still there: of real stores of which both trees and the
+/// header were lost nothing was shown but the folders of their first day, as all that came later was taken for free.
+#[test]
+fn a_root_of_long_ago_that_names_only_what_is_there_hides_nothing_that_came_later() {
+    for (format, cipher) in VARIANTS {
+        let before = forged(format, cipher);
+        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
+        let old = first_node(&ndb, NodeType::MESSAGE);
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let new = change.put_data(&ndb.data(old.data).unwrap().read_all(&ndb).unwrap()).unwrap();
+        change.put_node(Nid::new(NodeType::MESSAGE, 0x20_0000), old.parent, new, old.subnodes).unwrap();
+        let preview = change.preview().unwrap();
+        let mut after = vec![0; preview.len().unwrap() as usize];
+        preview.read_exact_at(&mut after, 0).unwrap();
+        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
+        let mut damaged = after.clone();
+        for tree in [BTree::Nodes, BTree::Blocks] {
+            let then = pages(&ndb, &before, tree);
+            let since = pages(&changed, &after, tree).into_iter().filter(|at| !then.contains(at));
+            since.for_each(|at| zero(&mut damaged, at, format.layout().page_bytes));
+        }
+        zero(&mut damaged, 0, 564);
+        let later = documents(Arc::new(Store::open(Arc::new(after), 4 << 20).unwrap()));
+        let then = documents(Arc::new(Store::open(Arc::new(before), 4 << 20).unwrap()));
+        let (found, told) = salvaged(damaged);
+        assert!(told && later.len() == then.len() + 1, "{format:?}");
+        assert_eq!(found.len(), later.len(), "{format:?}: {:?}", found.keys().collect::<Vec<_>>());
+    }
+}
+
 /// A stale page of which a bit is flipped told of a message under an id of another type, as of a queue: that stayed as a
 /// node that no repair could mend.
 #[test]

@@ -22,7 +22,7 @@ use super::live::{Live, block_map};
 use super::names;
 use super::page::with_page;
 use super::rebuild::{Known, rebuild};
-use super::survey::{FoundPage, Survey, survey};
+use super::survey::{FoundBlock, FoundPage, Survey, survey};
 
 /// Bytes for the caches of the database that a salvage reads with.
 const CACHE_BYTES: usize = 8 << 20;
@@ -117,13 +117,20 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
         }
     }
     let root = BlockRef { bid: top.bid, ib: top.ib };
-    Ok(if names_only(ndb, tree, root, is_there)? { root } else { told })
+    let Some(last) = names_only(ndb, tree, root, is_there)? else { return Ok(told) };
+    // Whatever was written after it, it is a state of long ago: what is newer would be taken for free.
+    let is_known = |block: &&FoundBlock| tree == BTree::Blocks || block.heap(ndb.cipher()).is_some();
+    let newer = survey.blocks.iter().rev().filter(|block| block.crc_ok).find(is_known).is_some_and(|block| block.bid.key() > last);
+    Ok(if newer { told } else { root })
 }
 
-/// Whether all blocks that a tree names are of this kind.
-fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) -> bool) -> Result<bool> {
-    let mut only = true;
-    let mut see = |block: BlockRef| only &= block.bid.is_none() || wanted(block);
+/// The highest block that a tree names, where all that it names are of this kind.
+fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) -> bool) -> Result<Option<Bid>> {
+    let (mut only, mut last) = (true, Bid::NONE);
+    let mut see = |block: BlockRef| {
+        only &= block.bid.is_none() || wanted(block);
+        last = last.max(block.bid.key());
+    };
     ndb.visit_standing(tree, root, &mut |part| match part {
         Part::Lost(..) => {}
         Part::Blocks(entries) => entries.iter().for_each(|entry| see(entry.block)),
@@ -132,7 +139,7 @@ fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) 
             named.for_each(|bid| see(BlockRef { bid, ib: Ib::default() }));
         }
     })?;
-    Ok(only)
+    Ok(only.then_some(last))
 }
 
 /// The first key of a page.
