@@ -155,14 +155,19 @@ fn blocks_alone_make_a_store() {
         let page = format.layout().page_bytes;
         found.pages.iter().for_each(|found| bytes[found.ib.0 as usize..found.ib.0 as usize + page].fill(0));
         bytes[..1024].fill(0);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.pst");
-        fs::write(&path, &bytes).unwrap();
-        assert_eq!(repaired(&path, false).unwrap().scan.verdict, Verdict::Repaired, "{format:?}");
-        let after = fs::read(&path).unwrap();
-        assert_eq!(faults(&after), Vec::<String>::new(), "{format:?}");
-        assert_eq!(documents(&after).len(), documents(&whole).len(), "{format:?}");
+        makes_as_many_documents(format, &whole, &bytes);
     }
+}
+
+/// A repair of the damaged store leaves nothing to find, and as many documents as the whole one has.
+fn makes_as_many_documents(format: Format, whole: &[u8], damaged: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pst");
+    fs::write(&path, damaged).unwrap();
+    assert_eq!(repaired(&path, false).unwrap().scan.verdict, Verdict::Repaired, "{format:?}");
+    let after = fs::read(&path).unwrap();
+    assert_eq!(faults(&after), Vec::<String>::new(), "{format:?}");
+    assert_eq!(documents(&after).len(), documents(whole).len(), "{format:?}");
 }
 
 /// In a small store rot may have hit every block: their signatures still tell that they are blocks, and where they stand.
@@ -180,13 +185,7 @@ fn blocks_of_which_no_checksum_is_right_make_a_store() {
         })
         .unwrap();
         bytes[..64].fill(0);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.pst");
-        fs::write(&path, &bytes).unwrap();
-        assert_eq!(repaired(&path, false).unwrap().scan.verdict, Verdict::Repaired, "{format:?}");
-        let after = fs::read(&path).unwrap();
-        assert_eq!(faults(&after), Vec::<String>::new(), "{format:?}");
-        assert_eq!(documents(&after).len(), documents(&whole).len(), "{format:?}");
+        makes_as_many_documents(format, &whole, &bytes);
     }
 }
 

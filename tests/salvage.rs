@@ -339,6 +339,17 @@ fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {
     }
 }
 
+/// A store after a node's data were written to new blocks, for the node of this id.
+fn with_data_anew(ndb: &Ndb, node: &NodeEntry, nid: Nid) -> Vec<u8> {
+    let mut change = Transaction::begin(ndb).unwrap();
+    let new = change.put_data(&ndb.data(node.data).unwrap().read_all(ndb).unwrap()).unwrap();
+    change.put_node(nid, node.parent, new, node.subnodes).unwrap();
+    let preview = change.preview().unwrap();
+    let mut after = vec![0; preview.len().unwrap() as usize];
+    preview.read_exact_at(&mut after, 0).unwrap();
+    after
+}
+
 /// Where the node B-tree is gone, the newest page that is left may be the root of long ago, still whole: it names blocks
 /// that were written over since, and nothing of what came later. Real stores of which `nbt_all_zero` was repaired lost all.
 #[test]
@@ -347,12 +358,7 @@ fn a_root_of_long_ago_is_not_taken_for_the_tree() {
         let before = forged(format, cipher);
         let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
         let old = first_node(&ndb, NodeType::MESSAGE);
-        let mut change = Transaction::begin(&ndb).unwrap();
-        let new = change.put_data(&ndb.data(old.data).unwrap().read_all(&ndb).unwrap()).unwrap();
-        change.put_node(old.nid.nid, old.parent, new, old.subnodes).unwrap();
-        let preview = change.preview().unwrap();
-        let mut after = vec![0; preview.len().unwrap() as usize];
-        preview.read_exact_at(&mut after, 0).unwrap();
+        let mut after = with_data_anew(&ndb, &old, old.nid.nid);
         let place = ndb.block_entry(old.data).unwrap();
         zero(&mut after, place.block.ib.0, place.stored_bytes(format) as usize);
         let then = [BTree::Nodes, BTree::Blocks].map(|tree| pages(&ndb, &before, tree));
@@ -379,12 +385,7 @@ fn a_root_of_long_ago_that_names_only_what_is_there_hides_nothing_that_came_late
         let before = forged(format, cipher);
         let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
         let old = first_node(&ndb, NodeType::MESSAGE);
-        let mut change = Transaction::begin(&ndb).unwrap();
-        let new = change.put_data(&ndb.data(old.data).unwrap().read_all(&ndb).unwrap()).unwrap();
-        change.put_node(Nid::new(NodeType::MESSAGE, 0x20_0000), old.parent, new, old.subnodes).unwrap();
-        let preview = change.preview().unwrap();
-        let mut after = vec![0; preview.len().unwrap() as usize];
-        preview.read_exact_at(&mut after, 0).unwrap();
+        let after = with_data_anew(&ndb, &old, Nid::new(NodeType::MESSAGE, 0x20_0000));
         let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
         let mut damaged = after.clone();
         for tree in [BTree::Nodes, BTree::Blocks] {

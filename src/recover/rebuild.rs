@@ -3,7 +3,7 @@
 //! Folder tables name their rows' nodes, and copy enough of them to know them again. A table does not say whose it is; its
 //! folder is the one that counts as many items, and whose blocks were written nearby.
 
-pub(super) mod copies;
+mod copies;
 
 use crate::damage::Result;
 use crate::disk::Spill;
@@ -16,9 +16,10 @@ use crate::ndb::Ndb;
 use crate::progress::Progress;
 use crate::store::tags;
 
+pub use copies::is_counted;
+
 use super::flipped::{right_ids, right_listed};
 use super::lists::{at, at_mut, equal};
-
 use super::live::Live;
 use super::loose::{Loose, survived};
 use super::nodes::Nodes;

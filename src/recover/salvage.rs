@@ -111,13 +111,14 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
     let top = top.filter(|page| Some(page.bid) == newest && Some(page.bid) > standing);
     // Old roots begin with the same key; where others of the level do not, the page above them all is lost.
     let Some(top) = top else { return Ok(told) };
+    let first = first_key(ndb, top)?;
     for page in sound().filter(|page| page.level == top.level) {
-        if first_key(ndb, page)? != first_key(ndb, top)? {
+        if first_key(ndb, page)? != first {
             return Ok(told);
         }
     }
     let root = BlockRef { bid: top.bid, ib: top.ib };
-    let Some(last) = names_only(ndb, tree, root, is_there)? else { return Ok(told) };
+    let Some(last) = last_named(ndb, tree, root, is_there)? else { return Ok(told) };
     // Whatever was written after it, it is a state of long ago: what is newer would be taken for free.
     let is_known = |block: &&FoundBlock| tree == BTree::Blocks || block.heap(ndb.cipher()).is_some();
     let newer = survey.blocks.iter().rev().filter(|block| block.crc_ok).find(is_known).is_some_and(|block| block.bid.key() > last);
@@ -125,7 +126,7 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
 }
 
 /// The highest block that a tree names, where all that it names are of this kind.
-fn names_only(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) -> bool) -> Result<Option<Bid>> {
+fn last_named(ndb: &Ndb, tree: BTree, root: BlockRef, wanted: &dyn Fn(BlockRef) -> bool) -> Result<Option<Bid>> {
     let (mut only, mut last) = (true, Bid::NONE);
     let mut see = |block: BlockRef| {
         only &= block.bid.is_none() || wanted(block);

@@ -109,6 +109,7 @@ impl Feed<'_, '_, '_> {
         (self.send)(Unit::Table(folder, node))?;
         let mut rows = Spill::new();
         let mut read = |table: Table<'_>| {
+            // Row by row into what may leave memory; only a damaged table's are listed at once.
             if !table.visit_numbers(&mut |id, number| rows.push((id, number)))? {
                 rows = table.known_rows()?.0.into_iter().collect();
             }

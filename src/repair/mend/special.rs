@@ -15,7 +15,7 @@ use crate::ndb::write::Draft;
 use crate::store::props::Key;
 use crate::store::write::rows::{self, Rows};
 use crate::store::write::templates::{EMPTY, RECEIVE_FOLDERS, SEARCH_CONTENTS, Template};
-use crate::store::write::{Cells, FolderNames, id_of};
+use crate::store::write::{Cells, FolderNames, StoreKind, VALID_FOLDERS, id_of};
 use crate::store::{Role, tags};
 
 /// The search management queue, the search activity list, the search domain object ([MS-PST] 2.4.8.4).
@@ -26,11 +26,6 @@ const DOMAIN: Nid = Nid(0x261);
 const QUEUE_ENTRY_BYTES: usize = 20;
 /// The largest list that is looked into; a larger one is emptied.
 const LIST_MAX_BYTES: u64 = 1 << 20;
-/// PidTagValidFolderMask: subtree, wastebasket, common views and finder are there.
-const VALID_FOLDERS: i32 = 0x01 | 0x08 | 0x40 | 0x80;
-/// PidTagPstPassword of a store without one: a PST's is the CRC of the password, or 0 ([MS-PST] 4.2); Outlook writes -1 into OSTs.
-const NO_PASSWORD: i32 = 0;
-const NO_PASSWORD_IN_OST: i32 = -1;
 /// Entry ids that every personal store has.
 const REQUIRED: [Key; 3] = [tags::IPM_SUBTREE_ENTRY_ID, tags::IPM_WASTEBASKET_ENTRY_ID, tags::FINDER_ENTRY_ID];
 /// Entry ids that a store may have besides them.
@@ -83,20 +78,20 @@ impl Mender<'_, '_> {
         if !bag.has(tags::DISPLAY_NAME) {
             bag.put_text(self.ndb, tags::DISPLAY_NAME, "Repaired store");
         }
-        let is_pst = self.ndb.header().client == Client::PST;
+        let kind = if self.ndb.header().client == Client::PST { StoreKind::Pst } else { StoreKind::Ost };
         // An OST's folders stand at fixed ids: it need not name them.
-        for named in USUAL.into_iter().chain(REQUIRED.into_iter().filter(|_| !is_pst)) {
+        for named in USUAL.into_iter().chain(REQUIRED.into_iter().filter(|_| kind == StoreKind::Ost)) {
             match self.folder_named(&bag, named)? {
                 Some(nid) => bag.put(named, &Value::Binary(entry_id(&key, nid))),
                 None => bag.remove(named),
             }
         }
-        if is_pst {
+        if kind == StoreKind::Pst {
             self.name_folders(&mut bag, &key)?;
         }
         // Both kinds have it, and readpst takes what is without it for no store.
         if !bag.has(tags::PST_PASSWORD) {
-            bag.put(tags::PST_PASSWORD, &Value::I32(if is_pst { NO_PASSWORD } else { NO_PASSWORD_IN_OST }));
+            bag.put(tags::PST_PASSWORD, &Value::I32(kind.no_password()));
         }
         let draft = bag.builder().finish(self.ndb.format(), self.transaction.nids())?;
         self.transaction.put_draft(Nid::MESSAGE_STORE, Nid::default(), draft)

@@ -24,6 +24,17 @@ pub enum StoreKind {
     Ost,
 }
 
+impl StoreKind {
+    /// PidTagPstPassword of a store without one: a PST's is the CRC of the password, or 0 ([MS-PST] 4.2); Outlook writes -1
+    /// into OSTs.
+    pub const fn no_password(self) -> i32 {
+        match self {
+            Self::Pst => 0,
+            Self::Ost => -1,
+        }
+    }
+}
+
 /// The names of the folders that every store has; Outlook gives them in its user's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderNames {
@@ -59,7 +70,7 @@ const SEARCH_ACTIVITY: Nid = Nid(0x201);
 /// The search folder's criteria.
 const SPAM_CRITERIA: Nid = Nid(0x2227);
 /// PidTagValidFolderMask: subtree, wastebasket, common views and finder are there.
-const VALID_FOLDERS: i32 = 0x01 | 0x08 | 0x40 | 0x80;
+pub const VALID_FOLDERS: i32 = 0x01 | 0x08 | 0x40 | 0x80;
 
 /// The folders of an OST: id, parent, name.
 const OST_FOLDERS: [(Nid, Nid, &str); 7] = [
@@ -156,7 +167,7 @@ impl StoreBuilder<'_> {
     fn store_props(&self) -> PropertyList {
         let mut props = self.props.clone();
         props.set(tags::RECORD_KEY, Value::Binary(self.record_key.0.to_vec()));
-        props.set_default(tags::PST_PASSWORD, Value::I32(if self.kind == StoreKind::Ost { -1 } else { 0 }));
+        props.set_default(tags::PST_PASSWORD, Value::I32(self.kind.no_password()));
         if self.kind == StoreKind::Pst {
             let special = [
                 (tags::IPM_SUBTREE_ENTRY_ID, self.special.subtree),
