@@ -79,8 +79,8 @@ codes! {
     H01 HeaderMagic Fatal "the file does not begin with a store's magic number" => "writes the magic number where pages of a store are found behind it";
     H02 HeaderClient Warning "the header's client magic is unknown" => "writes the magic of a PST, or of an OST where the contents are one's";
     H03 HeaderVersion Fatal "the header's version is unknown" => "writes the version that the allocation maps show";
-    H04 HeaderCrcPartial Error "the header's partial CRC does not match" => "computes it anew when the other fields have been proved";
-    H05 HeaderCrcFull Error "the header's full CRC does not match" => "computes it anew when the other fields have been proved";
+    H04 HeaderCrcPartial Error "the header's partial CRC does not match" => "turns the bit back where one alone is flipped, else computes it anew when the other fields have been proved";
+    H05 HeaderCrcFull Error "the header's full CRC does not match" => "turns the bit back where one alone is flipped, else computes it anew when the other fields have been proved";
     H06 HeaderReserved Note "a field of the header that is always the same has another value" => "writes the usual value with the next change of the header";
     H07 HeaderCrypt Error "the header's encryption method is unknown or is not that of the data" => "writes the method that the data show";
     H08 HeaderEof Error "the file's length differs from the header's" => "grows the file to whole parts, or tells the header of its length; what is missing is listed";
@@ -101,7 +101,7 @@ codes! {
     H23 MapsRebuilt Warning "the maps of blocks and nodes were rebuilt from what stands in the file" => "writes both trees anew";
     H24 RepairCutOff Warning "a repair of this store was cut off; its journal stands beside it" => "brings it to its end before anything else";
     P01 PageUnreadable Error "a page is cut off or of another type" => "rebuilds the tree from the pages and blocks that are found";
-    P02 PageCrc Error "a page's CRC does not match its contents" => "keeps the entries whose targets are whole, and rebuilds the tree";
+    P02 PageCrc Error "a page's CRC does not match its contents" => "turns the bit back where one alone is flipped, else keeps the entries whose targets are whole, and rebuilds the tree";
     P03 PageSignature Error "a page's signature does not match its place" => "writes the page anew where its entries are right";
     P04 PageBid Error "a page's id differs from the one its parent names" => "writes the page anew where its entries are right, else rebuilds the tree";
     P05 PageEntries Error "a page's entry counts do not fit its kind" => "keeps the entries whose targets are whole, and rebuilds the tree";
@@ -129,7 +129,7 @@ codes! {
     B05 BlockSize Error "a block's trailer tells another size than the block B-tree" => "takes the size that the CRC proves";
     B06 BlockBid Error "a block's trailer names another block" => "looks for the block elsewhere in the file";
     B07 BlockSignature Error "a block's signature does not match its place" => "writes the block anew where CRC and id are right, else looks for it elsewhere";
-    B08 BlockCrc Error "a block's CRC does not match its contents" => "takes a whole copy from free space where there is one, else keeps the data and says so; no item is deleted";
+    B08 BlockCrc Error "a block's CRC does not match its contents" => "turns the bit back where one alone is flipped, else takes a whole copy from free space where there is one, else keeps the data and says so; no item is deleted";
     B09 BlockInflate Error "a compressed block does not inflate to its size" => "keeps what can be inflated";
     B10 BlockKind Error "a block is not of the kind its referrer needs" => "trusts the referrer where the contents bear it out";
     B11 DataTree Error "a data tree's inner block is damaged" => "keeps the blocks below that can be read, and marks the gaps";

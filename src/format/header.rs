@@ -1,7 +1,7 @@
 //! The file's header: HEADER ([MS-PST] 2.2.2.6) and ROOT (2.2.2.5).
 
 use super::Format;
-use super::checksum;
+use super::checksum::{self, Flip};
 use super::codec::{self, Cut, Decoder, Described, Encoder, Field, WidePadding};
 use super::id::{Bid, BlockRef, Ib};
 
@@ -143,6 +143,20 @@ impl Header {
         from.take(6)?;
         let version = from.field()?;
         Ok(Format::of_version(version).ok_or(version))
+    }
+
+    /// The one bit by which a header's bytes as read and their partial CRC do not match, and the bytes with that turned back;
+    /// `None` where they match, or where no single bit tells why they do not.
+    ///
+    /// The flag of the allocation maps is none of these bits: some writers change it and leave the CRC as it is.
+    pub fn righted(bytes: &[u8]) -> Option<(Flip, Vec<u8>)> {
+        let stored: u32 = codec::decode(Format::Unicode, bytes.get(4..)?).ok()?;
+        let Flip::Data(at, bit) = checksum::flipped(codec::cut(bytes, 8, PARTIAL_BYTES)?, stored)? else { return None };
+        let flip = Flip::Data(at.checked_add(8)?, bit);
+        let righted = flip.righted(bytes);
+        let format = Self::format_of(&righted).ok()?.ok()?;
+        let valid = |bytes: &[u8]| codec::decode::<Self>(format, bytes).map(|header| header.root.amap_valid);
+        (valid(bytes) == valid(&righted)).then_some((flip, righted))
     }
 
     /// What is wrong with the CRCs over a header's bytes as read.
@@ -360,6 +374,16 @@ pub(crate) mod tests {
             bytes[40] ^= 1;
             let faults = header.faults(format, &bytes);
             assert!(faults.crc_partial.is_some() && faults.crc_full.is_some() == (format != Format::Ansi));
+            bytes[40] ^= 1;
+            assert_eq!(Header::righted(&bytes), None, "nothing is flipped");
+            for at in [8, 10, 40, 478] {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1;
+                assert_eq!(Header::righted(&flipped), Some((Flip::Data(at, 0), bytes.clone())));
+            }
+            let valid = if format == Format::Ansi { 200 } else { 248 };
+            bytes[valid] ^= 1;
+            assert_eq!(Header::righted(&bytes), None, "a writer that was cut off");
         }
     }
 

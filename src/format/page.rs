@@ -1,7 +1,7 @@
 //! Pages: what stands at their end, and which kinds there are ([MS-PST] 2.2.2.7).
 
 use super::Format;
-use super::checksum;
+use super::checksum::{self, Flip};
 use super::codec::{Cut, Decoder, Described, Encoder, Field};
 use super::id::{Bid, Ib};
 
@@ -153,6 +153,12 @@ impl<'a> Page<'a> {
         self.trailer.kind == kind && self.trailer.kind_again == kind
     }
 
+    /// The one bit by which body and CRC do not match, and the body with that turned back; `None` where they match, or where
+    /// no single bit tells why they do not.
+    pub fn righted(&self) -> Option<(Flip, Vec<u8>)> {
+        checksum::flipped(self.body, self.trailer.crc).map(|flip| (flip, flip.righted(self.body)))
+    }
+
     /// What is wrong with CRC and signature.
     pub fn faults(&self, ib: Ib) -> PageFaults {
         let crc = checksum::crc(self.body);
@@ -183,8 +189,11 @@ mod tests {
             let page = Page::decode(format, &bytes).unwrap();
             assert!(page.is(PageKind::BLOCKS) && page.faults(Ib(0x8800)) == PageFaults::default());
             assert!(page.faults(Ib(0x4_8800)).signature.is_some(), "a page in the wrong place");
+            let written = page.body.to_vec();
             bytes[0] ^= 1;
-            assert!(Page::decode(format, &bytes).unwrap().faults(Ib(0x8800)).crc.is_some());
+            let flipped = Page::decode(format, &bytes).unwrap();
+            assert!(flipped.faults(Ib(0x8800)).crc.is_some());
+            assert_eq!(flipped.righted(), Some((Flip::Data(0, 0), written)));
             assert_eq!(Page::decode(format, &bytes[1..]), Err(Cut));
         }
     }

@@ -9,7 +9,7 @@ use super::Ndb;
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::block::BlockTrailer;
 use crate::format::btree::BlockEntry;
-use crate::format::checksum;
+use crate::format::checksum::{self, Flip};
 use crate::format::codec::{self, Field};
 use crate::format::id::{Bid, Ib};
 
@@ -30,7 +30,7 @@ pub(super) struct Stored {
     pub(super) data: Vec<u8>,
     /// Where it is zeros in place of what was written; the last may reach behind the data.
     lost: Vec<Range<usize>>,
-    /// Whether its CRC matches.
+    /// Whether its CRC matches, with one bit turned back if need be.
     is_proven: bool,
     /// Whether nothing speaks against it: some writers leave the CRC 0.
     is_sound: bool,
@@ -109,10 +109,14 @@ impl Ndb {
         let trailer_at = whole.saturating_sub(BlockTrailer::size(self.format));
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;
-        let data = bytes.get(..entry.size.into()).unwrap_or(&bytes);
-        let is_proven = self.check(entry, &trailer, data, place)?;
+        let flip = self.check(entry, &trailer, &bytes, place)?;
+        if let Crc::ButFor(flip) = flip {
+            flip.undo(&mut bytes);
+        }
+        let is_proven = flip != Crc::Wrong;
         let is_sound = is_proven || trailer.crc == 0;
         if entry.size != entry.inflated {
+            let data = bytes.get(..entry.size.into()).unwrap_or(&bytes);
             let (data, is_whole) = self.inflate(data, entry, place)?;
             return Ok(Stored { data, lost: Vec::new(), is_proven, is_sound: is_whole && is_sound });
         }
@@ -122,14 +126,15 @@ impl Ndb {
     }
 
     /// Whether the CRC matches; an error where this is not the block at all.
-    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8], place: Place) -> Result<bool> {
-        let crc = checksum::crc(data);
+    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], place: Place) -> Result<Crc> {
+        let crc = checksum::crc(bytes.get(..entry.size.into()).unwrap_or(bytes));
         let same_bid = trailer.bid.key() == entry.block.bid.key();
+        let flip = if crc == trailer.crc { None } else { flipped(bytes, entry, trailer) };
         if crc != trailer.crc {
             if !same_bid {
                 return Err(Error::Damaged(Code::BlockBid, place));
             }
-            self.notes.add(Code::BlockCrc, place, format!("stored {:#010x}, computed {crc:#010x}", trailer.crc));
+            self.notes.add(Code::BlockCrc, place, checksum::mismatch(trailer.crc, crc, flip));
         }
         if !same_bid {
             // All zeros have CRC 0: without the size in the trailer there is no block here.
@@ -144,7 +149,11 @@ impl Ndb {
         if trailer.signature != checksum::signature(entry.block.ib, trailer.bid) {
             self.notes.add(Code::BlockSignature, place, "");
         }
-        Ok(crc == trailer.crc)
+        Ok(match flip {
+            Some(flip) => Crc::ButFor(flip),
+            None if crc == trailer.crc => Crc::Right,
+            None => Crc::Wrong,
+        })
     }
 
     /// Inflates a block of a 4K file, and tells whether all of it came. What comes before damage is kept, the rest is zeros.
@@ -161,6 +170,23 @@ impl Ndb {
         }
         Ok((data, is_whole))
     }
+}
+
+/// What a block's CRC says of its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crc {
+    Right,
+    /// They are what was written, but for this bit.
+    ButFor(Flip),
+    Wrong,
+}
+
+/// The one bit of a block, given with its trailer, by which data and CRC do not match: in a block that is the one that was
+/// asked for, and of which no sector is lost.
+pub fn flipped(block: &[u8], entry: &BlockEntry, trailer: &BlockTrailer) -> Option<Flip> {
+    let is_it = trailer.bid.key() == entry.block.bid.key() && trailer.size == entry.size;
+    let data = block.get(..entry.size.into()).filter(|_| is_it && lost_sectors(block, entry.block.ib).is_empty())?;
+    checksum::flipped(data, trailer.crc)
 }
 
 /// Which parts of a damaged block, given with its trailer, are zeros because their sectors could not be read.

@@ -36,7 +36,7 @@ use cache::Cache;
 use recent::Recent;
 use rescue::Rescued;
 
-pub use block::{Block, inflate};
+pub use block::{Block, flipped, inflate};
 pub use data::{Data, Leaf};
 pub use maps::{BlockPlace, Maps};
 pub use open::{ENCRYPTED, Parts};

@@ -10,6 +10,7 @@ use super::recent::Recent;
 use crate::damage::{Code, Error, Notes, Place, Result};
 use crate::disk::ReadAt;
 use crate::format::Format;
+use crate::format::checksum::{self, Flip};
 use crate::format::cipher::Cipher;
 use crate::format::codec::{self, Field};
 use crate::format::header::{Client, Header};
@@ -44,10 +45,13 @@ impl Ndb {
     pub fn open(source: Arc<dyn ReadAt>, cache_bytes: usize) -> Result<Self> {
         let file_bytes = source.len()?;
         let bytes = head(&*source, file_bytes)?;
-        let format = format_of(&bytes)?;
-        let header: Header = codec::decode(format, &bytes).map_err(|cut| cut.at(Code::HeaderEof, Place::offset(0)))?;
+        let righted = Header::righted(&bytes);
+        let told = righted.as_ref().map_or(&bytes, |(_, righted)| righted);
+        let format = format_of(told)?;
+        let header: Header = codec::decode(format, told).map_err(|cut| cut.at(Code::HeaderEof, Place::offset(0)))?;
         let notes = Notes::default();
-        note_header(&header, format, &bytes, file_bytes, &notes);
+        let flip = righted.as_ref().map(|(flip, _)| *flip);
+        note_header(&header, format, &bytes, flip, file_bytes, &notes);
         let cipher = match header.crypt_method {
             CRYPT_EDP => {
                 return Err(Error::Unsupported(ENCRYPTED.into()));
@@ -145,13 +149,13 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
     }
 }
 
-fn note_header(header: &Header, format: Format, bytes: &[u8], file_bytes: u64, notes: &Notes) {
+fn note_header(header: &Header, format: Format, bytes: &[u8], flip: Option<Flip>, file_bytes: u64, notes: &Notes) {
     let faults = header.faults(format, bytes.get(..Header::size(format)).unwrap_or(bytes));
     if let Some(crc) = faults.crc_partial {
-        notes.add(Code::HeaderCrcPartial, Place::offset(4), format!("stored {:#010x}, computed {crc:#010x}", header.crc_partial));
+        notes.add(Code::HeaderCrcPartial, Place::offset(4), checksum::mismatch(header.crc_partial, crc, flip));
     }
     if let Some(crc) = faults.crc_full {
-        notes.add(Code::HeaderCrcFull, Place::offset(524), format!("stored {:#010x}, computed {crc:#010x}", header.crc_full));
+        notes.add(Code::HeaderCrcFull, Place::offset(524), checksum::mismatch(header.crc_full, crc, flip));
     }
     if ![Client::PST, Client::OST, Client::PAB].contains(&header.client) {
         notes.add(Code::HeaderClient, Place::offset(8), format!("{:02x?}", header.client.0));

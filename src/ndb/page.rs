@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Ndb;
 use crate::damage::{Code, Error, Place, Result};
 use crate::format::btree::{BTreePage, BlockEntry, BranchEntry, NodeEntry};
+use crate::format::checksum;
 use crate::format::codec::Field;
 use crate::format::id::{Bid, BlockRef, Ib, Nid};
 use crate::format::page::{Page, PageKind};
@@ -290,12 +291,16 @@ impl Ndb {
         let bytes = self.read_page(place.ib)?;
         let page = Page::decode(self.format, &bytes).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
         let faults = page.faults(place.ib);
+        let righted = faults.crc.and_then(|_| page.righted());
+        // Once the flipped bit is turned back nothing is in doubt.
+        let crc = faults.crc.filter(|_| righted.is_none());
         // A zeroed page has a CRC that fits: the kind is what tells. With a kind that is wrong the rest must be right.
-        if !page.is(tree.kind()) && (faults.crc.is_some() || page.trailer.kind != tree.kind() && page.trailer.kind_again != tree.kind()) {
+        if !page.is(tree.kind()) && (crc.is_some() || page.trailer.kind != tree.kind() && page.trailer.kind_again != tree.kind()) {
             return Err(Error::Damaged(Code::PageUnreadable, here));
         }
         if let Some(crc) = faults.crc {
-            self.notes.add(Code::PageCrc, here, format!("stored {:#010x}, computed {crc:#010x}", page.trailer.crc));
+            let flip = righted.as_ref().map(|(flip, _)| *flip);
+            self.notes.add(Code::PageCrc, here, checksum::mismatch(page.trailer.crc, crc, flip));
         }
         if faults.signature.is_some() {
             self.notes.add(Code::PageSignature, here, "");
@@ -303,7 +308,8 @@ impl Ndb {
         if page.trailer.bid != place.bid {
             self.notes.add(Code::PageBid, here, format!("page says {}", page.trailer.bid));
         }
-        let body = BTreePage::decode(self.format, page.body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
+        let body = righted.as_ref().map_or(page.body, |(_, bytes)| bytes);
+        let body = BTreePage::decode(self.format, body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
         let entries = match (tree, body.info.level) {
             (BTree::Nodes, 1..) => Entries::Branch(self.entries_of(&body, here, |entry: &BranchEntry| entry.key.0)?),
             (BTree::Blocks, 1..) => {
@@ -316,7 +322,7 @@ impl Ndb {
             (BTree::Blocks, 0) => Entries::Blocks(self.entries_of(&body, here, |entry: &BlockEntry| entry.block.bid.key().0)?),
         };
         // Some writers leave the CRC 0.
-        let doubt = faults.crc.filter(|_| page.trailer.crc != 0 || faults.signature.is_some()).map(|_| Code::PageCrc);
+        let doubt = crc.filter(|_| page.trailer.crc != 0 || faults.signature.is_some()).map(|_| Code::PageCrc);
         Ok(TreePage { tree, level: body.info.level, bid: page.trailer.bid, doubt, entries })
     }
 

@@ -121,7 +121,7 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
     let Some(last) = last_named(ndb, tree, root, is_there)? else { return Ok(told) };
     // Whatever was written after it, it is a state of long ago: what is newer would be taken for free.
     let is_known = |block: &&FoundBlock| tree == BTree::Blocks || block.heap(ndb.cipher()).is_some();
-    let newer = survey.blocks.iter().rev().filter(|block| block.crc_ok).find(is_known).is_some_and(|block| block.bid.key() > last);
+    let newer = survey.blocks.iter().rev().filter(|block| block.is_whole()).find(is_known).is_some_and(|block| block.bid.key() > last);
     Ok(if newer { told } else { root })
 }
 
@@ -153,6 +153,7 @@ fn header(source: &dyn ReadAt, format: Format, cipher: Cipher) -> Result<Header>
     let len = usize::try_from(source.len()?).unwrap_or(usize::MAX).min(Header::BYTES_MAX);
     let mut bytes = vec![0; len];
     source.read_exact_at(&mut bytes, 0)?;
+    let bytes = Header::righted(&bytes).map_or(bytes, |(_, righted)| righted);
     let stored = codec::decode::<Header>(format, &bytes).ok();
     let known = [Client::PST, Client::OST, Client::PAB];
     // The magic number is in no checksum: one that matches is as good a proof.

@@ -14,14 +14,15 @@ use super::lists::equal;
 use crate::damage::{Error, Result};
 use crate::disk::{ReadAt, Spill};
 use crate::format::block::BlockTrailer;
-use crate::format::btree::{BTreePage, NodeEntry};
+use crate::format::btree::{BTreePage, BlockEntry, NodeEntry};
 use crate::format::checksum;
 use crate::format::cipher::Cipher;
 use crate::format::codec::{self, Field};
 use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
-use crate::format::id::{Bid, Ib};
+use crate::format::id::{Bid, BlockRef, Ib};
 use crate::format::page::{Page, PageKind};
 use crate::format::{Format, Layout};
+use crate::ndb;
 use crate::progress::Progress;
 
 /// A block that stands in the file: what its trailer tells.
@@ -35,13 +36,29 @@ pub struct FoundBlock {
     pub size: u16,
     /// Bytes of data after inflating.
     pub inflated: u16,
-    /// Whether the CRC matches; the signature of each does.
-    pub crc_ok: bool,
+    /// What its CRC says; the signature of each matches.
+    pub crc: FoundCrc,
     /// What the heap holds that the data begin with, were they encoded by each of [`Cipher::ALL`]; 0 where it is no heap.
     pub heap: [HeapClient; 3],
 }
 
+/// What the CRC of a block says, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FoundCrc {
+    /// It matches.
+    Right,
+    /// It would, were one bit turned back: readers do that.
+    ButForABit,
+    /// It does not match.
+    Wrong,
+}
+
 impl FoundBlock {
+    /// Whether it can be had as it was written.
+    pub fn is_whole(&self) -> bool {
+        self.crc != FoundCrc::Wrong
+    }
+
     /// What the heap holds that the data begin with; `None` where they begin with something else.
     pub fn heap(&self, cipher: Cipher) -> Option<HeapClient> {
         let clients = Cipher::ALL.into_iter().zip(self.heap);
@@ -60,7 +77,7 @@ pub struct FoundPage {
     pub kind: PageKind,
     /// 0 for leaves.
     pub level: u8,
-    /// Whether the CRC matches.
+    /// Whether the CRC matches, with one bit turned back if need be.
     pub crc_ok: bool,
     /// Whether the signature matches: the page was written for this place.
     pub signature_ok: bool,
@@ -71,7 +88,7 @@ pub struct FoundPage {
 pub struct Survey {
     /// The variant of the format that the file was searched for.
     pub format: Format,
-    /// By id without its reserved bit; of one id those whose CRC matches first, then by place.
+    /// By id without its reserved bit; of one id the best first, then by place.
     pub blocks: Spill<FoundBlock>,
     /// By id, the newest last.
     pub pages: Spill<FoundPage>,
@@ -136,7 +153,7 @@ pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end:
     let bytes = read(source, before, end);
     let window = Window { format, layout, start: before, bytes: &bytes };
     let blocks = window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at));
-    blocks.fold((0, 0), |(sound, signed), block| (sound.saturating_add(block.crc_ok.into()), signed.saturating_add(1)))
+    blocks.fold((0, 0), |(sound, signed), block| (sound.saturating_add(block.is_whole().into()), signed.saturating_add(1)))
 }
 
 /// Blocks that end in a part of a file and verify by their CRC alone, wherever their store began: their ranges, and trailers.
@@ -199,10 +216,10 @@ impl Search<'_> {
         let is_cut = blocks.len() >= FOUND_MAX || pages.len() >= FOUND_MAX;
         // Blocks' ids are given out one after the other: what has a higher one than all that verifies is chance.
         // Where none verifies nothing tells.
-        if let Some(last) = blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key()).max() {
-            blocks.retain(|_, block| block.crc_ok || block.bid.key() <= last);
+        if let Some(last) = blocks.iter().filter(|block| block.is_whole()).map(|block| block.bid.key()).max() {
+            blocks.retain(|_, block| block.is_whole() || block.bid.key() <= last);
         }
-        blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.crc_ok, block.ib));
+        blocks.sort_unstable_by_key(|block| (block.bid.key(), block.crc, block.ib));
         pages.sort_unstable_by_key(|page| (page.bid, page.ib));
         Survey { format: self.format, blocks, pages, is_cut }
     }
@@ -265,12 +282,24 @@ impl Window<'_> {
         if ib.0 < self.layout.amap_first || trailer.signature != checksum::signature(ib, trailer.bid) {
             return None;
         }
-        let data = self.ending(end, whole)?.get(..trailer.size.into())?;
-        let crc_ok = checksum::crc(data) == trailer.crc;
+        let block = self.ending(end, whole)?;
+        let data = block.get(..trailer.size.into())?;
+        let is_right = checksum::crc(data) == trailer.crc;
         // The spare bit is clear in every block seen; where the CRC is wrong too this is chance.
-        let plausible = crc_ok || trailer.bid == trailer.bid.key() && trailer.inflated >= trailer.size;
-        let heap = if plausible && !trailer.bid.is_internal() { heads(self.format, &trailer, data) } else { Default::default() };
-        plausible.then_some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc_ok, heap })
+        if !is_right && (trailer.bid != trailer.bid.key() || trailer.inflated < trailer.size) {
+            return None;
+        }
+        let entry = BlockEntry { block: BlockRef { bid: trailer.bid, ib }, size: trailer.size, ..BlockEntry::default() };
+        let flip = if is_right { None } else { ndb::flipped(block, &entry, &trailer) };
+        let crc = match flip {
+            _ if is_right => FoundCrc::Right,
+            Some(_) => FoundCrc::ButForABit,
+            None => FoundCrc::Wrong,
+        };
+        let righted = flip.map(|flip| flip.righted(data));
+        let data = righted.as_deref().unwrap_or(data);
+        let heap = if trailer.bid.is_internal() { Default::default() } else { heads(self.format, &trailer, data) };
+        Some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc, heap })
     }
 
     /// The B-tree page that ends at this offset.
@@ -282,8 +311,9 @@ impl Window<'_> {
             return None;
         }
         let faults = page.faults(ib);
-        let (crc_ok, signature_ok) = (faults.crc.is_none(), faults.signature.is_none());
-        let body = BTreePage::decode(self.format, page.body).ok()?;
+        let righted = faults.crc.and_then(|_| page.righted());
+        let (crc_ok, signature_ok) = (faults.crc.is_none() || righted.is_some(), faults.signature.is_none());
+        let body = BTreePage::decode(self.format, righted.as_ref().map_or(page.body, |(_, bytes)| bytes)).ok()?;
         // Entries of nodes are longer than those of inner pages: they stand in leaves, whatever the page says of its level.
         let is_leaf = kind == PageKind::NODES && usize::from(body.info.entry_bytes) == NodeEntry::size(self.format);
         let level = if is_leaf { 0 } else { body.info.level };

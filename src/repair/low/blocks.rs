@@ -15,7 +15,7 @@ use crate::format::id::{Bid, BlockRef, Ib, Nid};
 use crate::ndb::{self, Ndb};
 use crate::progress::Progress;
 use crate::recover::earlier_states;
-use crate::recover::survey::{FoundBlock, Survey, survey};
+use crate::recover::survey::{FoundBlock, FoundCrc, Survey, survey};
 use crate::store::item::NodeRef;
 
 /// What is known of a block.
@@ -105,7 +105,7 @@ impl<'a> Blocks<'a> {
                 self.earlier.get_or_init(|| read)
             }
         };
-        let stands = |bid: Bid| survey.copies(bid).iter().any(|copy| copy.crc_ok);
+        let stands = |bid: Bid| survey.copies(bid).iter().any(|copy| copy.is_whole());
         let states = || all.get(&nid).into_iter().flatten().filter(|state| stands(state.data));
         let whole = states().find(|state| state.subnodes.is_none() || stands(state.subnodes));
         Ok(whole.or_else(|| states().next()).copied())
@@ -114,7 +114,7 @@ impl<'a> Blocks<'a> {
     /// The first id above all blocks that stand in the file, listed or not.
     pub(super) fn next(&self) -> Result<Bid> {
         let listed = self.entries.last().map_or(0, |entry| entry.block.bid.key().0);
-        let found = self.survey()?.blocks.iter().filter(|block| block.crc_ok).map(|block| block.bid.key().0).max().unwrap_or(0);
+        let found = self.survey()?.blocks.iter().filter(|block| block.is_whole()).map(|block| block.bid.key().0).max().unwrap_or(0);
         Ok(Bid((listed.max(found) & !3).saturating_add(4)))
     }
 
@@ -133,8 +133,9 @@ impl<'a> Blocks<'a> {
     }
 
     fn was_found(&self, entry: &BlockEntry) -> Result<bool> {
-        let same =
-            |copy: &FoundBlock| copy.crc_ok && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated;
+        let same = |copy: &FoundBlock| {
+            copy.crc == FoundCrc::Right && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated
+        };
         Ok(self.survey()?.copies(entry.block.bid).iter().any(same))
     }
 
@@ -145,7 +146,7 @@ impl<'a> Blocks<'a> {
                 return Ok(Look::Anew(data, Source::Itself));
             }
         }
-        for copy in self.survey()?.copies(bid).iter().filter(|copy| copy.crc_ok) {
+        for copy in self.survey()?.copies(bid).iter().filter(|copy| copy.is_whole()) {
             let block = BlockRef { bid, ib: copy.ib };
             let entry = BlockEntry { block, size: copy.size, inflated: copy.inflated, ..BlockEntry::default() };
             if let Some(data) = self.whole(&entry)? {
@@ -185,16 +186,18 @@ impl<'a> Blocks<'a> {
         Ok(false)
     }
 
-    /// The plain data of a block that stands where this entry says, its CRC and id right.
+    /// The plain data of a block that stands where this entry says, its CRC and id right, with one bit turned back if need be.
     fn whole(&self, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
         let Some((stored, trailer)) = self.stored(entry)? else { return Ok(None) };
         let sizes = [entry.size, trailer.size].map(usize::from);
         let mut data = sizes.into_iter().filter_map(|size| stored.get(..size)).filter(|data| !data.is_empty());
-        let Some(data) = data.find(|data| is_right(entry.block.bid, data, &trailer)) else { return Ok(None) };
+        let righted = ndb::flipped(&stored, entry, &trailer).map(|flip| flip.righted(stored.get(..entry.size.into()).unwrap_or_default()));
+        let right = data.find(|data| is_right(entry.block.bid, data, &trailer));
+        let Some(data) = right.or(righted.as_deref()) else { return Ok(None) };
         Ok(unpacked(data, [entry.inflated, trailer.inflated].map(usize::from)).map(|data| self.decoded(entry.block.bid, data)))
     }
 
-    /// What stands where an entry says: all bytes before the trailer, and this.
+    /// What stands where an entry says: all bytes, and what they end with as a trailer.
     fn stored(&self, entry: &BlockEntry) -> Result<Option<(Vec<u8>, BlockTrailer)>> {
         let (format, layout) = (self.ndb.format(), self.ndb.format().layout());
         let stored = entry.stored_bytes(format);
@@ -204,7 +207,6 @@ impl<'a> Blocks<'a> {
         self.ndb.source().read_exact_at(&mut bytes, entry.block.ib.0).map_err(Error::Io)?;
         let trailer_at = len.saturating_sub(BlockTrailer::size(format));
         let trailer = codec::decode(format, bytes.get(trailer_at..).unwrap_or_default()).ok();
-        bytes.truncate(trailer_at);
         Ok(trailer.map(|trailer| (bytes, trailer)))
     }
 

@@ -10,9 +10,10 @@ use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::amap;
 use crate::format::block::BlockTrailer;
 use crate::format::btree::BlockEntry;
-use crate::format::checksum;
+use crate::format::checksum::{self, Flip};
 use crate::format::codec::{self, Field};
 use crate::format::id::Ib;
+use crate::ndb;
 use crate::scan::Blocks;
 use crate::scan::pool::{self, Weight};
 
@@ -254,16 +255,25 @@ pub(super) fn can_be_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
 }
 
 /// A block's data, inflated; `None` where they do not inflate. Encoded data stay encoded.
+///
+/// A bit that is flipped is told by the pass over all blocks. Here it is turned back, so that it is not told again by what
+/// it leads to.
 pub(super) fn data(low: &Low<'_>, entry: &BlockEntry) -> Result<Option<Vec<u8>>> {
-    let mut bytes = vec![0; entry.size.into()];
+    let mut bytes = vec![0; usize::try_from(entry.stored_bytes(low.format)).unwrap_or(0)];
     low.read(&mut bytes, entry.block.ib)?;
+    let trailer_at = bytes.len().saturating_sub(BlockTrailer::size(low.format));
+    let trailer = bytes.get(trailer_at..).and_then(|bytes| codec::decode::<BlockTrailer>(low.format, bytes).ok());
+    if let Some(flip) = trailer.and_then(|trailer| ndb::flipped(&bytes, entry, &trailer)) {
+        flip.undo(&mut bytes);
+    }
+    bytes.truncate(entry.size.into());
     Ok(if entry.size == entry.inflated { Some(bytes) } else { inflated(entry, &bytes) })
 }
 
 /// Compressed data at full length; `None` where they do not inflate.
 fn inflated(entry: &BlockEntry, bytes: &[u8]) -> Option<Vec<u8>> {
     let wanted = usize::from(entry.inflated);
-    let data = crate::ndb::inflate(bytes, wanted);
+    let data = ndb::inflate(bytes, wanted);
     (data.len() == wanted).then_some(data)
 }
 
@@ -299,24 +309,29 @@ impl Found<'_> {
         let entry = row.entry();
         let (Some(at), Ok(whole)) = (index(entry.block.ib, start), usize::try_from(entry.stored_bytes(low.format))) else { return };
         let trailer_at = whole.saturating_sub(BlockTrailer::size(low.format));
+        let Some(block) = codec::cut(bytes, at, whole) else { return };
         let (Some(data), Some(padding), Some(trailer)) = (
-            codec::cut(bytes, at, entry.size.into()),
-            bytes.get(at.saturating_add(entry.size.into())..at.saturating_add(trailer_at)),
-            bytes.get(at.saturating_add(trailer_at)..).and_then(|bytes| codec::decode::<BlockTrailer>(low.format, bytes).ok()),
+            block.get(..entry.size.into()),
+            block.get(entry.size.into()..trailer_at),
+            block.get(trailer_at..).and_then(|bytes| codec::decode::<BlockTrailer>(low.format, bytes).ok()),
         ) else {
             return;
         };
-        if self.trailer(row, &entry, &trailer, data) && low.format == crate::format::Format::Unicode4k {
-            self.compressed(row, &entry, &trailer, data);
+        let crc = checksum::crc(data);
+        let flip = if crc == trailer.crc { None } else { ndb::flipped(block, &entry, &trailer) };
+        if self.trailer(row, &entry, &trailer, crc, flip) && low.format == crate::format::Format::Unicode4k {
+            match flip {
+                Some(flip) => self.compressed(row, &entry, &trailer, &flip.righted(data)),
+                None => self.compressed(row, &entry, &trailer, data),
+            }
         }
         if padding.iter().any(|byte| *byte != 0) {
             self.padded.add(&Padded { first: Some(row.place()), count: 1 });
         }
     }
 
-    /// What is wrong with a trailer; returns whether it is the block's own.
-    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8]) -> bool {
-        let crc = checksum::crc(data);
+    /// What is wrong with a trailer, given the CRC of the data; returns whether it is the block's own.
+    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, crc: u32, flip: Option<Flip>) -> bool {
         let signature = checksum::signature(entry.block.ib, trailer.bid);
         if trailer.bid.key() != entry.block.bid.key() {
             // It is another block's, or none at all: that is one thing, however much of it does not fit.
@@ -333,7 +348,7 @@ impl Found<'_> {
             self.tell(Code::BlockSignature, row, format!("stored {:#06x}, computed {signature:#06x}", trailer.signature));
         }
         if crc != trailer.crc {
-            let finding = Finding::new(Code::BlockCrc, row.place(), format!("stored {:#010x}, computed {crc:#010x}", trailer.crc));
+            let finding = Finding::new(Code::BlockCrc, row.place(), checksum::mismatch(trailer.crc, crc, flip));
             // Some writers store no CRC: all else is right then.
             let untold = trailer.crc == 0 && trailer.size == entry.size && signature == trailer.signature;
             self.findings.push(if untold { finding.at_most(Severity::Warning) } else { finding });

@@ -8,6 +8,7 @@ use crate::damage::{Code, Error, Finding, Place, Result, Severity};
 use crate::disk::ReadAt;
 use crate::format::Format;
 use crate::format::amap;
+use crate::format::checksum::{self, Flip};
 use crate::format::cipher::Cipher;
 use crate::format::codec;
 use crate::format::codec::Field;
@@ -29,13 +30,15 @@ pub(super) fn read(file: &dyn ReadAt, file_bytes: u64, found: Option<Format>, re
     }
     let mut bytes = vec![0; usize::try_from(file_bytes).unwrap_or(usize::MAX).min(Header::BYTES_MAX)];
     read_at(file, &mut bytes, Ib(0), report)?;
-    let Some(format) = format(file, file_bytes, &bytes, found, report)? else { return Ok(None) };
-    let Ok(header) = codec::decode::<Header>(format, &bytes) else {
+    let righted = Header::righted(&bytes);
+    let told = righted.as_ref().map_or(&bytes, |(_, righted)| righted);
+    let Some(format) = format(file, file_bytes, told, found, report)? else { return Ok(None) };
+    let Ok(header) = codec::decode::<Header>(format, told) else {
         report.add(Code::HeaderEof, Place::FILE, format!("the file ends after {file_bytes} bytes, inside its header"));
         return Ok(None);
     };
     let bytes = bytes.get(..Header::size(format)).unwrap_or(&bytes);
-    checksums(&header, format, bytes, report);
+    checksums(&header, format, bytes, righted.as_ref().map(|(flip, _)| *flip), report);
     Ok(Some((format, header)))
 }
 
@@ -92,17 +95,17 @@ fn shown_format(file: &dyn ReadAt, file_bytes: u64, told: Option<Format>, report
     Ok(None)
 }
 
-fn checksums(header: &Header, format: Format, bytes: &[u8], report: &Report<'_>) {
+fn checksums(header: &Header, format: Format, bytes: &[u8], flip: Option<Flip>, report: &Report<'_>) {
     let faults = header.faults(format, bytes);
     if faults == HeaderFaults::default() {
         return;
     }
-    if is_torn(header, format) {
+    if flip.is_none() && is_torn(header, format) {
         return report.add(Code::HeaderDirty, Place::FILE, "the flag was changed and the checksums were not: a writer was cut off");
     }
     let tell = |code, at, stored, crc: Option<u32>| {
         let Some(crc) = crc else { return };
-        let finding = Finding::new(code, Place::offset(at), format!("stored {stored:#010x}, computed {crc:#010x}"));
+        let finding = Finding::new(code, Place::offset(at), checksum::mismatch(stored, crc, flip));
         // Some writers store no checksum.
         report.finding(if stored == 0 { finding.at_most(Severity::Warning) } else { finding });
     };

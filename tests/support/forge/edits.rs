@@ -33,7 +33,8 @@
 //! index, `cell` what stands in a row; `list=SUBJECT` is the table that lists a message, `sub=` a table in a message. Lines that begin with `props` or `row` are of the module `objects`, done first.
 //!
 //! Places are found in the healthy base. The data of blocks are changed as they are before encoding. `fix=yes` puts the
-//! CRC of header, page or block right afterwards: damage that no checksum shows. `leave` takes an entry out of its page and
+//! CRC of header, page or block right afterwards: damage that no checksum shows. `crc=flipped`
+//! flips a bit of a page's CRC, too: of one bit alone the CRC tells which it was. `leave` takes an entry out of its page and
 //! lets it stand behind those in use, as Outlook does where it was the last one.
 
 use std::sync::Arc;
@@ -139,6 +140,10 @@ impl Damage<'_> {
                 bytes[with..with + len].copy_from_slice(&first);
             }
             other => panic!("edits: {other} is no deed"),
+        }
+        if line.option("crc") == Some("flipped") {
+            let at = bytes.len() - self.format().layout().page_trailer_bytes + if self.format() == Format::Ansi { 8 } else { 4 };
+            bytes[at] ^= 0x10;
         }
         self.write(&place.what, bytes, line.option("fix"));
     }
