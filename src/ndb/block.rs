@@ -109,11 +109,11 @@ impl Ndb {
         let trailer_at = whole.saturating_sub(BlockTrailer::size(self.format));
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;
-        let flip = self.check(entry, &trailer, &bytes, place)?;
-        if let Crc::ButFor(flip) = flip {
+        let crc = self.check(entry, &trailer, &bytes, place)?;
+        if let Crc::ButFor(flip) = crc {
             flip.undo(&mut bytes);
         }
-        let is_proven = flip != Crc::Wrong;
+        let is_proven = crc != Crc::Wrong;
         let is_sound = is_proven || trailer.crc == 0;
         if entry.size != entry.inflated {
             let data = bytes.get(..entry.size.into()).unwrap_or(&bytes);
