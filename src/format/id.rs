@@ -48,6 +48,11 @@ impl NodeType {
     pub const RECIPIENT_TABLE: Self = Self(0x12);
     /// A large property value; a subnode.
     pub const LTP: Self = Self(0x1f);
+
+    /// Whether real stores have nodes of this type: all but these, several of them of a use that no document describes.
+    pub const fn is_seen(self) -> bool {
+        !matches!(self, Self::HID | Self(0x1a..=0x1e))
+    }
 }
 
 impl Nid {
