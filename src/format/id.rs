@@ -270,6 +270,11 @@ impl Hid {
         self.0 == 0
     }
 
+    /// Whether its type is that of heap ids ([MS-PST] 2.3.1.1), which says nothing of where the item lies.
+    pub fn is_typed(self) -> bool {
+        Nid(self.0).kind() == NodeType::HID
+    }
+
     /// The item's number in its block, counted from 1; 0 names nothing.
     pub fn index(self, layout: &Layout) -> usize {
         let mask = 1_u32.checked_shl(layout.hid_index_bits).unwrap_or(0).wrapping_sub(1);
