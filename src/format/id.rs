@@ -158,6 +158,8 @@ pub struct Bid(pub u64);
 impl Bid {
     /// No block.
     pub const NONE: Self = Self(0);
+    /// The bit that ids of inner blocks have, of data trees and of subnode trees ([MS-PST] 2.2.2.2).
+    pub const INTERNAL: u64 = 2;
 
     /// Whether it names no block.
     pub const fn is_none(self) -> bool {
@@ -172,7 +174,7 @@ impl Bid {
 
     /// Whether the block is the inner block of a data tree or of a subnode tree.
     pub const fn is_internal(self) -> bool {
-        self.0 & 2 != 0
+        self.0 & Self::INTERNAL != 0
     }
 
     /// The low 32 bits: the key of the cyclic cipher, and a part of the signature.
