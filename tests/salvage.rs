@@ -22,7 +22,7 @@ use pstfs::damage::Code;
 use pstfs::disk::ReadAt;
 use pstfs::format::Format;
 use pstfs::format::block::BlockTrailer;
-use pstfs::format::btree::NodeEntry;
+use pstfs::format::btree::{BTreePage, BlockEntry, NodeEntry};
 use pstfs::format::checksum;
 use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::{self, Field};
@@ -460,6 +460,21 @@ fn other_data_in_a_stale_page_are_no_nodes() {
         }
         assert!(store.ndb().node(message.nid.nid).unwrap().is_some(), "{format:?}: what is left of the page counts");
     }
+}
+
+/// The page of a store's first moment has no entries and stood in it for ever. With it none of the newest pages was believed
+/// where the header was lost: what an allocation map that was out of date had as free was not shown.
+#[test]
+fn a_page_without_entries_does_not_hide_the_newest_root() {
+    // Here all entries fit a page, so that this one is of the root's level.
+    let format = Format::Unicode4k;
+    let whole = forged(format, Cipher::None);
+    let unmarked = forge::edits::damaged(whole.clone(), &forge::Recipe::parse("free map message=\"Long\""));
+    let mut patient = Patient::new(unmarked);
+    let end = (whole.len() - format.layout().page_bytes) as u64;
+    patient.page(BTree::Blocks, BlockRef { bid: Bid(1), ib: Ib(end) }, &BTreePage::encode::<BlockEntry>(format, 0, &[]));
+    zero(&mut patient.bytes, 0, 564);
+    shows_all("a page of the first moment", format, &whole, patient.bytes);
 }
 
 /// Ids are never given out twice: a copy of a block that stands elsewhere is what the damaged one was.
