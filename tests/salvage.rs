@@ -22,10 +22,10 @@ use pstfs::damage::Code;
 use pstfs::disk::ReadAt;
 use pstfs::format::Format;
 use pstfs::format::block::BlockTrailer;
-use pstfs::format::btree::NodeEntry;
+use pstfs::format::btree::{BTreePage, BlockEntry, NodeEntry};
 use pstfs::format::checksum;
 use pstfs::format::cipher::Cipher;
-use pstfs::format::codec::Field;
+use pstfs::format::codec::{self, Field};
 use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
 use pstfs::ndb::write::Transaction;
@@ -429,6 +429,52 @@ fn an_id_flipped_in_a_stale_page_is_none() {
         assert!(store.ndb().node(message).unwrap().is_some(), "{format:?}: the message is there");
         assert!(store.ndb().node(flipped).unwrap().is_none(), "{format:?}: and not a second time");
     }
+}
+
+/// The space of a stale page was given to other data, which did not reach its trailer: these were read as entries, and nodes
+/// of types that no reader knows stood in the store for ever.
+#[test]
+fn other_data_in_a_stale_page_are_no_nodes() {
+    for format in Format::ALL {
+        let whole = forged(format, Cipher::None);
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let message = first_node(&ndb, NodeType::MESSAGE);
+        let layout = format.layout();
+        let leaf = pages(&ndb, &whole, BTree::Nodes).into_iter().find(|at| names(&whole, *at, message.nid.nid, format)).unwrap();
+        let entry = codec::encode(format, &message);
+        let mut body = whole[leaf as usize..][..layout.page_bytes - layout.page_trailer_bytes].to_vec();
+        let stale = (whole.len() - layout.page_bytes) as u64;
+        assert!(whole[stale as usize..].iter().all(|byte| *byte == 0), "the end of the store is free");
+        let mut patient = Patient::new(whole.clone());
+        // The checksum is that of before.
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x15), ib: Ib(stale) }, &body);
+        let queue = NodeEntry { nid: Nid(0x4165_4174).into(), subnodes: Bid(0x8dc8_00e6), parent: Nid(0x948), ..NodeEntry::default() };
+        let unknown = NodeEntry { nid: Nid::new(NodeType(0x1c), 0x98).into(), ..message };
+        let others = body.chunks_mut(entry.len()).filter(|slot| **slot != *entry);
+        others.zip([queue, unknown]).for_each(|(slot, other)| slot.copy_from_slice(&codec::encode(format, &other)));
+        patient.bytes[stale as usize..][..body.len()].copy_from_slice(&body);
+        zero(&mut patient.bytes, leaf, layout.page_bytes);
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        for made_up in [queue, unknown] {
+            assert!(store.ndb().node(made_up.nid.nid).unwrap().is_none(), "{format:?}: {}", made_up.nid.nid);
+        }
+        assert!(store.ndb().node(message.nid.nid).unwrap().is_some(), "{format:?}: what is left of the page counts");
+    }
+}
+
+/// The page of a store's first moment has no entries and stood in it for ever. With it none of the newest pages was believed
+/// where the header was lost: what an allocation map that was out of date had as free was not shown.
+#[test]
+fn a_page_without_entries_does_not_hide_the_newest_root() {
+    // Here all entries fit a page, so that this one is of the root's level.
+    let format = Format::Unicode4k;
+    let whole = forged(format, Cipher::None);
+    let unmarked = forge::edits::damaged(whole.clone(), &forge::Recipe::parse("free map message=\"Long\""));
+    let mut patient = Patient::new(unmarked);
+    let end = (whole.len() - format.layout().page_bytes) as u64;
+    patient.page(BTree::Blocks, BlockRef { bid: Bid(1), ib: Ib(end) }, &BTreePage::encode::<BlockEntry>(format, 0, &[]));
+    zero(&mut patient.bytes, 0, 564);
+    shows_all("a page of the first moment", format, &whole, patient.bytes);
 }
 
 /// Ids are never given out twice: a copy of a block that stands elsewhere is what the damaged one was.

@@ -48,6 +48,11 @@ impl NodeType {
     pub const RECIPIENT_TABLE: Self = Self(0x12);
     /// A large property value; a subnode.
     pub const LTP: Self = Self(0x1f);
+
+    /// Whether real stores have nodes of this type: all but these, several of them of a use that no document describes.
+    pub const fn is_seen(self) -> bool {
+        !matches!(self, Self::HID | Self(0x1a..=0x1e))
+    }
 }
 
 impl Nid {
@@ -153,6 +158,8 @@ pub struct Bid(pub u64);
 impl Bid {
     /// No block.
     pub const NONE: Self = Self(0);
+    /// The bit that ids of inner blocks have, of data trees and of subnode trees ([MS-PST] 2.2.2.2).
+    pub const INTERNAL: u64 = 2;
 
     /// Whether it names no block.
     pub const fn is_none(self) -> bool {
@@ -167,7 +174,7 @@ impl Bid {
 
     /// Whether the block is the inner block of a data tree or of a subnode tree.
     pub const fn is_internal(self) -> bool {
-        self.0 & 2 != 0
+        self.0 & Self::INTERNAL != 0
     }
 
     /// The low 32 bits: the key of the cyclic cipher, and a part of the signature.
@@ -263,6 +270,11 @@ impl Hid {
     /// Whether it names nothing.
     pub const fn is_none(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether its type is that of heap ids ([MS-PST] 2.3.1.1), which says nothing of where the item lies.
+    pub fn is_typed(self) -> bool {
+        Nid(self.0).kind() == NodeType::HID
     }
 
     /// The item's number in its block, counted from 1; 0 names nothing.

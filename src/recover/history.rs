@@ -55,6 +55,13 @@ impl Told {
         (self.entry.data, self.entry.subnodes)
     }
 
+    /// Whether other data that came to lie in a stale page look like an entry: it names blocks, and none of them is in use.
+    fn is_made_up(&self, is_live: &dyn Fn(Bid) -> bool) -> bool {
+        let (data, subnodes) = self.blocks();
+        let mut named = [data, subnodes].into_iter().filter(|bid| !bid.is_none()).peekable();
+        !self.is_sound && self.age != DAMAGED && named.peek().is_some() && !named.any(is_live)
+    }
+
     fn state_order(&self) -> (Bid, Bid) {
         state_order(self.entry.data, self.entry.subnodes)
     }
@@ -101,7 +108,7 @@ impl History {
                 let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age, is_sound });
                 // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
                 let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: age >> 1, is_sound });
-                let told = entries.chain(slack).filter(|told| is_plausible(&told.entry) && self.is_lost(told.entry.nid.nid));
+                let told = entries.chain(slack).filter(|told| is_plausible(told) && self.is_lost(told.entry.nid.nid));
                 told.take(TOLD_MAX.saturating_sub(self.told.len())).collect::<Vec<_>>()
             })?;
             self.told.extend(told.into_iter().flatten());
@@ -143,7 +150,7 @@ impl History {
                 continue;
             }
             let live = |bid: Bid| bid.is_none() || is_live(bid);
-            let with_data = || told.iter().filter(|told| live(told.entry.data));
+            let with_data = || told.iter().filter(|told| live(told.entry.data) && !told.is_made_up(is_live));
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
@@ -159,8 +166,11 @@ impl History {
     }
 }
 
-/// Whether an entry can be one at all: slots that were never used hold anything.
-fn is_plausible(entry: &NodeEntry) -> bool {
-    let needs_data = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&entry.nid.nid.kind());
-    entry.nid.high == 0 && entry.nid.nid.index() != 0 && entry.nid.nid.kind() != NodeType::HID && !(needs_data && entry.data.is_none())
+/// Whether an entry can be one at all: slots that were never used hold anything, and so does a page whose space was given to
+/// other data that did not reach its trailer. Of such a page only types are believed that real stores have.
+fn is_plausible(told: &Told) -> bool {
+    let (entry, kind) = (&told.entry, told.entry.nid.nid.kind());
+    let needs_data = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE].contains(&kind);
+    let is_kind = if told.is_sound { kind != NodeType::HID } else { kind.is_seen() };
+    entry.nid.high == 0 && entry.nid.nid.index() != 0 && is_kind && !(needs_data && entry.data.is_none())
 }

@@ -26,11 +26,14 @@ use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
 use super::owners::Folders;
 use super::pair::{pair, right_links};
-use super::rows::{Listed, Listings, Prints, kind_of, matches};
+use super::rows::{Listed, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
 const NAMELESS: u32 = 0x0700_0000;
+
+/// Tells which row stands for which object: pairs of their numbers.
+type Find = fn(Prints<'_>, Prints<'_>) -> Spill<(u32, u32)>;
 
 /// Nodes under construction.
 struct Rebuild<'a> {
@@ -122,12 +125,12 @@ impl Rebuild<'_> {
         at(&self.objects, object).map(|object| object.print).unwrap_or_default()
     }
 
-    /// Gives objects of a kind the ids of rows that stand for them.
-    fn give_rows(&mut self, kind: Kind, rows: &[Listed], parent: impl Fn(Nid) -> Nid) {
+    /// Gives objects of a kind the ids of rows that stand for them, by what both tell.
+    fn give_rows(&mut self, kind: Kind, rows: &[Listed], find: Find, parent: impl Fn(Nid) -> Nid) {
         let free = self.free(kind);
         let row = |number| at(rows, number).map(|row| self.listings.print(row.line)).unwrap_or_default();
         let object = |number| at(&free, number).map(|object| self.print(*object)).unwrap_or_default();
-        let pairs = matches(Prints { len: rows.len(), of: &row }, Prints { len: free.len(), of: &object });
+        let pairs = find(Prints { len: rows.len(), of: &row }, Prints { len: free.len(), of: &object });
         let nodes = pairs.iter().filter_map(|(row, object)| Some((at(rows, *row)?.nid, *at(&free, *object)?)));
         self.give(nodes.map(|(nid, object)| (nid, object, parent(nid))));
     }
@@ -143,7 +146,7 @@ impl Rebuild<'_> {
     /// Finds the lost folders, and the folders above all of them.
     fn folders(&mut self) -> Result<Folders> {
         let rows = self.lost(&self.listings.listed(Kind::Hierarchy), NodeType::FOLDER);
-        self.give_rows(Kind::Folder, &rows, |_| Nid::default());
+        self.give_rows(Kind::Folder, &rows, matches, |_| Nid::default());
         // No row stands for the root folder, which has no name.
         let root = self.free(Kind::Folder).iter().rfind(|object| self.print(**object).is_nameless()).copied();
         self.give(root.map(|object| (Nid::ROOT_FOLDER, object, Nid::ROOT_FOLDER)));
@@ -206,12 +209,13 @@ impl Rebuild<'_> {
         {
             let listed = self.listings.listed(table);
             let mut unsure = self.lost(&listed, of);
-            self.give_rows(kind, &unsure, |nid| last_owner(&listed, nid));
+            self.give_rows(kind, &unsure, matches, |nid| last_owner(&listed, nid));
             unsure.extend(filled.iter().filter_map(|node| equal(&listed, node.nid.nid, |row| row.nid).last().copied()));
             self.renew_copies(kind, of, &unsure)?;
             let rows = self.lost(&listed, of);
             if !rows.is_empty() {
                 self.share_rows(kind, of, &rows, |nid| last_owner(&listed, nid))?;
+                self.give_rows(kind, &self.lost(&listed, of), last_of_class, |nid| last_owner(&listed, nid));
             }
         }
         // One without times, subject or size shows nothing to anybody.

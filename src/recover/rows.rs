@@ -227,6 +227,23 @@ pub(super) fn copies(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)>
     rows.numbered().filter_map(|(number, row)| Some((number, copy(&row)?))).collect()
 }
 
+/// The row and the object of each class of which one of both is left, where nothing that both tell differs.
+///
+/// The row of a hidden item often tells no more of it than its class and its flags.
+pub(super) fn last_of_class(rows: Prints<'_>, objects: Prints<'_>) -> Spill<(u32, u32)> {
+    let by_class = |prints: Prints<'_>| {
+        let mut list: Spill<(u32, u32)> = prints.numbered().map(|(number, print)| (print.cell(tags::MESSAGE_CLASS), number)).collect();
+        list.sort_unstable();
+        list
+    };
+    let (wanted, there) = (by_class(rows), by_class(objects));
+    let only = wanted.chunk_by(|a, b| a.0 == b.0).filter_map(|rows| match (rows, equal(&there, rows.first()?.0, |(class, _)| *class)) {
+        ([(class, row)], [(_, object)]) if *class != 0 => Some((*row, *object)),
+        _ => None,
+    });
+    only.filter(|(row, object)| !(rows.of)(*row).contradicts(&(objects.of)(*object))).collect()
+}
+
 /// Rows and objects that belong together.
 struct Given {
     rows: Spill<bool>,
@@ -276,7 +293,7 @@ impl Given {
 mod tests {
     use super::*;
     use crate::store::props::Key;
-    use crate::store::tags::{CLIENT_SUBMIT_TIME, DISPLAY_TO, MESSAGE_DELIVERY_TIME, MESSAGE_FLAGS, MESSAGE_SIZE, SUBJECT};
+    use crate::store::tags::{CLIENT_SUBMIT_TIME, DISPLAY_TO, MESSAGE_CLASS, MESSAGE_DELIVERY_TIME, MESSAGE_FLAGS, MESSAGE_SIZE, SUBJECT};
 
     fn print(cells: &[(Key, &str)]) -> Print {
         Print::of(|key| cells.iter().find(|(of, _)| *of == key).map(|(_, text)| Value::Unicode((*text).to_owned())))
@@ -307,6 +324,23 @@ mod tests {
     fn items_alike_to_the_letter_are_dealt_out_in_order() {
         let cells = [(SUBJECT, "a"), (MESSAGE_SIZE, "1")];
         assert_eq!(pairs(&[print(&cells), print(&cells)], &[print(&cells), print(&cells), print(&cells)]), [(0, 0), (1, 1)]);
+    }
+
+    /// The row of a setting told its class and its flags: too little, so the row was taken out and the setting lost.
+    #[test]
+    fn a_row_that_tells_a_class_finds_the_only_object_of_it() {
+        let class = |class| [(MESSAGE_CLASS, class)];
+        let hidden = print(&[(MESSAGE_CLASS, "c"), (MESSAGE_FLAGS, "hidden")]);
+        let objects = [print(&class("a")), print(&class("b")), print(&class("b")), hidden, print(&[])];
+        let read = print(&[(MESSAGE_CLASS, "c"), (MESSAGE_FLAGS, "read")]);
+        let rows = [print(&class("a")), print(&class("b")), read, print(&[])];
+        let (row, object) = (|number| rows[number as usize], |number| objects[number as usize]);
+        let (rows, objects) = (Prints { len: rows.len(), of: &row }, Prints { len: objects.len(), of: &object });
+        assert_eq!(
+            last_of_class(rows, objects).to_vec(),
+            [(0, 0)],
+            "of two nobody knows which, and flags that differ tell that it is another"
+        );
     }
 
     /// Outlook's tables have a column for the time of delivery and none for that of submission.

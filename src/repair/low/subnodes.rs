@@ -11,8 +11,8 @@ use crate::format::id::{Bid, Nid, NodeType};
 impl Census<'_> {
     /// A subnode tree that something names: what it is to name from now on. `owner` is the data of the object it is of.
     pub(super) fn subnodes(&mut self, root: Bid, owner: Bid) -> Result<Bid> {
-        if root.is_none() {
-            return Ok(root);
+        if root.is_none() || self.is_no_link(root) {
+            return Ok(Bid::NONE);
         }
         let stays = match self.roots.get(&(root.key(), Use::Subnodes)) {
             Some(stays) => {
@@ -30,6 +30,14 @@ impl Census<'_> {
             }
         };
         Ok(self.keep(root, stays))
+    }
+
+    /// Whether what stands for a link to subnodes is none with a bit flipped: no subnode tree can have such an id, nor is there
+    /// a block whose id it is but for the bit that such ids have. Then nothing is lost.
+    fn is_no_link(&self, root: Bid) -> bool {
+        let root = root.key();
+        let flipped = root.0.is_power_of_two() && !root.is_internal();
+        flipped && self.blocks.find(root).is_none() && self.blocks.find(Bid(root.0 | Bid::INTERNAL)).is_none()
     }
 
     fn walk_subnodes(&mut self, root: Bid, owner: Bid) -> Result<bool> {

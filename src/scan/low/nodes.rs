@@ -160,8 +160,7 @@ fn entry(low: &Low<'_>, node: &Node, again: bool) {
     if again || node.high || node.nid.0 == 0 {
         low.report.add(Code::NodeEntry, place(node), if again { "a second entry of this id" } else { "" });
     }
-    // Seen in real stores: all but these three.
-    if matches!(node.nid.kind(), NodeType::HID | NodeType(0x1a..=0x1e)) {
+    if !node.nid.kind().is_seen() {
         let finding = Finding::new(Code::NodeEntry, place(node), format!("type {:#04x}", node.nid.kind().0));
         low.report.finding(finding.at_most(Severity::Note));
     }

@@ -73,6 +73,10 @@ impl<'a> HeapCheck<'a> {
     pub(super) fn item_or(&mut self, case: &mut Case, hid: Hid, place: Place, missing: Code) -> Result<Option<HeapItem<'_>>> {
         let layout = self.heap.ndb().format().layout();
         let (block, index) = (hid.block(layout), hid.index(layout));
+        if !hid.is_typed() {
+            // The item is there all the same, but others refuse to look.
+            case.add_at(missing, place, format!("{:#x} is no heap id by its type", hid.0));
+        }
         let Some(items) = self.blocks.get_mut(block).filter(|items| (1..=items.count).contains(&index)) else {
             // Of a block that cannot be read nothing is known, and the block was told already.
             if self.blocks.get(block).is_none_or(|items| items.count > 0) {

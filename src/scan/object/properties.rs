@@ -45,6 +45,11 @@ const TYPES: [PropType; 16] = [
 /// Rarer ones: server id, restriction, rule actions ([MS-OXCDATA] 2.11.1). They are stored as bytes.
 const RARE_TYPES: [PropType; 3] = [PropType(0x00fb), PropType(0x00fd), PropType(0x00fe)];
 
+/// Whether there is such a type.
+pub(super) fn is_type(kind: PropType) -> bool {
+    TYPES.contains(&kind.element()) || RARE_TYPES.contains(&kind.element())
+}
+
 impl<'a> PropertyCheck<'a> {
     /// Checks all properties of a node; `None` where there are none to be read.
     pub(in super::super) fn open(case: &mut Case, ndb: &'a Ndb, node: NodeRef) -> Result<Option<Self>> {
@@ -140,8 +145,7 @@ impl<'a> PropertyCheck<'a> {
 
 fn check_record(case: &mut Case, check: &mut HeapCheck<'_>, record: &PropertyRecord) -> Result<()> {
     let place = case.place().property(record.id);
-    let element = record.kind.element();
-    if !TYPES.contains(&element) && !RARE_TYPES.contains(&element) {
+    if !is_type(record.kind) {
         case.add_at(Code::PropertyRecord, place, format!("type {:#06x}", record.kind.0));
         return Ok(());
     }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::super::bits::BitSet;
 use super::super::case::Case;
 use super::heap::HeapCheck;
+use super::properties::is_type;
 use super::value::{self, Codes};
 use super::{survive, tree};
 use crate::damage::{Code, Error, Place, Result};
 use crate::disk::Spill;
 use crate::format::codec;
 use crate::format::heap::HeapClient;
-use crate::format::id::{Hid, Hnid};
+use crate::format::id::{Hid, Hnid, NodeType};
 use crate::format::property::PropType;
 use crate::format::table::{Column, ROW_ID, ROW_VERSION, TableInfo};
 use crate::ltp::{COLUMN_HEAPS, Table};
@@ -93,6 +94,7 @@ fn columns_fit(case: &mut Case, info: &TableInfo) {
         let size_fits = column.size == cell_bytes(column.kind);
         if !inside
             || !size_fits
+            || !is_type(column.kind)
             || usize::from(column.bit) >= count
             || !(ascend || ids.insert((column.id, column.kind)))
             || !bits.insert(column.bit.into())
@@ -216,7 +218,13 @@ impl Rows<'_, '_> {
         }
         for column in &self.info.columns {
             let stands_in_row = column.kind.fixed_bytes().is_some_and(|size| size <= 8);
-            let Some(bytes) = self.info.cell(row, column).filter(|_| !stands_in_row) else { continue };
+            if stands_in_row {
+                continue;
+            }
+            let Some(bytes) = self.info.cell(row, column) else {
+                self.check_unset(case, row, column, place);
+                continue;
+            };
             let at: Hnid = codec::decode(self.check.heap().ndb().format(), bytes).unwrap_or_default();
             let place = place.property(column.id);
             let codes = Codes { item: Code::CellValue, missing: Code::CellValue, size: Code::CellValue };
@@ -227,6 +235,22 @@ impl Rows<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A cell that the row says is not there: Outlook leaves old references in these, but of no other types. Some readers
+    /// follow them all the same.
+    fn check_unset(&self, case: &mut Case, row: &[u8], column: &Column, place: Place) {
+        let format = self.check.heap().ndb().format();
+        let bytes = codec::cut(row, column.offset.into(), column.size.into()).unwrap_or_default();
+        let at: Hnid = codec::decode(format, bytes).unwrap_or_default();
+        let may_lead = match at.hid() {
+            Some(hid) => hid.is_none() || hid.index(format.layout()) > 0,
+            None => at.nid().kind() == NodeType::LTP,
+        };
+        if !may_lead && self.own.iter().all(|(id, _)| *id != column.id) {
+            let detail = format!("the row has none, and {:#x} was left, which is no reference", at.0);
+            case.add_at(Code::CellValue, place.property(column.id), detail);
+        }
     }
 
     fn finish(self, case: &mut Case) {

@@ -22,6 +22,10 @@ pub(super) fn name_map(context: &Context<'_>, case: &mut Case, props: &PropertyC
     if entries.len() & 7 != 0 || sets.len() & 15 != 0 {
         case.add(Code::NamedProperties, format!("{} bytes of entries, {} of sets", entries.len(), sets.len()));
     }
+    if sets.is_empty() || entries.is_empty() {
+        // Outlook's first act in a new store is to name some; libpff opens none without.
+        case.add(Code::NamedProperties, "it is empty");
+    }
     let (_, failed) = NameMap::read(&sets, &entries, &strings);
     if failed > 0 {
         case.add(Code::NamedProperties, format!("{failed} entries name no set or no string"));

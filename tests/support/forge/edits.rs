@@ -555,6 +555,7 @@ impl Damage<'_> {
             ("table", field) => {
                 let (at, len) = match field {
                     Some("ends") => (2 + 2 * entry, 2),
+                    Some("index") => (10, 4),
                     Some("rows") => (14, 4),
                     Some("columns") => (1, 1),
                     _ => (0, 1),
