@@ -62,9 +62,11 @@ fn faults(entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], report: &mut
     if trailer.bid.key() != entry.block.bid.key() {
         faults.push(compared("bid", trailer.bid.0, entry.block.bid.0));
     }
-    let crc = checksum::crc(bytes.get(..usize::from(entry.size)).unwrap_or(bytes));
+    let data = bytes.get(..usize::from(entry.size)).unwrap_or(bytes);
+    let crc = checksum::crc(data);
     if crc != trailer.crc {
         faults.push(compared("crc", trailer.crc, crc));
+        faults.extend(checksum::flipped(data, trailer.crc).map(|flip| flip.to_string()));
     }
     let signature = checksum::signature(entry.block.ib, trailer.bid);
     if signature != trailer.signature {

@@ -87,6 +87,7 @@ fn faults(header: &Header, format: Format, raw: &Raw<'_>, report: &mut Report) -
     let crcs = header.faults(format, &raw.head);
     faults.extend(crcs.crc_partial.map(|crc| compared("crc_partial", header.crc_partial, crc)));
     faults.extend(crcs.crc_full.map(|crc| compared("crc_full", header.crc_full, crc)));
+    faults.extend(Header::righted(&raw.head).map(|(flip, _)| flip.to_string()));
     let size = raw.source.bytes();
     // Fields behind the cut are zeros of ours.
     if raw.head.len() >= wanted {
