@@ -1,9 +1,10 @@
-//! Every block of the file, read once in the order of the file and checked against its entry (B01 to B09, B21, P18).
+//! Every block of the file, read once in the order of the file and checked against its entry (B01 to B09, B21).
 //!
 //! Relies on the [`Table`] of blocks and on whose each one is. All cores read and compute, each a part of the file; what
 //! they find is told in the order of the file, whoever was first.
 
 use super::Low;
+use super::spans::{Before, Spans};
 use super::table::{InParts, Row, Table};
 use super::units::Units;
 use crate::damage::{Code, Finding, Place, Result, Severity};
@@ -56,7 +57,7 @@ pub(super) fn run(low: &Low<'_>, table: &Table, parts: &mut InParts, owned: &mut
             read(low, table, part)
         },
         |found| {
-            end.claim_all(low, table, &found, owned);
+            end.claim_all(low, table, found.order, &found.spans, owned);
             padded.add(&found.padded);
             match waiting.take() {
                 Some(before) => [before, found.findings].into_iter().for_each(tell),
@@ -87,47 +88,6 @@ fn twice(low: &Low<'_>, table: &Table) {
     }
 }
 
-/// Where the blocks before end.
-#[derive(Debug, Default)]
-struct Before {
-    end: u64,
-    bid: u64,
-}
-
-impl Before {
-    /// Takes the space of a part's blocks: at once where no block lies on another, as in every file that is sound.
-    fn claim_all(&mut self, low: &Low<'_>, table: &Table, found: &Found<'_>, owned: &mut Units) {
-        let free = |(start, end): &(u64, u64)| *start >= self.end && !owned.has_any(Ib(*start), end.saturating_sub(*start));
-        if found.spans.apart && found.spans.all.iter().all(free) {
-            for (start, end) in &found.spans.all {
-                owned.add(Ib(*start), end.saturating_sub(*start));
-                (self.end, self.bid) = (*end, found.spans.last);
-            }
-        } else {
-            found.order.iter().filter_map(|at| table.at(*at)).for_each(|row| self.claim(low, row, owned));
-        }
-    }
-
-    /// Takes a block's space, unless something has it.
-    fn claim(&mut self, low: &Low<'_>, row: &Row, owned: &mut Units) {
-        let entry = row.entry();
-        if !can_be_read(low, &entry) {
-            return;
-        }
-        let (ib, bytes) = (entry.block.ib, entry.stored_bytes(low.format));
-        let taken = owned.add(ib, bytes);
-        if ib.0 < self.end {
-            low.report.add(Code::TwoOwners, row.place(), format!("block {:#x} reaches up to {:#x}", self.bid, self.end));
-        } else if taken {
-            low.report.add(Code::TwoOwners, row.place(), "a page of a B-tree lies there");
-        }
-        let end = ib.0.saturating_add(bytes);
-        if end > self.end {
-            (self.end, self.bid) = (end, row.bid().0);
-        }
-    }
-}
-
 /// What a thread found in its part.
 #[derive(Debug, Default)]
 struct Found<'o> {
@@ -140,39 +100,7 @@ struct Found<'o> {
 
 impl Weight for Found<'_> {
     fn weight(&self) -> usize {
-        self.findings.len().saturating_add(self.spans.all.len())
-    }
-}
-
-/// The space that blocks take, those next to each other as one.
-#[derive(Debug)]
-struct Spans {
-    all: Vec<(u64, u64)>,
-    /// The last block.
-    last: u64,
-    /// Whether no block lies on another one.
-    apart: bool,
-}
-
-/// How many gaps between the blocks of a part are remembered.
-const SPANS_MAX: usize = 4096;
-
-impl Default for Spans {
-    fn default() -> Self {
-        Self { all: Vec::new(), last: 0, apart: true }
-    }
-}
-
-impl Spans {
-    /// Adds a block behind those before.
-    fn add(&mut self, bid: u64, start: u64, end: u64) {
-        let full = self.all.len() >= SPANS_MAX;
-        match self.all.last_mut() {
-            Some((_, last)) if *last == start => *last = end,
-            Some((_, last)) if start < *last || full => self.apart = false,
-            _ => self.all.push((start, end)),
-        }
-        self.last = bid;
+        self.findings.len().saturating_add(self.spans.len())
     }
 }
 
