@@ -42,6 +42,8 @@ pub(super) struct Filled {
     pub(super) nodes: Spill<NodeEntry>,
     /// The ids among them that only damaged pages tell: a bit of them may be flipped.
     pub(super) doubted: Spill<Nid>,
+    /// The ids of those whose blocks a damaged page tells: a bit of a link may be flipped.
+    pub(super) unsure: Spill<Nid>,
     /// Those of which a later state is known to have been, whose blocks are gone; with their data.
     pub(super) earlier: Spill<(Nid, Bid)>,
 }
@@ -154,6 +156,9 @@ impl History {
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
+            if !best.is_sound {
+                filled.unsure.push(best.entry.nid.nid);
+            }
             if told.iter().all(|told| !told.is_sound) {
                 filled.doubted.push(best.entry.nid.nid);
             }

@@ -52,6 +52,8 @@ pub(super) struct Known {
     pub(super) filled: Spill<NodeEntry>,
     /// The ids among these that may have a bit flipped, ascending.
     pub(super) doubted: Spill<Nid>,
+    /// The ids of those of which a link to blocks may have a bit flipped, ascending.
+    pub(super) unsure: Spill<Nid>,
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
@@ -60,7 +62,9 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     // What stands later in the tree counts more.
     let mut nodes = Nodes::new(known.nodes.iter().rev().chain(known.filled.iter().rev()).copied().collect());
-    right_links(reader, nodes.iter_mut(), &mut loose.subnodes);
+    // What a page says that is whole names what was there, also where that is lost.
+    let unsure = nodes.iter_mut().filter(|node| known.unsure.binary_search(&node.nid.nid).is_ok());
+    right_links(reader, unsure, &mut loose.subnodes);
     right_ids(reader, &mut nodes, &known.doubted)?;
     pair(&mut loose);
     let Loose { mut objects, named_inside, .. } = loose;
