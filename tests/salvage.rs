@@ -576,6 +576,38 @@ fn a_lost_link_of_a_whole_page_is_not_another_ones() {
     }
 }
 
+/// Behind the entries of a page stood one of long ago, by which a folder's list of hidden items was the empty one that all
+/// folders share: the items of real stores went to Lost and Found, as that block is always in use, and the list got no owner.
+#[test]
+fn a_shared_block_behind_the_entries_of_a_page_is_no_folders_list() {
+    // Here the nodes stand in more than one page.
+    for format in [Format::Ansi, Format::Unicode] {
+        let whole = forge::store(format, Cipher::None, &forge::recipe("every-item-class"));
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let layout = format.layout();
+        let list = first_node(&ndb, NodeType::ASSOCIATED_MESSAGE).parent.with_kind(NodeType::ASSOCIATED_TABLE);
+        let template = ndb.required_node(Nid(0x60f)).unwrap();
+        let body_bytes = layout.page_bytes - layout.page_trailer_bytes;
+        let nodes = pages(&ndb, &whole, BTree::Nodes).into_iter().map(|at| (at, whole[at as usize..][..body_bytes].to_vec()));
+        let entries = |body: &[u8]| BTreePage::decode(format, body).unwrap().entries::<NodeEntry>().collect::<Vec<_>>();
+        let is_leaf = |body: &[u8]| BTreePage::decode(format, body).unwrap().info.level == 0;
+        let (leaf, body) =
+            nodes.into_iter().find(|(_, body)| is_leaf(body) && entries(body).iter().any(|entry| entry.nid.nid == list)).unwrap();
+        let others: Vec<NodeEntry> = entries(&body).into_iter().filter(|entry| entry.nid.nid != list).collect();
+        let mut stale = BTreePage::encode(format, 0, &others);
+        let behind = codec::encode(format, &NodeEntry { nid: list.into(), ..template });
+        stale[others.len() * behind.len()..][..behind.len()].copy_from_slice(&behind);
+        let mut patient = Patient::new(whole.clone());
+        let end = (whole.len() - layout.page_bytes) as u64;
+        assert!(whole[end as usize..].iter().all(|byte| *byte == 0), "the end of the store is free");
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x11), ib: Ib(end) }, &stale);
+        zero(&mut patient.bytes, leaf, layout.page_bytes);
+        shows_all("a shared block behind a page's entries", format, &whole, patient.bytes.clone());
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        assert_eq!(store.ndb().required_node(list).unwrap().data, ndb.required_node(list).unwrap().data, "{format:?}");
+    }
+}
+
 /// A store with the blocks of a node's data zeroed.
 fn without_data(bytes: &[u8], nid: Nid) -> Vec<u8> {
     let ndb = Ndb::open(Arc::new(bytes.to_vec()), 1 << 20).unwrap();

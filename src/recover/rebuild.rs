@@ -24,7 +24,7 @@ use super::live::Live;
 use super::loose::{Loose, survived};
 use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
-use super::owners::Folders;
+use super::owners::{Folders, own_associated};
 use super::pair::{pair, right_links};
 use super::rows::{Listed, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
@@ -181,6 +181,7 @@ impl Rebuild<'_> {
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.
     fn tables(&mut self, folders: &Folders) {
         folders.own_contents(&mut self.listings);
+        own_associated(&mut self.listings, &self.nodes);
         let tables = [
             (Kind::Hierarchy, NodeType::HIERARCHY_TABLE),
             (Kind::Contents, NodeType::CONTENTS_TABLE),
