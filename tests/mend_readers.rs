@@ -29,28 +29,32 @@ fn mended(bytes: &[u8]) -> Arc<Store> {
     open(&repaired(bytes, Options::default()).unwrap())
 }
 
-/// A message that lost its subnodes with the only page that told of them, or never had any: outlook-pst gave up the folder.
+/// A message that lost its subnodes with the only page that told of them, or never had any, or none but a large value that
+/// nothing names: outlook-pst gave up the folder.
 #[test]
 fn a_message_that_is_written_anew_has_a_table_of_recipients() {
-    let lines = "base every-format all\n\
-        set node message=\"Hello\" field=subnodes value=0 fix=yes\n\
-        set record message=\"Hello\" property=0x1000 field=kind value=0x2222 fix=yes\n";
     for format in Format::ALL {
         let whole = forge::store(format, Cipher::None, &forge::recipe("every-format"));
-        let store = mended(&edits::damaged(whole, &Recipe::parse(lines)));
-        let mut messages = 0;
-        store
-            .ndb()
-            .visit_nodes(&mut |node| {
-                if node.nid.nid.kind() == NodeType::MESSAGE {
-                    let subnodes = store.ndb().subnodes(node.subnodes).unwrap();
-                    assert!(subnodes.iter().any(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE), "{format:?}: {}", node.nid.nid);
-                    messages += 1;
-                }
-                true
-            })
-            .unwrap();
-        assert!(messages > 5, "{format:?}");
+        let at = if format == Format::Ansi { 4 } else { 8 };
+        let value = format!("set block message=\"Hello\" tree=subnodes at={at} len=4 value=0x10bf fix=yes");
+        for subnodes in ["set node message=\"Hello\" field=subnodes value=0 fix=yes", &value] {
+            let body = "set record message=\"Hello\" property=0x1000 field=kind value=0x2222 fix=yes";
+            let lines = format!("base every-format all\n{subnodes}\n{body}\n");
+            let store = mended(&edits::damaged(whole.clone(), &Recipe::parse(&lines)));
+            let mut messages = 0;
+            store
+                .ndb()
+                .visit_nodes(&mut |node| {
+                    if node.nid.nid.kind() == NodeType::MESSAGE {
+                        let subnodes = store.ndb().subnodes(node.subnodes).unwrap();
+                        assert!(subnodes.iter().any(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE), "{format:?}: {}", node.nid.nid);
+                        messages += 1;
+                    }
+                    true
+                })
+                .unwrap();
+            assert!(messages > 5, "{format:?}");
+        }
     }
 }
 

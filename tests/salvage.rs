@@ -548,6 +548,66 @@ fn a_node_whose_link_has_a_bit_flipped_finds_its_subnodes() {
     });
 }
 
+/// Real stores lost a message's tree of subnodes with the page that told of it: the message got the tree of a table, whose id
+/// was its own but for a bit, and nobody heard that recipients and attachments were gone.
+#[test]
+fn a_lost_link_of_a_whole_page_is_not_another_ones() {
+    for format in [Format::Ansi, Format::Unicode] {
+        let whole = forge::store(format, Cipher::Permute, &forge::recipe("wide-folder"));
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let layout = format.layout();
+        let messages = messages(&ndb);
+        let (loser, other) = (messages.first().unwrap(), messages.last().unwrap());
+        let lost = Bid(other.subnodes.0 ^ 0x10_0000);
+        let leaf = |nid: Nid| pages(&ndb, &whole, BTree::Nodes).into_iter().find(|at| names(&whole, *at, nid, format)).unwrap();
+        let at = leaf(loser.nid.nid);
+        let found = survey(&whole, format, &Progress::default()).unwrap();
+        let page = found.pages.iter().find(|page| page.ib.0 == at).unwrap();
+        let mut body = whole[at as usize..][..layout.page_bytes - layout.page_trailer_bytes].to_vec();
+        let (stands, is_to) = (codec::encode(format, loser), codec::encode(format, &NodeEntry { subnodes: lost, ..*loser }));
+        let slot = body.chunks_mut(stands.len()).find(|slot| **slot == *stands).unwrap();
+        slot.copy_from_slice(&is_to);
+        let mut patient = Patient::new(whole.clone());
+        patient.page(BTree::Nodes, BlockRef { bid: page.bid, ib: page.ib }, &body);
+        zero(&mut patient.bytes, leaf(other.nid.nid), layout.page_bytes);
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        assert_eq!(store.ndb().required_node(loser.nid.nid).unwrap().subnodes, lost, "{format:?}");
+        assert_eq!(store.ndb().required_node(other.nid.nid).unwrap().subnodes, other.subnodes, "{format:?}");
+    }
+}
+
+/// Behind the entries of a page stood one of long ago, by which a folder's list of hidden items was the empty one that all
+/// folders share: the items of real stores went to Lost and Found, as that block is always in use, and the list got no owner.
+#[test]
+fn a_shared_block_behind_the_entries_of_a_page_is_no_folders_list() {
+    // Here the nodes stand in more than one page.
+    for format in [Format::Ansi, Format::Unicode] {
+        let whole = forge::store(format, Cipher::None, &forge::recipe("every-item-class"));
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let layout = format.layout();
+        let list = first_node(&ndb, NodeType::ASSOCIATED_MESSAGE).parent.with_kind(NodeType::ASSOCIATED_TABLE);
+        let template = ndb.required_node(Nid(0x60f)).unwrap();
+        let body_bytes = layout.page_bytes - layout.page_trailer_bytes;
+        let nodes = pages(&ndb, &whole, BTree::Nodes).into_iter().map(|at| (at, whole[at as usize..][..body_bytes].to_vec()));
+        let entries = |body: &[u8]| BTreePage::decode(format, body).unwrap().entries::<NodeEntry>().collect::<Vec<_>>();
+        let is_leaf = |body: &[u8]| BTreePage::decode(format, body).unwrap().info.level == 0;
+        let (leaf, body) =
+            nodes.into_iter().find(|(_, body)| is_leaf(body) && entries(body).iter().any(|entry| entry.nid.nid == list)).unwrap();
+        let others: Vec<NodeEntry> = entries(&body).into_iter().filter(|entry| entry.nid.nid != list).collect();
+        let mut stale = BTreePage::encode(format, 0, &others);
+        let behind = codec::encode(format, &NodeEntry { nid: list.into(), ..template });
+        stale[others.len() * behind.len()..][..behind.len()].copy_from_slice(&behind);
+        let mut patient = Patient::new(whole.clone());
+        let end = (whole.len() - layout.page_bytes) as u64;
+        assert!(whole[end as usize..].iter().all(|byte| *byte == 0), "the end of the store is free");
+        patient.page(BTree::Nodes, BlockRef { bid: Bid(0x11), ib: Ib(end) }, &stale);
+        zero(&mut patient.bytes, leaf, layout.page_bytes);
+        shows_all("a shared block behind a page's entries", format, &whole, patient.bytes.clone());
+        let store = open_source(Arc::new(patient.bytes), 4 << 20).unwrap();
+        assert_eq!(store.ndb().required_node(list).unwrap().data, ndb.required_node(list).unwrap().data, "{format:?}");
+    }
+}
+
 /// A store with the blocks of a node's data zeroed.
 fn without_data(bytes: &[u8], nid: Nid) -> Vec<u8> {
     let ndb = Ndb::open(Arc::new(bytes.to_vec()), 1 << 20).unwrap();
@@ -632,6 +692,16 @@ fn copies_that_only_a_count_tells_of_are_shown_and_say_so() {
 /// Whether a page holds an entry of a node.
 fn names(bytes: &[u8], page: u64, nid: Nid, format: Format) -> bool {
     bytes[page as usize..][..format.layout().page_bytes].chunks(4).any(|word| word == nid.0.to_le_bytes())
+}
+
+fn messages(ndb: &Ndb) -> Vec<NodeEntry> {
+    let mut found = Vec::new();
+    ndb.visit_nodes(&mut |node| {
+        found.extend(Some(*node).filter(|node| node.nid.nid.kind() == NodeType::MESSAGE));
+        true
+    })
+    .unwrap();
+    found
 }
 
 fn first_node(ndb: &Ndb, kind: NodeType) -> NodeEntry {

@@ -113,7 +113,7 @@ pub struct Header {
     pub reserved3: [u8; 2],
     /// CRC of the 516 bytes after the partial CRC; wide formats only.
     pub crc_full: u32,
-    /// What follows and no CRC covers: 48 bytes in ANSI files, 36 in the others. Kept.
+    /// What follows: 36 bytes that no CRC covers, in ANSI files after 12 that are 0. Kept.
     pub tail: Vec<u8>,
 }
 
@@ -129,6 +129,12 @@ pub struct HeaderFaults {
 impl Header {
     /// The most bytes that any variant's header takes.
     pub const BYTES_MAX: usize = 564;
+
+    /// What of the tail is always 0: ullReserved and dwReserved of ANSI files ([MS-PST] 2.2.2.6).
+    pub fn zeros(&self, format: Format) -> &[u8] {
+        let len = if format == Format::Ansi { 12 } else { 0 };
+        self.tail.get(..len).unwrap_or_default()
+    }
 
     /// The variant that the first bytes of a file name: magic, then version.
     ///

@@ -13,6 +13,7 @@ use crate::ndb::{BTree, Ndb, Part};
 use super::lists::equal;
 use super::page::{state_order, with_page};
 use super::ranges::Ranges;
+use super::rows::kind_of;
 use super::survey::Survey;
 
 /// The node B-tree as it stands, and what fills its holes.
@@ -34,6 +35,8 @@ pub(super) struct Told {
     age: u64,
     /// Whether the page's checksum matches: where it does not, any bit may be flipped.
     is_sound: bool,
+    /// Whether it stands behind the page's entries.
+    is_left: bool,
 }
 
 /// What fills the holes of the node B-tree.
@@ -42,6 +45,8 @@ pub(super) struct Filled {
     pub(super) nodes: Spill<NodeEntry>,
     /// The ids among them that only damaged pages tell: a bit of them may be flipped.
     pub(super) doubted: Spill<Nid>,
+    /// The ids of those whose blocks a damaged page tells: a bit of a link may be flipped.
+    pub(super) unsure: Spill<Nid>,
     /// Those of which a later state is known to have been, whose blocks are gone; with their data.
     pub(super) earlier: Spill<(Nid, Bid)>,
 }
@@ -94,7 +99,7 @@ impl History {
     fn take(&mut self, entry: NodeEntry) {
         // What a damaged page says stands in its own hole.
         if self.is_lost(entry.nid.nid) {
-            self.told.push(Told { entry, age: DAMAGED, is_sound: false });
+            self.told.push(Told { entry, age: DAMAGED, is_sound: false, is_left: false });
         } else {
             self.nodes.push(entry);
         }
@@ -105,9 +110,9 @@ impl History {
         for found in leaves {
             let told = with_page(ndb, found.ib, |body| {
                 let (age, is_sound) = (found.bid.0, found.crc_ok);
-                let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age, is_sound });
+                let entries = body.entries::<NodeEntry>().map(|entry| Told { entry, age, is_sound, is_left: false });
                 // Nobody cleared the slots behind, so they hold what once was; it may be older than the page by any time.
-                let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: age >> 1, is_sound });
+                let slack = body.slack::<NodeEntry>().map(|entry| Told { entry, age: age >> 1, is_sound, is_left: true });
                 let told = entries.chain(slack).filter(|told| is_plausible(told) && self.is_lost(told.entry.nid.nid));
                 told.take(TOLD_MAX.saturating_sub(self.told.len())).collect::<Vec<_>>()
             })?;
@@ -149,11 +154,21 @@ impl History {
             if told.iter().all(is_flipped) {
                 continue;
             }
+            // The empty tables of all folders are one block ([MS-PST] 2.4.4), which is in use whatever became of this one.
+            let is_any = |told: &&Told| {
+                let nid = told.entry.nid.nid;
+                let shared = equal(&sure, told.blocks(), |(blocks, _)| *blocks).iter().any(|(_, other)| *other != nid);
+                told.is_left && kind_of(nid.kind()).is_some() && shared
+            };
             let live = |bid: Bid| bid.is_none() || is_live(bid);
-            let with_data = || told.iter().filter(|told| live(told.entry.data) && !told.is_made_up(is_live));
+            let counts = |told: &&Told| live(told.entry.data) && !told.is_made_up(is_live) && !is_any(told);
+            let with_data = || told.iter().filter(counts);
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
+            if !best.is_sound {
+                filled.unsure.push(best.entry.nid.nid);
+            }
             if told.iter().all(|told| !told.is_sound) {
                 filled.doubted.push(best.entry.nid.nid);
             }

@@ -10,7 +10,8 @@ use crate::ndb::Ndb;
 use crate::store::tags;
 
 use super::deal::deal;
-use super::lists::{at, equal};
+use super::lists::{at, at_mut, equal};
+use super::nodes::Nodes;
 use super::object::{Kind, Object, Print, digest};
 use super::rows::{Line, Listing, Listings};
 
@@ -127,6 +128,27 @@ impl Folders {
 
     fn has_unread(&self, near: &Near, unread: u32) -> bool {
         at(&self.0, near.number).is_some_and(|folder| folder.print.cell(tags::CONTENT_UNREAD_COUNT) == unread)
+    }
+}
+
+/// Finds the folders whose hidden items tables without owners list, as no folder counts these: the ones that the nodes of
+/// their rows name. Of several tables of one folder the one that lists most of what is there, of these the newest.
+pub(super) fn own_associated(listings: &mut Listings, nodes: &Nodes) {
+    let kind = Kind::AssociatedContents;
+    let owners = listings.owners(kind);
+    let mut found: Spill<(Nid, usize, Bid, u32)> = Spill::new();
+    for (number, listing) in (0..).zip(listings.list.iter()).filter(|(_, listing)| listing.kind == kind && listing.owner.is_none()) {
+        let parents = || listing.rows.of(&listings.lines).iter().filter_map(|line| Some(nodes.get(line.nid)?.parent));
+        let folder = parents().next().filter(|folder| parents().all(|parent| parent == *folder) && nodes.contains(*folder));
+        if let Some(folder) = folder.filter(|folder| owners.binary_search(folder).is_err()) {
+            found.push((folder, parents().count(), listing.data.key(), number));
+        }
+    }
+    found.sort_unstable();
+    for (folder, _, _, number) in found.chunk_by(|a, b| a.0 == b.0).filter_map(<[_]>::last) {
+        if let Some(listing) = at_mut(&mut listings.list, *number) {
+            listing.owner = Some(*folder);
+        }
     }
 }
 

@@ -161,8 +161,8 @@ impl<'a> Trees<'a> {
     }
 }
 
-/// Gives nodes whose subnode tree is nowhere the one that nobody names and whose id is theirs but for a bit: what a damaged
-/// page says may have a bit flipped.
+/// Gives nodes of which damaged pages tell, and whose subnode tree is nowhere, the one that nobody names and whose id is
+/// theirs but for a bit.
 pub(super) fn right_links<'n>(reader: &Ndb, nodes: impl Iterator<Item = &'n mut NodeEntry>, trees: &mut [Subnodes]) {
     let is_lost = |bid: Bid| !bid.is_none() && reader.maps().is_some_and(|maps| maps.block(bid).is_none());
     for node in nodes.filter(|node| is_lost(node.subnodes)) {

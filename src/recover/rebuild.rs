@@ -24,7 +24,7 @@ use super::live::Live;
 use super::loose::{Loose, survived};
 use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
-use super::owners::Folders;
+use super::owners::{Folders, own_associated};
 use super::pair::{pair, right_links};
 use super::rows::{Listed, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
@@ -52,6 +52,8 @@ pub(super) struct Known {
     pub(super) filled: Spill<NodeEntry>,
     /// The ids among these that may have a bit flipped, ascending.
     pub(super) doubted: Spill<Nid>,
+    /// The ids of those of which a link to blocks may have a bit flipped, ascending.
+    pub(super) unsure: Spill<Nid>,
 }
 
 /// The known nodes, and those that can be made from blocks in use that none of these names.
@@ -60,7 +62,9 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     // What stands later in the tree counts more.
     let mut nodes = Nodes::new(known.nodes.iter().rev().chain(known.filled.iter().rev()).copied().collect());
-    right_links(reader, nodes.iter_mut(), &mut loose.subnodes);
+    // What a page says that is whole names what was there, also where that is lost.
+    let unsure = nodes.iter_mut().filter(|node| known.unsure.binary_search(&node.nid.nid).is_ok());
+    right_links(reader, unsure, &mut loose.subnodes);
     right_ids(reader, &mut nodes, &known.doubted)?;
     pair(&mut loose);
     let Loose { mut objects, named_inside, .. } = loose;
@@ -177,6 +181,7 @@ impl Rebuild<'_> {
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.
     fn tables(&mut self, folders: &Folders) {
         folders.own_contents(&mut self.listings);
+        own_associated(&mut self.listings, &self.nodes);
         let tables = [
             (Kind::Hierarchy, NodeType::HIERARCHY_TABLE),
             (Kind::Contents, NodeType::CONTENTS_TABLE),

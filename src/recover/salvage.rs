@@ -71,7 +71,7 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes, &|block| is_live(block.bid))?, &survey)?;
     let filled = history.fill(&is_live);
-    let known = Known { filled: filled.nodes, doubted: filled.doubted, nodes: history.nodes };
+    let known = Known { filled: filled.nodes, doubted: filled.doubted, unsure: filled.unsure, nodes: history.nodes };
     let nodes = known.nodes.iter().chain(known.filled.iter()).copied();
     let maps = Maps::new(block_map(&survey, &live), nodes.collect());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };

@@ -81,6 +81,8 @@ fn fixed_fields(ndb: &Ndb, header: &mut Header, is_made_up: bool) {
         (header.platform_create, header.platform_access) = (1, 1);
     }
     (header.sentinel, header.reserved3, header.align) = (SENTINEL, [0; 2], 0);
+    let zeros = header.zeros(ndb.format()).len();
+    header.tail.iter_mut().take(zeros).for_each(|byte| *byte = 0);
     let nothing = if ndb.format() == Format::Unicode4k { 0 } else { 0xff };
     for map in [&mut header.fmap, &mut header.fpmap] {
         let says_nothing = map.iter().all(|byte| *byte == 0xff) || map.iter().all(|byte| *byte == 0);

@@ -103,8 +103,9 @@ impl Mender<'_, '_> {
                 bag.lost.push("the list of recipients: it was made anew from headers and names".into());
                 recipients::made(self.ndb, bag)
             }
-            // Outlook gives each message a table, and outlook-pst opens none that has no subnodes at all.
-            None if is_mail && subnodes.is_empty() && !self.options.rewrite => recipients::made(self.ndb, bag),
+            // Outlook gives each message a table, and outlook-pst opens none that has no subnodes at all: large values do not
+            // count, as what is written anew may have none.
+            None if is_mail && subnodes.iter().all(is_value) && !self.options.rewrite => recipients::made(self.ndb, bag),
             None => return Ok(None),
         };
         Ok(Some((Nid::RECIPIENT_TABLE, Part::Draft(rows::table(self.transaction, rows)?))))
@@ -282,6 +283,10 @@ fn date_of(bag: &Bag) -> Option<FileTime> {
     })?;
     let time = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&date).ok()?;
     FileTime::from_unix(time.as_second())
+}
+
+fn is_value(subnode: &SubnodeEntry) -> bool {
+    subnode.nid.nid.kind() == NodeType::LTP
 }
 
 /// Whether a subnode is none that was built anew: neither table nor attachment, nor a value that has a new place.

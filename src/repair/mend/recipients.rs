@@ -91,7 +91,7 @@ fn told(ndb: &Ndb, bag: &Bag) -> BTreeMap<u32, Cells> {
         let names = bag.text(key).unwrap_or_default();
         let of_names = names.split(';').map(str::trim).filter(|name| !name.is_empty());
         let of_names: Vec<Person> = of_names.map(|name| Person { kind, name: name.to_owned(), address: None }).collect();
-        people.extend(if of_header.is_empty() { of_names } else { of_header });
+        people.extend(if of_header.is_empty() { of_names } else { with_names(of_header, &of_names) });
     }
     let row = |person: Person| {
         let mut cells = Cells::from([(id_of(tags::RECIPIENT_TYPE), Value::I32(person.kind))]);
@@ -103,6 +103,15 @@ fn told(ndb: &Ndb, bag: &Bag) -> BTreeMap<u32, Cells> {
         cells
     };
     (1_u32..).zip(people.into_iter().take(RECIPIENTS_MAX).map(row)).collect()
+}
+
+/// Those of a header, called as in the list of names where the header encodes what they are called (RFC 2047).
+fn with_names(mut of_header: Vec<Person>, of_names: &[Person]) -> Vec<Person> {
+    if of_header.len() == of_names.len() {
+        let encoded = of_header.iter_mut().zip(of_names).filter(|(person, _)| person.name.starts_with("=?"));
+        encoded.for_each(|(person, named)| person.name.clone_from(&named.name));
+    }
+    of_header
 }
 
 /// Whom a header names.
@@ -186,5 +195,15 @@ mod tests {
         let person = |name: &str, address: &str| Person { kind: 1, name: name.into(), address: Some(address.into()) };
         assert_eq!(people_of(1, headers, "to"), [person("Doe, Jane", "jane@example.com"), person("bob@example.com", "bob@example.com")]);
         assert_eq!(people_of(2, headers, "cc"), []);
+    }
+
+    /// A table made anew called a recipient by what stood in the header, letter for letter.
+    #[test]
+    fn an_encoded_name_in_a_header_is_that_of_the_list_of_names() {
+        let of_header = people_of(1, "To: =?utf-8?b?w4RubmU=?= <a@example.com>, Bob <b@example.com>", "to");
+        let listed = |name: &str| Person { kind: 1, name: name.into(), address: None };
+        let names = |people: &[Person]| people.iter().map(|person| person.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&with_names(of_header.clone(), &[listed("Änne"), listed("Robert")])), ["Änne", "Bob"]);
+        assert_eq!(names(&with_names(of_header.clone(), &[listed("Änne")])), names(&of_header), "nobody knows which of them it is");
     }
 }

@@ -148,8 +148,9 @@ fn fields(low: &Low<'_>) {
     if ![Client::PST, Client::OST, Client::PAB].contains(&header.client) {
         report.add(Code::HeaderClient, Place::offset(8), format!("{:02x?}", header.client.0));
     }
-    if header.sentinel != SENTINEL || header.reserved3 != [0; 2] || header.align != 0 {
-        let detail = format!("sentinel {:#x}, reserved {:02x?}, align {:#x}", header.sentinel, header.reserved3, header.align);
+    let reserved = [&header.reserved3, header.zeros(low.format)].concat();
+    if header.sentinel != SENTINEL || reserved.iter().any(|byte| *byte != 0) || header.align != 0 {
+        let detail = format!("sentinel {:#x}, reserved {reserved:02x?}, align {:#x}", header.sentinel, header.align);
         report.add(Code::HeaderReserved, Place::FILE, detail);
     }
     if Cipher::of_method(header.crypt_method).is_none() {
