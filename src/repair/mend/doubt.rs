@@ -48,8 +48,8 @@ impl Mender<'_, '_> {
         Ok(leaves.filter_map(|leaf| self.doubts.blocks.get(&leaf.bid.key()).copied()).chain(own).max())
     }
 
-    /// The same in a subnode's data, and in what lies directly below it, such as a table's rows.
-    fn doubt_below(&self, entry: &SubnodeEntry) -> Result<Option<Doubt>> {
+    /// The worst of what is in doubt in a subnode's data, and in what lies directly below it, such as a table's rows.
+    pub(super) fn doubt_below(&self, entry: &SubnodeEntry) -> Result<Option<Doubt>> {
         let below = match self.ndb.subnodes(entry.subnodes) {
             Err(error) if error.is_io() => return Err(error),
             below => below.unwrap_or_default(),

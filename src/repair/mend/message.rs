@@ -93,7 +93,7 @@ impl Mender<'_, '_> {
         let rows = match entry {
             Some(entry) => {
                 let table = NodeRef { nid: entry.nid.nid, data: entry.data, subnodes: entry.subnodes };
-                let rows = recipients::mended(self.ndb, table, bag)?;
+                let rows = recipients::mended(self.ndb, table, bag, self.doubt_below(entry)?.is_some())?;
                 if is_mail {
                     recipients::name(self.ndb, bag, &rows);
                 }

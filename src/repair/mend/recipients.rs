@@ -32,10 +32,14 @@ struct Person {
     address: Option<String>,
 }
 
-/// The table, mended; made from headers and names where it cannot be read.
-pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag) -> Result<Rows> {
+/// The table, mended; made from headers and names where it cannot be read. Whether part of it may be wrong
+/// is told by `doubted`.
+pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag, doubted: bool) -> Result<Rows> {
     let found = table::read(ndb, node, &RECIPIENTS, &|_| Ok(true))?;
     let mut rows = found.rows;
+    if doubted {
+        rows.rows.values_mut().for_each(forget_empty);
+    }
     rows.rows.retain(|_, cells| !cells.is_empty());
     let own: Vec<_> = rows.shape.columns.iter().map(|column| (column.id, column.kind)).collect();
     if !own.iter().any(|(id, _)| *id == id_of(tags::RECIPIENT_TYPE)) {
@@ -55,6 +59,15 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag) -> Result<Rows> {
 /// A table of whom the message's headers and names tell.
 pub(super) fn made(ndb: &Ndb, bag: &Bag) -> Rows {
     Rows { shape: RECIPIENTS.shape(ndb.format()), rows: told(ndb, bag) }
+}
+
+/// Zeros in the place of a reference read as an empty text: where part of a table may be lost, such a text says nothing.
+fn forget_empty(cells: &mut Cells) {
+    cells.retain(|_, value| match value {
+        Value::Unicode(text) => !text.is_empty(),
+        Value::String8(text) => !text.is_empty(),
+        _ => true,
+    });
 }
 
 /// A row that tells to whom, and a name.
@@ -195,6 +208,16 @@ mod tests {
         let person = |name: &str, address: &str| Person { kind: 1, name: name.into(), address: Some(address.into()) };
         assert_eq!(people_of(1, headers, "to"), [person("Doe, Jane", "jane@example.com"), person("bob@example.com", "bob@example.com")]);
         assert_eq!(people_of(2, headers, "cc"), []);
+    }
+
+    /// A row whose first half was lost named nobody, with an empty address: outlook-pst gave up the folder.
+    #[test]
+    fn an_empty_text_of_a_damaged_table_is_none() {
+        let text = |text: &str| Value::Unicode(text.into());
+        let mut cells = Cells::from([(0x3001, text("")), (0x3003, text("")), (0x3a20, text("Bob")), (0x0c15, Value::I32(1))]);
+        cells.insert(0x3002, Value::String8(Vec::new()));
+        forget_empty(&mut cells);
+        assert_eq!(cells, Cells::from([(0x3a20, text("Bob")), (0x0c15, Value::I32(1))]));
     }
 
     /// A table made anew called a recipient by what stood in the header, letter for letter.
