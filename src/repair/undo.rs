@@ -30,7 +30,8 @@ pub struct Undone {
 /// Gives a store back the bytes that it had before its last repair.
 ///
 /// The caller holds the store's lock; what is overwritten stays for those of `held`. Refused where the store is not as that
-/// repair left it, unless `force`: then the present file is kept first. `from` names what was kept, where the log beside the store does not.
+/// repair left it, unless `force`: then the present file is kept first. `from` names what was kept, where the log beside the
+/// store does not.
 pub fn undo(store: &Path, from: Option<&Path>, force: bool, held: Held<'_>, progress: &Progress) -> Result<Undone> {
     if end_interrupted(store, held)? == Recovered::Back {
         Record::Undone.append(store)?;
