@@ -122,7 +122,7 @@ fn a_survey_finds_every_live_block() {
         ndb.visit_blocks(&mut |entry| {
             let copies = found.copies(entry.block.bid);
             assert!(copies.iter().any(|copy| copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated));
-            assert!(copies[0].is_whole());
+            assert!(copies[0].is_whole);
             count += 1;
             true
         })

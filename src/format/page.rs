@@ -1,5 +1,7 @@
 //! Pages: what stands at their end, and which kinds there are ([MS-PST] 2.2.2.7).
 
+use std::borrow::Cow;
+
 use super::Format;
 use super::checksum::{self, Flip};
 use super::codec::{Cut, Decoder, Described, Encoder, Field};
@@ -124,8 +126,17 @@ pub struct Page<'a> {
 pub struct PageFaults {
     /// The CRC that the contents have, where it is not the stored one.
     pub crc: Option<u32>,
+    /// The one bit by which contents and CRC do not match, where a single one tells why.
+    pub flip: Option<Flip>,
     /// The signature that the place has, where it is not the stored one.
     pub signature: Option<u16>,
+}
+
+impl PageFaults {
+    /// Whether the CRC tells what was written: it matches, or would, were one bit turned back.
+    pub const fn is_whole(&self) -> bool {
+        self.crc.is_none() || self.flip.is_some()
+    }
 }
 
 impl<'a> Page<'a> {
@@ -153,17 +164,17 @@ impl<'a> Page<'a> {
         self.trailer.kind == kind && self.trailer.kind_again == kind
     }
 
-    /// The one bit by which body and CRC do not match, and the body with that turned back; `None` where they match, or where
-    /// no single bit tells why they do not.
-    pub fn righted(&self) -> Option<(Flip, Vec<u8>)> {
-        checksum::flipped(self.body, self.trailer.crc).map(|flip| (flip, flip.righted(self.body)))
+    /// The body as it was written, as far as these faults tell: the flipped bit is turned back.
+    pub fn written(&self, faults: &PageFaults) -> Cow<'a, [u8]> {
+        faults.flip.map_or(Cow::Borrowed(self.body), |flip| Cow::Owned(flip.righted(self.body)))
     }
 
     /// What is wrong with CRC and signature.
     pub fn faults(&self, ib: Ib) -> PageFaults {
-        let crc = checksum::crc(self.body);
+        let crc = Some(checksum::crc(self.body)).filter(|crc| *crc != self.trailer.crc);
+        let flip = crc.and_then(|_| checksum::flipped(self.body, self.trailer.crc));
         let signature = if self.trailer.kind.is_signed() { checksum::signature(ib, self.trailer.bid) } else { 0 };
-        PageFaults { crc: (crc != self.trailer.crc).then_some(crc), signature: (signature != self.trailer.signature).then_some(signature) }
+        PageFaults { crc, flip, signature: (signature != self.trailer.signature).then_some(signature) }
     }
 }
 
@@ -192,8 +203,14 @@ mod tests {
             let written = page.body.to_vec();
             bytes[0] ^= 1;
             let flipped = Page::decode(format, &bytes).unwrap();
-            assert!(flipped.faults(Ib(0x8800)).crc.is_some());
-            assert_eq!(flipped.righted(), Some((Flip::Data(0, 0), written)));
+            let faults = flipped.faults(Ib(0x8800));
+            assert!(faults.crc.is_some() && faults.is_whole());
+            assert_eq!((faults.flip, &*flipped.written(&faults)), (Some(Flip::Data(0, 0)), &written[..]));
+            bytes[0] ^= 2;
+            let scribbled = Page::decode(format, &bytes).unwrap();
+            let faults = scribbled.faults(Ib(0x8800));
+            assert!(!faults.is_whole(), "two bits");
+            assert_eq!(&*scribbled.written(&faults), scribbled.body);
             assert_eq!(Page::decode(format, &bytes[1..]), Err(Cut));
         }
     }

@@ -1,5 +1,6 @@
 //! Blocks: from the file to decoded bytes.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::iter;
 use std::ops::Range;
@@ -110,10 +111,10 @@ impl Ndb {
         let trailer: BlockTrailer =
             codec::decode(self.format, bytes.get(trailer_at..).unwrap_or_default()).map_err(|cut| cut.at(Code::BlockPlace, place))?;
         let crc = self.check(entry, &trailer, &bytes, place)?;
-        if let Crc::ButFor(flip) = crc {
+        if let BlockCrc::ButFor(flip) = crc {
             flip.undo(&mut bytes);
         }
-        let is_proven = crc != Crc::Wrong;
+        let is_proven = crc != BlockCrc::Wrong;
         let is_sound = is_proven || trailer.crc == 0;
         if entry.size != entry.inflated {
             let data = bytes.get(..entry.size.into()).unwrap_or(&bytes);
@@ -125,16 +126,16 @@ impl Ndb {
         Ok(Stored { data: bytes, lost, is_proven, is_sound })
     }
 
-    /// Whether the CRC matches; an error where this is not the block at all.
-    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], place: Place) -> Result<Crc> {
-        let crc = checksum::crc(bytes.get(..entry.size.into()).unwrap_or(bytes));
+    /// What the CRC says of the data; an error where this is not the block at all.
+    fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], place: Place) -> Result<BlockCrc> {
+        let crc = BlockCrc::of(bytes, entry, trailer);
         let same_bid = trailer.bid.key() == entry.block.bid.key();
-        let flip = if crc == trailer.crc { None } else { flipped(bytes, entry, trailer) };
-        if crc != trailer.crc {
+        if crc != BlockCrc::Right {
             if !same_bid {
                 return Err(Error::Damaged(Code::BlockBid, place));
             }
-            self.notes.add(Code::BlockCrc, place, checksum::mismatch(trailer.crc, crc, flip));
+            let computed = checksum::crc(data_of(bytes, entry));
+            self.notes.add(Code::BlockCrc, place, checksum::mismatch(trailer.crc, computed, crc.flip()));
         }
         if !same_bid {
             // All zeros have CRC 0: without the size in the trailer there is no block here.
@@ -149,11 +150,7 @@ impl Ndb {
         if trailer.signature != checksum::signature(entry.block.ib, trailer.bid) {
             self.notes.add(Code::BlockSignature, place, "");
         }
-        Ok(match flip {
-            Some(flip) => Crc::ButFor(flip),
-            None if crc == trailer.crc => Crc::Right,
-            None => Crc::Wrong,
-        })
+        Ok(crc)
     }
 
     /// Inflates a block of a 4K file, and tells whether all of it came. What comes before damage is kept, the rest is zeros.
@@ -174,19 +171,43 @@ impl Ndb {
 
 /// What a block's CRC says of its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crc {
+pub enum BlockCrc {
+    /// They are what was written.
     Right,
-    /// They are what was written, but for this bit.
+    /// They are, but for this bit, which readers turn back.
     ButFor(Flip),
+    /// They are not, as far as it tells.
     Wrong,
 }
 
-/// The one bit of a block, given with its trailer, by which data and CRC do not match: in a block that is the one that was
-/// asked for, and of which no sector is lost.
-pub fn flipped(block: &[u8], entry: &BlockEntry, trailer: &BlockTrailer) -> Option<Flip> {
-    let is_it = trailer.bid.key() == entry.block.bid.key() && trailer.size == entry.size;
-    let data = block.get(..entry.size.into()).filter(|_| is_it && lost_sectors(block, entry.block.ib).is_empty())?;
-    checksum::flipped(data, trailer.crc)
+impl BlockCrc {
+    /// Of a block that is given with its trailer. One bit is looked for only in the block that was asked for, and where no
+    /// sector of it is lost.
+    pub fn of(block: &[u8], entry: &BlockEntry, trailer: &BlockTrailer) -> Self {
+        let data = data_of(block, entry);
+        if checksum::crc(data) == trailer.crc {
+            return Self::Right;
+        }
+        let is_it = trailer.bid.key() == entry.block.bid.key() && trailer.size == entry.size;
+        let is_all = is_it && data.len() == usize::from(entry.size) && lost_sectors(block, entry.block.ib).is_empty();
+        let flip = if is_all { checksum::flipped(data, trailer.crc) } else { None };
+        flip.map_or(Self::Wrong, Self::ButFor)
+    }
+
+    /// The bit that is not as it was written, where it is one.
+    pub const fn flip(self) -> Option<Flip> {
+        if let Self::ButFor(flip) = self { Some(flip) } else { None }
+    }
+
+    /// A block's data as they were written, as far as this tells: the flipped bit is turned back.
+    pub fn written(self, data: &[u8]) -> Cow<'_, [u8]> {
+        self.flip().map_or(Cow::Borrowed(data), |flip| Cow::Owned(flip.righted(data)))
+    }
+}
+
+/// The data of a block that is given with its trailer; all of it where it is shorter than its entry says.
+fn data_of<'b>(block: &'b [u8], entry: &BlockEntry) -> &'b [u8] {
+    block.get(..entry.size.into()).unwrap_or(block)
 }
 
 /// Which parts of a damaged block, given with its trailer, are zeros because their sectors could not be read.

@@ -36,10 +36,10 @@ use cache::Cache;
 use recent::Recent;
 use rescue::Rescued;
 
-pub use block::{Block, flipped, inflate};
+pub use block::{Block, BlockCrc, inflate};
 pub use data::{Data, Leaf};
 pub use maps::{BlockPlace, Maps};
-pub use open::{ENCRYPTED, Parts};
+pub use open::{ENCRYPTED, HEAP_NODES, Parts};
 pub use page::BTree;
 pub use rescue::{Part, Rescue};
 

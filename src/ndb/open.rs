@@ -20,7 +20,7 @@ use crate::format::id::{Bid, Nid};
 const CRYPT_EDP: u8 = 0x10;
 
 /// Nodes whose data begin with a heap in every store: what a cipher is tried on.
-const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
+pub const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
 
 /// What a header tells, or what was found where it does not.
 #[derive(Clone, Debug)]

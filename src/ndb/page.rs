@@ -291,16 +291,12 @@ impl Ndb {
         let bytes = self.read_page(place.ib)?;
         let page = Page::decode(self.format, &bytes).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
         let faults = page.faults(place.ib);
-        let righted = faults.crc.and_then(|_| page.righted());
-        // Once the flipped bit is turned back nothing is in doubt.
-        let crc = faults.crc.filter(|_| righted.is_none());
         // A zeroed page has a CRC that fits: the kind is what tells. With a kind that is wrong the rest must be right.
-        if !page.is(tree.kind()) && (crc.is_some() || page.trailer.kind != tree.kind() && page.trailer.kind_again != tree.kind()) {
+        if !page.is(tree.kind()) && (!faults.is_whole() || page.trailer.kind != tree.kind() && page.trailer.kind_again != tree.kind()) {
             return Err(Error::Damaged(Code::PageUnreadable, here));
         }
         if let Some(crc) = faults.crc {
-            let flip = righted.as_ref().map(|(flip, _)| *flip);
-            self.notes.add(Code::PageCrc, here, checksum::mismatch(page.trailer.crc, crc, flip));
+            self.notes.add(Code::PageCrc, here, checksum::mismatch(page.trailer.crc, crc, faults.flip));
         }
         if faults.signature.is_some() {
             self.notes.add(Code::PageSignature, here, "");
@@ -308,8 +304,8 @@ impl Ndb {
         if page.trailer.bid != place.bid {
             self.notes.add(Code::PageBid, here, format!("page says {}", page.trailer.bid));
         }
-        let body = righted.as_ref().map_or(page.body, |(_, bytes)| bytes);
-        let body = BTreePage::decode(self.format, body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
+        let body = page.written(&faults);
+        let body = BTreePage::decode(self.format, &body).map_err(|cut| cut.at(Code::PageUnreadable, here))?;
         let entries = match (tree, body.info.level) {
             (BTree::Nodes, 1..) => Entries::Branch(self.entries_of(&body, here, |entry: &BranchEntry| entry.key.0)?),
             (BTree::Blocks, 1..) => {
@@ -321,8 +317,9 @@ impl Ndb {
             (BTree::Nodes, 0) => Entries::Nodes(self.entries_of(&body, here, |entry: &NodeEntry| u64::from(entry.nid.nid.0))?),
             (BTree::Blocks, 0) => Entries::Blocks(self.entries_of(&body, here, |entry: &BlockEntry| entry.block.bid.key().0)?),
         };
-        // Some writers leave the CRC 0.
-        let doubt = crc.filter(|_| page.trailer.crc != 0 || faults.signature.is_some()).map(|_| Code::PageCrc);
+        // Some writers leave the CRC 0. Once the flipped bit is turned back nothing is in doubt.
+        let is_doubted = !faults.is_whole() && (page.trailer.crc != 0 || faults.signature.is_some());
+        let doubt = is_doubted.then_some(Code::PageCrc);
         Ok(TreePage { tree, level: body.info.level, bid: page.trailer.bid, doubt, entries })
     }
 

@@ -44,7 +44,7 @@ pub(super) fn format(source: &dyn ReadAt, progress: &Progress) -> Result<Option<
 pub(super) fn cipher(blocks: &[FoundBlock]) -> Option<Cipher> {
     let count = |cipher: Cipher| {
         let heaps = blocks.iter().filter(|block| block.heap(cipher).is_some());
-        heaps.fold((0_usize, 0_usize), |(sound, all), block| (sound.saturating_add(block.is_whole().into()), all.saturating_add(1)))
+        heaps.fold((0_usize, 0_usize), |(sound, all), block| (sound.saturating_add(block.is_whole.into()), all.saturating_add(1)))
     };
     Cipher::ALL
         .into_iter()

@@ -136,7 +136,7 @@ fn allocation_map(ndb: &Ndb, map: Ib) -> Option<Vec<u8>> {
 pub(super) fn block_map(survey: &Survey, live: &Live) -> Spill<BlockPlace> {
     let mut places: Spill<BlockPlace> = Spill::new();
     for copies in survey.blocks.chunk_by(|a, b| a.bid.key() == b.bid.key()) {
-        let sound = || copies.iter().filter(|copy| copy.is_whole());
+        let sound = || copies.iter().filter(|copy| copy.is_whole);
         let listed = copies.first().and_then(|copy| live.place(copy.bid));
         let best = sound().find(|copy| listed.is_some_and(|place| place.ib == copy.ib));
         let best = best.or_else(|| sound().find(|copy| live.is_allocated(copy))).or_else(|| sound().next());

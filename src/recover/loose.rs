@@ -142,7 +142,7 @@ impl Loose {
 }
 
 fn heap_of(reader: &Ndb, survey: &Survey, bid: Bid) -> Option<HeapClient> {
-    survey.copies(bid).iter().find(|copy| copy.is_whole())?.heap(reader.cipher())
+    survey.copies(bid).iter().find(|copy| copy.is_whole)?.heap(reader.cipher())
 }
 
 impl Roots {

@@ -41,7 +41,7 @@ pub mod survey;
 pub use carve::{Carved, carve};
 pub use findings::{Category, Confidence, Findings, Found, FoundFolder, Origin, Part, Shelf};
 pub use open::{Bytes, Options, bytes, bytes_of, open, open_bytes, open_source};
-pub use orphan::{FolderOrphans, Orphans, folders_below};
+pub use orphan::{FolderOrphans, ORPHANED, Orphans, folders_below};
 pub use rebuild::is_counted;
 pub use search::{earlier_states, search};
 pub use survey::{FoundBlock, FoundPage, Survey};

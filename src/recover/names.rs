@@ -49,7 +49,7 @@ fn told(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
 /// One in a block that no page names any more: only such as need no other block.
 fn unnamed(reader: &Ndb, survey: &Survey) -> Result<Option<NodeEntry>> {
     let is_heap = |client: Option<HeapClient>| client == Some(HeapClient::PROPERTIES);
-    for block in survey.blocks.iter().rev().filter(|block| block.is_whole() && is_heap(block.heap(reader.cipher()))) {
+    for block in survey.blocks.iter().rev().filter(|block| block.is_whole && is_heap(block.heap(reader.cipher()))) {
         let object = Object::read_properties(reader, block.bid)?;
         if object.is_some_and(|object| object.kind == Kind::Names && object.needs.is_empty()) {
             return Ok(Some(NodeEntry { nid: Nid::NAME_MAP.into(), data: block.bid, ..NodeEntry::default() }));

@@ -10,6 +10,9 @@ use crate::disk::Spill;
 use crate::format::id::{Nid, NodeType};
 use crate::store::{Store, Which};
 
+/// The name of the folder for what no folder holds, where nothing tells which one held it.
+pub const ORPHANED: &str = "Orphaned";
+
 /// What no folder reaches, by the live trees alone, by the folder that held it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Orphans {

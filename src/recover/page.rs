@@ -12,9 +12,8 @@ pub(super) fn with_page<T>(ndb: &Ndb, ib: Ib, look: impl FnOnce(&BTreePage<'_>) 
     let mut bytes = vec![0; ndb.format().layout().page_bytes];
     ndb.source().read_exact_at(&mut bytes, ib.0)?;
     let Ok(page) = Page::decode(ndb.format(), &bytes) else { return Ok(None) };
-    let righted = page.righted();
-    let body = righted.as_ref().map_or(page.body, |(_, bytes)| bytes);
-    Ok(BTreePage::decode(ndb.format(), body).ok().map(|body| look(&body)))
+    let body = page.written(&page.faults(ib));
+    Ok(BTreePage::decode(ndb.format(), &body).ok().map(|body| look(&body)))
 }
 
 /// By which two states of a node are told apart, the later being the greater: ids of blocks are given out one after the

@@ -122,7 +122,7 @@ fn root(ndb: &Ndb, survey: &Survey, tree: BTree, is_there: &dyn Fn(BlockRef) -> 
     let Some(last) = last_named(ndb, tree, root, is_there)? else { return Ok(told) };
     // Whatever was written after it, it is a state of long ago: what is newer would be taken for free.
     let is_known = |block: &&FoundBlock| tree == BTree::Blocks || block.heap(ndb.cipher()).is_some();
-    let newer = survey.blocks.iter().rev().filter(|block| block.is_whole()).find(is_known).is_some_and(|block| block.bid.key() > last);
+    let newer = survey.blocks.iter().rev().filter(|block| block.is_whole).find(is_known).is_some_and(|block| block.bid.key() > last);
     Ok(if newer { told } else { root })
 }
 

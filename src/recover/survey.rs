@@ -22,7 +22,7 @@ use crate::format::heap::{HEAP_SIGNATURE, HeapClient, HeapHeader};
 use crate::format::id::{Bid, BlockRef, Ib};
 use crate::format::page::{Page, PageKind};
 use crate::format::{Format, Layout};
-use crate::ndb;
+use crate::ndb::BlockCrc;
 use crate::progress::Progress;
 
 /// A block that stands in the file: what its trailer tells.
@@ -36,29 +36,15 @@ pub struct FoundBlock {
     pub size: u16,
     /// Bytes of data after inflating.
     pub inflated: u16,
-    /// What its CRC says; the signature of each matches.
-    pub crc: FoundCrc,
+    /// Whether its CRC matches; the signature of each does.
+    pub is_right: bool,
+    /// Whether it can be had as it was written: its CRC matches, with one bit turned back if need be.
+    pub is_whole: bool,
     /// What the heap holds that the data begin with, were they encoded by each of [`Cipher::ALL`]; 0 where it is no heap.
     pub heap: [HeapClient; 3],
 }
 
-/// What the CRC of a block says, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FoundCrc {
-    /// It matches.
-    Right,
-    /// It would, were one bit turned back: readers do that.
-    ButForABit,
-    /// It does not match.
-    Wrong,
-}
-
 impl FoundBlock {
-    /// Whether it can be had as it was written.
-    pub fn is_whole(&self) -> bool {
-        self.crc != FoundCrc::Wrong
-    }
-
     /// What the heap holds that the data begin with; `None` where they begin with something else.
     pub fn heap(&self, cipher: Cipher) -> Option<HeapClient> {
         let clients = Cipher::ALL.into_iter().zip(self.heap);
@@ -153,7 +139,7 @@ pub(super) fn sound_blocks(source: &dyn ReadAt, format: Format, start: u64, end:
     let bytes = read(source, before, end);
     let window = Window { format, layout, start: before, bytes: &bytes };
     let blocks = window.ends(start, end, layout.unit_bytes).filter_map(|at| window.block(at));
-    blocks.fold((0, 0), |(sound, signed), block| (sound.saturating_add(block.is_whole().into()), signed.saturating_add(1)))
+    blocks.fold((0, 0), |(sound, signed), block| (sound.saturating_add(block.is_whole.into()), signed.saturating_add(1)))
 }
 
 /// Blocks that end in a part of a file and verify by their CRC alone, wherever their store began: their ranges, and trailers.
@@ -216,10 +202,10 @@ impl Search<'_> {
         let is_cut = blocks.len() >= FOUND_MAX || pages.len() >= FOUND_MAX;
         // Blocks' ids are given out one after the other: what has a higher one than all that verifies is chance.
         // Where none verifies nothing tells.
-        if let Some(last) = blocks.iter().filter(|block| block.is_whole()).map(|block| block.bid.key()).max() {
-            blocks.retain(|_, block| block.is_whole() || block.bid.key() <= last);
+        if let Some(last) = blocks.iter().filter(|block| block.is_whole).map(|block| block.bid.key()).max() {
+            blocks.retain(|_, block| block.is_whole || block.bid.key() <= last);
         }
-        blocks.sort_unstable_by_key(|block| (block.bid.key(), block.crc, block.ib));
+        blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.is_right, !block.is_whole, block.ib));
         pages.sort_unstable_by_key(|page| (page.bid, page.ib));
         Survey { format: self.format, blocks, pages, is_cut }
     }
@@ -284,22 +270,16 @@ impl Window<'_> {
         }
         let block = self.ending(end, whole)?;
         let data = block.get(..trailer.size.into())?;
-        let is_right = checksum::crc(data) == trailer.crc;
+        let entry = BlockEntry { block: BlockRef { bid: trailer.bid, ib }, size: trailer.size, ..BlockEntry::default() };
+        let crc = BlockCrc::of(block, &entry, &trailer);
         // The spare bit is clear in every block seen; where the CRC is wrong too this is chance.
-        if !is_right && (trailer.bid != trailer.bid.key() || trailer.inflated < trailer.size) {
+        if crc != BlockCrc::Right && (trailer.bid != trailer.bid.key() || trailer.inflated < trailer.size) {
             return None;
         }
-        let entry = BlockEntry { block: BlockRef { bid: trailer.bid, ib }, size: trailer.size, ..BlockEntry::default() };
-        let flip = if is_right { None } else { ndb::flipped(block, &entry, &trailer) };
-        let crc = match flip {
-            _ if is_right => FoundCrc::Right,
-            Some(_) => FoundCrc::ButForABit,
-            None => FoundCrc::Wrong,
-        };
-        let righted = flip.map(|flip| flip.righted(data));
-        let data = righted.as_deref().unwrap_or(data);
-        let heap = if trailer.bid.is_internal() { Default::default() } else { heads(self.format, &trailer, data) };
-        Some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, crc, heap })
+        let (is_right, is_whole) = (crc == BlockCrc::Right, crc != BlockCrc::Wrong);
+        let data = crc.written(data);
+        let heap = if trailer.bid.is_internal() { Default::default() } else { heads(self.format, &trailer, &data) };
+        Some(FoundBlock { bid: trailer.bid, ib, size: trailer.size, inflated: trailer.inflated, is_right, is_whole, heap })
     }
 
     /// The B-tree page that ends at this offset.
@@ -311,9 +291,9 @@ impl Window<'_> {
             return None;
         }
         let faults = page.faults(ib);
-        let righted = faults.crc.and_then(|_| page.righted());
-        let (crc_ok, signature_ok) = (faults.crc.is_none() || righted.is_some(), faults.signature.is_none());
-        let body = BTreePage::decode(self.format, righted.as_ref().map_or(page.body, |(_, bytes)| bytes)).ok()?;
+        let (crc_ok, signature_ok) = (faults.is_whole(), faults.signature.is_none());
+        let body = page.written(&faults);
+        let body = BTreePage::decode(self.format, &body).ok()?;
         // Entries of nodes are longer than those of inner pages: they stand in leaves, whatever the page says of its level.
         let is_leaf = kind == PageKind::NODES && usize::from(body.info.entry_bytes) == NodeEntry::size(self.format);
         let level = if is_leaf { 0 } else { body.info.level };

@@ -12,14 +12,12 @@ use crate::convert::{self, Format};
 use crate::damage::{Error, Result};
 use crate::format::id::Nid;
 use crate::progress::Progress;
-use crate::recover::{self, Category, Findings, Found, Orphans, Part, Shelf};
+use crate::recover::{self, Category, Findings, Found, ORPHANED, Orphans, Part, Shelf};
 use crate::store::item::{Item, NodeRef};
 use crate::store::{Store, Summary, flags};
 
 /// How much of a document is read at a time to compare it.
 const CHUNK_BYTES: usize = 1 << 20;
-/// The folder of what no folder reaches.
-const ORPHANED: &str = "Orphaned";
 
 /// What an orphan's document and attributes tell of where it comes from.
 pub(super) fn orphan_origin(nid: Nid) -> &'static str {

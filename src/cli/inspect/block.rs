@@ -11,6 +11,7 @@ use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::heap::{HEAP_SIGNATURE, HeapHeader};
 use crate::format::id::Bid;
+use crate::ndb::BlockCrc;
 
 /// Shows the block with this id.
 pub(super) fn show(trees: &Trees<'_>, bid: u64, report: &mut Report) -> Result<(), Stop> {
@@ -62,11 +63,11 @@ fn faults(entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], report: &mut
     if trailer.bid.key() != entry.block.bid.key() {
         faults.push(compared("bid", trailer.bid.0, entry.block.bid.0));
     }
-    let data = bytes.get(..usize::from(entry.size)).unwrap_or(bytes);
-    let crc = checksum::crc(data);
-    if crc != trailer.crc {
-        faults.push(compared("crc", trailer.crc, crc));
-        faults.extend(checksum::flipped(data, trailer.crc).map(|flip| flip.to_string()));
+    let crc = BlockCrc::of(bytes, entry, trailer);
+    if crc != BlockCrc::Right {
+        let data = bytes.get(..usize::from(entry.size)).unwrap_or(bytes);
+        faults.push(compared("crc", trailer.crc, checksum::crc(data)));
+        faults.extend(crc.flip().map(|flip| flip.to_string()));
     }
     let signature = checksum::signature(entry.block.ib, trailer.bid);
     if signature != trailer.signature {

@@ -81,7 +81,7 @@ fn trailer(page: &Page<'_>, format: Format, offset: u64, report: &mut Report) ->
     }
     let found = page.faults(Ib(offset));
     faults.extend(found.crc.map(|crc| compared("crc", page.trailer.crc, crc)));
-    faults.extend(page.righted().map(|(flip, _)| flip.to_string()));
+    faults.extend(found.flip.map(|flip| flip.to_string()));
     faults.extend(found.signature.filter(|_| known).map(|signature| compared("signature", page.trailer.signature, signature)));
     if faults.is_empty() {
         return report.line("  none");

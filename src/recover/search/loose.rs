@@ -99,7 +99,7 @@ fn free_blocks(ndb: &Ndb, survey: &Survey) -> Result<Vec<FoundBlock>> {
     let mut last = None;
     let mut keep = |block: &FoundBlock, free: &mut Vec<FoundBlock>| {
         // Of several copies the first is the best.
-        if last.replace(block.bid.key()) != Some(block.bid.key()) && block.is_whole() {
+        if last.replace(block.bid.key()) != Some(block.bid.key()) && block.is_whole {
             free.push(*block);
         }
     };

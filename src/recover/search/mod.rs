@@ -82,7 +82,7 @@ pub fn earlier_states(ndb: &Ndb, survey: &Survey) -> Result<BTreeMap<Nid, Vec<No
 /// Only what its CRC proves: the start of a free block may hold what was written over it, and would show one item's words
 /// in another's.
 fn view(ndb: &Ndb, blocks: impl Iterator<Item = Bid>, survey: &Survey) -> Result<Arc<Ndb>> {
-    let places = blocks.filter_map(|bid| survey.copies(bid).first()).filter(|copy| copy.is_whole()).map(|copy| BlockPlace {
+    let places = blocks.filter_map(|bid| survey.copies(bid).first()).filter(|copy| copy.is_whole).map(|copy| BlockPlace {
         bid: copy.bid,
         ib: copy.ib,
         size: copy.size,

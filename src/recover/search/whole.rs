@@ -44,7 +44,7 @@ impl<'a> Whole<'a> {
 
     /// Whether a block is there and its CRC matches.
     fn is_sound(&self, bid: Bid) -> bool {
-        self.survey.copies(bid).first().is_some_and(|copy| copy.is_whole())
+        self.survey.copies(bid).first().is_some_and(|copy| copy.is_whole)
     }
 
     fn data(&mut self, root: Bid, depth: usize) -> Result<bool> {

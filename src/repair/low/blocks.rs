@@ -12,10 +12,10 @@ use crate::format::btree::BlockEntry;
 use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::id::{Bid, BlockRef, Ib, Nid};
-use crate::ndb::{self, Ndb};
+use crate::ndb::{self, BlockCrc, Ndb};
 use crate::progress::Progress;
 use crate::recover::earlier_states;
-use crate::recover::survey::{FoundBlock, FoundCrc, Survey, survey};
+use crate::recover::survey::{FoundBlock, Survey, survey};
 use crate::store::item::NodeRef;
 
 /// What is known of a block.
@@ -105,7 +105,7 @@ impl<'a> Blocks<'a> {
                 self.earlier.get_or_init(|| read)
             }
         };
-        let stands = |bid: Bid| survey.copies(bid).iter().any(|copy| copy.is_whole());
+        let stands = |bid: Bid| survey.copies(bid).iter().any(|copy| copy.is_whole);
         let states = || all.get(&nid).into_iter().flatten().filter(|state| stands(state.data));
         let whole = states().find(|state| state.subnodes.is_none() || stands(state.subnodes));
         Ok(whole.or_else(|| states().next()).copied())
@@ -114,7 +114,7 @@ impl<'a> Blocks<'a> {
     /// The first id above all blocks that stand in the file, listed or not.
     pub(super) fn next(&self) -> Result<Bid> {
         let listed = self.entries.last().map_or(0, |entry| entry.block.bid.key().0);
-        let found = self.survey()?.blocks.iter().filter(|block| block.is_whole()).map(|block| block.bid.key().0).max().unwrap_or(0);
+        let found = self.survey()?.blocks.iter().filter(|block| block.is_whole).map(|block| block.bid.key().0).max().unwrap_or(0);
         Ok(Bid((listed.max(found) & !3).saturating_add(4)))
     }
 
@@ -133,9 +133,8 @@ impl<'a> Blocks<'a> {
     }
 
     fn was_found(&self, entry: &BlockEntry) -> Result<bool> {
-        let same = |copy: &FoundBlock| {
-            copy.crc == FoundCrc::Right && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated
-        };
+        let same =
+            |copy: &FoundBlock| copy.is_right && copy.ib == entry.block.ib && copy.size == entry.size && copy.inflated == entry.inflated;
         Ok(self.survey()?.copies(entry.block.bid).iter().any(same))
     }
 
@@ -146,7 +145,7 @@ impl<'a> Blocks<'a> {
                 return Ok(Look::Anew(data, Source::Itself));
             }
         }
-        for copy in self.survey()?.copies(bid).iter().filter(|copy| copy.is_whole()) {
+        for copy in self.survey()?.copies(bid).iter().filter(|copy| copy.is_whole) {
             let block = BlockRef { bid, ib: copy.ib };
             let entry = BlockEntry { block, size: copy.size, inflated: copy.inflated, ..BlockEntry::default() };
             if let Some(data) = self.whole(&entry)? {
@@ -191,9 +190,10 @@ impl<'a> Blocks<'a> {
         let Some((stored, trailer)) = self.stored(entry)? else { return Ok(None) };
         let sizes = [entry.size, trailer.size].map(usize::from);
         let mut data = sizes.into_iter().filter_map(|size| stored.get(..size)).filter(|data| !data.is_empty());
-        let righted = ndb::flipped(&stored, entry, &trailer).map(|flip| flip.righted(stored.get(..entry.size.into()).unwrap_or_default()));
+        let righted = BlockCrc::of(&stored, entry, &trailer).flip().map(|flip| flip.righted(&stored));
         let right = data.find(|data| is_right(entry.block.bid, data, &trailer));
-        let Some(data) = right.or(righted.as_deref()) else { return Ok(None) };
+        let righted = righted.as_deref().and_then(|stored| stored.get(..entry.size.into()));
+        let Some(data) = right.or(righted) else { return Ok(None) };
         Ok(unpacked(data, [entry.inflated, trailer.inflated].map(usize::from)).map(|data| self.decoded(entry.block.bid, data)))
     }
 

@@ -9,12 +9,10 @@ use super::table::table_of;
 use crate::damage::Result;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
+use crate::recover::ORPHANED;
 use crate::store::item::NodeRef;
 use crate::store::write::{Cells, LOST_AND_FOUND, id_of};
 use crate::store::{codepage, tags};
-
-/// The folder for items of which nothing tells where they were.
-const ORPHANED: &str = "Orphaned";
 
 impl Mender<'_, '_> {
     /// The folder `Lost and Found` below the folders that users see; made where there is none.

@@ -11,10 +11,10 @@ use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::amap;
 use crate::format::block::BlockTrailer;
 use crate::format::btree::BlockEntry;
-use crate::format::checksum::{self, Flip};
+use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::id::Ib;
-use crate::ndb;
+use crate::ndb::{self, BlockCrc};
 use crate::scan::Blocks;
 use crate::scan::pool::{self, Weight};
 
@@ -191,7 +191,7 @@ pub(super) fn data(low: &Low<'_>, entry: &BlockEntry) -> Result<Option<Vec<u8>>>
     low.read(&mut bytes, entry.block.ib)?;
     let trailer_at = bytes.len().saturating_sub(BlockTrailer::size(low.format));
     let trailer = bytes.get(trailer_at..).and_then(|bytes| codec::decode::<BlockTrailer>(low.format, bytes).ok());
-    if let Some(flip) = trailer.and_then(|trailer| ndb::flipped(&bytes, entry, &trailer)) {
+    if let Some(flip) = trailer.and_then(|trailer| BlockCrc::of(&bytes, entry, &trailer).flip()) {
         flip.undo(&mut bytes);
     }
     bytes.truncate(entry.size.into());
@@ -245,25 +245,22 @@ impl Found<'_> {
         ) else {
             return;
         };
-        let crc = checksum::crc(data);
-        let flip = if crc == trailer.crc { None } else { ndb::flipped(block, &entry, &trailer) };
-        if self.trailer(row, &entry, &trailer, crc, flip) && low.format == crate::format::Format::Unicode4k {
-            match flip {
-                Some(flip) => self.compressed(row, &entry, &trailer, &flip.righted(data)),
-                None => self.compressed(row, &entry, &trailer, data),
-            }
+        let crc = BlockCrc::of(block, &entry, &trailer);
+        if self.trailer(row, &entry, &trailer, data, crc) && low.format == crate::format::Format::Unicode4k {
+            self.compressed(row, &entry, &trailer, &crc.written(data));
         }
         if padding.iter().any(|byte| *byte != 0) {
             self.padded.add(&Padded { first: Some(row.place()), count: 1 });
         }
     }
 
-    /// What is wrong with a trailer, given the CRC of the data; returns whether it is the block's own.
-    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, crc: u32, flip: Option<Flip>) -> bool {
+    /// What is wrong with a trailer, given what its CRC says of the data; returns whether it is the block's own.
+    fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8], crc: BlockCrc) -> bool {
         let signature = checksum::signature(entry.block.ib, trailer.bid);
         if trailer.bid.key() != entry.block.bid.key() {
             // It is another block's, or none at all: that is one thing, however much of it does not fit.
-            let fits = [(trailer.size == entry.size, "size"), (signature == trailer.signature, "signature"), (crc == trailer.crc, "CRC")];
+            let fits =
+                [(trailer.size == entry.size, "size"), (signature == trailer.signature, "signature"), (crc == BlockCrc::Right, "CRC")];
             let wrong: Vec<&str> = fits.into_iter().filter(|(fits, _)| !fits).map(|(_, name)| name).collect();
             let also = if wrong.is_empty() { String::new() } else { format!("; wrong too: {}", wrong.join(", ")) };
             self.tell(Code::BlockBid, row, format!("the block says {}{also}", trailer.bid));
@@ -275,8 +272,9 @@ impl Found<'_> {
         if signature != trailer.signature {
             self.tell(Code::BlockSignature, row, format!("stored {:#06x}, computed {signature:#06x}", trailer.signature));
         }
-        if crc != trailer.crc {
-            let finding = Finding::new(Code::BlockCrc, row.place(), checksum::mismatch(trailer.crc, crc, flip));
+        if crc != BlockCrc::Right {
+            let detail = checksum::mismatch(trailer.crc, checksum::crc(data), crc.flip());
+            let finding = Finding::new(Code::BlockCrc, row.place(), detail);
             // Some writers store no CRC: all else is right then.
             let untold = trailer.crc == 0 && trailer.size == entry.size && signature == trailer.signature;
             self.findings.push(if untold { finding.at_most(Severity::Warning) } else { finding });

@@ -16,7 +16,7 @@ use crate::format::cipher::Cipher;
 use crate::format::codec;
 use crate::format::header::Client;
 use crate::format::id::{Bid, Nid, NodeType};
-use crate::ndb::Ndb;
+use crate::ndb::{HEAP_NODES, Ndb};
 
 /// The nodes that every store has ([MS-PST] 2.7.1).
 const REQUIRED: [u32; 12] = [0x21, 0x61, 0x122, 0x12d, 0x12e, 0x12f, 0x60d, 0x60e, 0x60f, 0x610, 0x671, 0x692];
@@ -24,8 +24,6 @@ const REQUIRED: [u32; 12] = [0x21, 0x61, 0x122, 0x12d, 0x12e, 0x12f, 0x60d, 0x60
 const REQUIRED_OF_PST: [u32; 3] = [0x1e1, 0x201, 0x62b];
 /// Tables of the store's own that have rows, or are no table without their columns.
 const TABLES_OF_ITS_OWN: [Nid; 2] = [Nid::RECEIVE_FOLDER_TABLE, Nid(0x64c)];
-/// Nodes whose data begin with a heap in every store: what a cipher is tried on.
-const HEAP_NODES: [Nid; 3] = [Nid::MESSAGE_STORE, Nid::NAME_MAP, Nid::ROOT_FOLDER];
 /// The search machinery's lists ([MS-PST] 2.4.8.4): node, bytes of an entry, and what an entry names.
 const QUEUES: [(Nid, usize, Named); 3] =
     [(Nid(0x1e1), 20, Named::Nothing), (Nid(0x201), 4, Named::Node), (Nid(0x261), 4, Named::FolderWithFlags)];

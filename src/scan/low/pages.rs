@@ -8,7 +8,7 @@ use super::{Low, header};
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::disk::Spill;
 use crate::format::btree::{BTreePage, BlockEntry, BranchEntry, NodeEntry};
-use crate::format::checksum::{self, Flip};
+use crate::format::checksum;
 use crate::format::codec::Field;
 use crate::format::id::{Bid, BlockRef};
 use crate::format::page::{Page, PageFaults, PageKind};
@@ -88,23 +88,6 @@ struct Waiting {
     end: Option<u64>,
 }
 
-/// A page as it stands in the file.
-struct Standing<'b> {
-    page: Page<'b>,
-    faults: PageFaults,
-    /// Its body with the bit turned back that is flipped in it, where that is all.
-    righted: Option<(Flip, Vec<u8>)>,
-}
-
-impl<'b> Standing<'b> {
-    fn of(low: &Low<'_>, bytes: &'b [u8], this: Waiting) -> Option<Self> {
-        let page = Page::decode(low.format, bytes).ok()?;
-        let faults = page.faults(this.place.ib);
-        let righted = faults.crc.and_then(|_| page.righted());
-        Some(Self { page, faults, righted })
-    }
-}
-
 impl Walk {
     /// Before the first page.
     pub(super) const fn new(low: &Low<'_>) -> Self {
@@ -141,8 +124,13 @@ impl Walk {
         }
         let mut bytes = vec![0; low.format.layout().page_bytes];
         low.read(&mut bytes, this.place.ib)?;
-        let Some(standing) = Standing::of(low, &bytes, this) else { return Ok(Vec::new()) };
-        let Some(body) = self.trailer::<T>(low, &standing, this, here) else { return Ok(Vec::new()) };
+        let Ok(page) = Page::decode(low.format, &bytes) else { return Ok(Vec::new()) };
+        let faults = page.faults(this.place.ib);
+        let body = page.written(&faults);
+        let Ok(body) = BTreePage::decode(low.format, &body) else { return Ok(Vec::new()) };
+        if !self.trailer::<T>(low, &page, faults, this, here) {
+            return Ok(Vec::new());
+        }
         if !level_fits::<T>(low, &body, this, here) {
             self.whole = false;
             return Ok(Vec::new());
@@ -157,24 +145,21 @@ impl Walk {
         }
     }
 
-    /// Checks the trailer; the page's body where the page is of this tree.
-    fn trailer<'b, T: Entry>(&mut self, low: &Low<'_>, standing: &'b Standing<'_>, this: Waiting, here: Place) -> Option<BTreePage<'b>> {
-        let Standing { page, faults, righted } = standing;
-        let body = righted.as_ref().map_or(page.body, |(_, bytes)| bytes);
-        let body = BTreePage::decode(low.format, body).ok()?;
+    /// Checks the trailer; whether the page is of this tree.
+    fn trailer<T: Entry>(&mut self, low: &Low<'_>, page: &Page<'_>, faults: PageFaults, this: Waiting, here: Place) -> bool {
         let trailer = &page.trailer;
         if !page.is(T::KIND) {
             let detail = format!("of the {} B-tree; its kinds are {:#x} and {:#x}", T::NAME, trailer.kind.0, trailer.kind_again.0);
             low.report.add(Code::PageUnreadable, here, detail);
             // One kind that is right and contents that are: the other kind is what is wrong.
-            if faults.crc.is_some() && righted.is_none() || trailer.kind != T::KIND && trailer.kind_again != T::KIND {
+            if !faults.is_whole() || trailer.kind != T::KIND && trailer.kind_again != T::KIND {
                 self.whole = false;
-                return None;
+                return false;
             }
         }
         let same_bid = trailer.bid == this.place.bid;
         if let Some(crc) = faults.crc {
-            let finding = Finding::new(Code::PageCrc, here, checksum::mismatch(trailer.crc, crc, righted.as_ref().map(|(flip, _)| *flip)));
+            let finding = Finding::new(Code::PageCrc, here, checksum::mismatch(trailer.crc, crc, faults.flip));
             let untold = trailer.crc == 0 && same_bid && faults.signature.is_none();
             low.report.finding(if untold { finding.at_most(Severity::Warning) } else { finding });
         }
@@ -189,7 +174,7 @@ impl Walk {
         if faults.crc.is_none() || same_bid {
             self.bids.push(trailer.bid.0);
         }
-        Some(body)
+        true
     }
 
     fn branches<T: Entry>(&mut self, low: &Low<'_>, body: &BTreePage<'_>, this: Waiting, here: Place, below: u8) -> Vec<Waiting> {
