@@ -6,6 +6,7 @@
 
 mod blocks;
 mod census;
+mod doubt;
 mod header;
 mod inner;
 mod pack;
@@ -30,7 +31,7 @@ use census::Census;
 
 pub use blocks::Source;
 pub use census::Mend;
-pub(super) use census::{Doubt, Doubts};
+pub(super) use doubt::{Doubt, Doubts};
 pub use step::{LowDeed, LowStep};
 
 /// What the lower half of a repair changes.

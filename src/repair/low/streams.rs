@@ -1,6 +1,7 @@
 //! The data trees of a census: which of their blocks stay, and zeros for what is lost of them.
 
-use super::census::{Census, Doubt, Mend, Owner, Use};
+use super::census::{Census, Mend, Owner, Use};
+use super::doubt::Doubt;
 use super::inner;
 use crate::damage::Result;
 use crate::format::Format;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::census::{Census, DEPTH_MAX, Doubt, Mend, Owner, Use};
+use super::census::{Census, DEPTH_MAX, Mend, Owner, Use};
+use super::doubt::Doubt;
 use super::inner;
 use crate::damage::Result;
 use crate::format::block::{SubnodeBlock, SubnodeBranch, SubnodeEntry};

@@ -10,6 +10,7 @@ mod inner;
 mod maps;
 mod nodes;
 mod pages;
+mod references;
 mod spans;
 mod table;
 mod trees;

@@ -1,11 +1,11 @@
-//! What nodes are made of: every data tree and subnode tree, from the node down (B10 to B20, N02, H18).
+//! What nodes are made of: every data tree and subnode tree, from the node down (B10 to B17, N02, H18).
 //!
 //! Relies on the [`Table`] of blocks. Proves that each block that is named exists and is of the kind its referrer needs,
-//! that inner blocks hold together, and that each block's count is 1 + how often it is named. Collects whose each block
-//! is. Reads the inner blocks alone; a block that several name is looked into once.
+//! and that inner blocks hold together. Collects whose each block is, and how often it is named, which is then compared
+//! with what its entry says ([`references`]). Reads the inner blocks alone; a block that several name is looked into once.
 
 use super::table::{Kind, Row, Table};
-use super::{Low, Reach, blocks, inner, pages};
+use super::{Low, Reach, blocks, inner, pages, references};
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::id::{Bid, Nid, NodeType};
@@ -86,7 +86,7 @@ pub(super) fn run(low: &Low<'_>, reach: Reach<'_>, node_pages: u64, table: &mut 
     trees.lost()?;
     let Trees { highest, whole, .. } = trees;
     nids(low, &highest);
-    references(low, table, whole)
+    references::run(low, table, whole)
 }
 
 impl Trees<'_, '_> {
@@ -309,7 +309,7 @@ impl Trees<'_, '_> {
             return self.low.progress.add(self.low.bytes_of::<BlockEntry>(entries));
         }
         for at in 0..entries {
-            entry_done(self.low, at, entries)?;
+            references::entry_done(self.low, at, entries)?;
             let Some(row) = self.table.row(at).copied() else { continue };
             if row.bid().is_internal() && !row.visited && row.live == 0 {
                 let Some(read) = self.read(&row)? else { continue };
@@ -344,85 +344,5 @@ fn nids(low: &Low<'_>, highest: &Highest) {
         if found > told && !WITHOUT_COUNTER.contains(&kind) {
             low.report.add(Code::HeaderNids, Place::FILE, format!("type {:#04x}: {told:#x}, the highest in use is {found:#x}", kind.0));
         }
-    }
-}
-
-/// How a block's count and the entries that name it go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Count {
-    Right,
-    /// Nothing that a node reaches names it.
-    Unused,
-    /// It would be freed while it is in use.
-    TooLow,
-    /// It would never be freed.
-    TooHigh,
-    /// It is named more often than a count can say.
-    Full,
-}
-
-impl Count {
-    /// `told` is 1 + the references, as stored; those of blocks that nothing reaches may be in it or not.
-    fn of(told: u16, live: u16, lost: u8) -> Self {
-        let least = live.saturating_add(1);
-        match () {
-            () if live == 0 => Self::Unused,
-            () if live == u16::MAX => Self::Full,
-            () if told < least => Self::TooLow,
-            () if told > least.saturating_add(lost.into()) => Self::TooHigh,
-            () => Self::Right,
-        }
-    }
-}
-
-/// How many entries are looked at between two questions whether to go on.
-const ENTRIES: usize = 1024;
-
-/// Counts entries as done up to this one, many at a time: most take less time than counting them.
-fn entry_done(low: &Low<'_>, at: usize, entries: usize) -> Result<()> {
-    let done = at.saturating_add(1);
-    let whole = done & (ENTRIES - 1) == 0;
-    let count = if whole { ENTRIES } else { done & (ENTRIES - 1) };
-    if whole || done == entries { low.progress.add(low.bytes_of::<BlockEntry>(count)) } else { Ok(()) }
-}
-
-/// Compares the counts. Without all pages of both trees nobody knows who names what, and too few are found everywhere.
-fn references(low: &Low<'_>, table: &Table, whole: bool) -> Result<()> {
-    for (at, row) in table.rows().iter().enumerate() {
-        entry_done(low, at, table.rows().len())?;
-        let entry = row.entry();
-        let detail = || format!("it says {}, its own entry and {} others name it", entry.references, row.live);
-        let finding = match Count::of(entry.references, row.live, row.lost) {
-            Count::Right => continue,
-            Count::TooLow => Finding::new(Code::BlockReferences, row.place(), detail()),
-            Count::Full => Finding::new(Code::BlockReferencesMax, row.place(), detail()),
-            Count::Unused | Count::TooHigh if !whole => continue,
-            Count::Unused => Finding::new(Code::BlockUnused, row.place(), format!("{} bytes, count {}", entry.size, entry.references)),
-            Count::TooHigh => Finding::new(Code::BlockReferences, row.place(), detail()).at_most(Severity::Warning),
-        };
-        low.report.finding(finding);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_count_is_one_more_than_the_references() {
-        assert_eq!(Count::of(2, 1, 0), Count::Right);
-        assert_eq!(Count::of(1, 1, 0), Count::TooLow);
-        assert_eq!(Count::of(3, 1, 0), Count::TooHigh);
-        assert_eq!(Count::of(3, 1, 1), Count::Right, "a block that nothing reaches may count");
-        assert_eq!(Count::of(0, 0, 0), Count::Unused);
-    }
-
-    /// No file can show it in reasonable time: it takes 65,535 nodes that name one block.
-    #[test]
-    fn a_block_that_is_named_too_often_is_told_as_such() {
-        assert_eq!(Count::of(u16::MAX, u16::MAX - 1, 0), Count::Right);
-        assert_eq!(Count::of(u16::MAX, u16::MAX, 0), Count::Full);
-        assert_eq!(Count::of(7, u16::MAX, 0), Count::Full);
     }
 }
