@@ -461,6 +461,25 @@ fn a_moved_item_is_not_deleted() {
     assert_eq!(documents(&tree, "Recovered").len(), 0);
 }
 
+/// Outlook makes a new item of one that is moved to another store and back, or put in twice, and gives it a number of its
+/// own for replication. The item that was thrown away says nothing that the other one does not.
+#[test]
+fn what_differs_in_marks_of_replication_alone_is_no_deleted_item() {
+    let item = |mark: &str| {
+        let times = ["0x0039", "0x0e06", "0x3007", "0x3008"].map(|id| format!("prop {id} time 132640000000000000"));
+        let own = format!("prop 0x0e30 binary {mark}\nprop 0x0e33 i64 {}\nprop 0x0e34 binary {mark}{mark}", mark.len());
+        let same = "prop 0x300b binary 0102030405060708090a0b0c0d0e0f10\nprop 0x1035 unicode \"<one@example.com>\"";
+        let props = [times.join("\n"), own, same.to_owned()].join("\n").replace('\n', "\n      ");
+        format!("item class=IPM.Note subject=\"One\"\n      {props}")
+    };
+    let folder = "folder Inbox class=IPF.Note role=inbox";
+    let recipe = format!("store \"Twice\" seed=5\n{folder}\n  {}\n  deleted\n    {}\n", item("aa"), item("bbbb"));
+    let bytes = forge::store(Format::Unicode, Cipher::Permute, &forge::Recipe::parse(&recipe));
+    let tree = open(&bytes);
+    tree.search(&Progress::default()).unwrap();
+    assert_eq!(Category::ALL.map(|category| tree.found().unwrap().count(category)), [0; 3]);
+}
+
 #[test]
 fn a_search_stops_when_it_is_told_to() {
     let progress = Progress::default();

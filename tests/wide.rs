@@ -39,7 +39,7 @@ use pstfs::ndb::write::{BulkOptions, BulkWriter, Transaction};
 use pstfs::progress::Progress;
 use pstfs::repair::{self, Held, Options, Order, Told, plan, widen};
 use pstfs::store::item::{Content, Item, NodeRef};
-use pstfs::store::write::{AttachmentContent, AttachmentDraft, MessageDraft, PropertyList, StoreBuilder, StoreOptions};
+use pstfs::store::write::{AttachmentContent, AttachmentDraft, FolderDraft, MessageDraft, PropertyList, StoreBuilder, StoreOptions};
 use pstfs::store::{Store, Which, tags};
 use support::audit;
 use support::forge::big::Big;
@@ -453,4 +453,27 @@ fn strings_follow_the_code_page_that_their_message_names() {
     assert!(size(&new) > size(&old), "UTF-16 takes more than a code page of one byte or two");
     let row = new.row(new.ipm_subtree(), Which::Normal, nid).unwrap().unwrap();
     assert_eq!(row.subject.as_deref(), Some("日本語の手紙"));
+}
+
+/// A folder tells no code page: its name is in the one that the store's items tell, in both stores. A contact of a Japanese
+/// Outlook showed mojibake in its own name and in its folder's.
+#[test]
+fn folders_are_named_in_the_code_page_that_the_items_tell() {
+    let file = MemoryFile::default();
+    let bulk = BulkOptions { format: Format::Ansi, cipher: Cipher::Permute, client: Client::PST, compress: false };
+    let options = StoreOptions { codepage: 932, ..StoreOptions::named("保管") };
+    let mut builder = StoreBuilder::new(BulkWriter::new(&file, bulk).unwrap(), options).unwrap();
+    let folder = builder.add_folder(builder.subtree(), FolderDraft::named("連絡先")).unwrap();
+    let mut message = MessageDraft::default();
+    message.props.set(tags::MESSAGE_LOCALE_ID, Value::I32(0x0411)).set(tags::SUBJECT, Value::Unicode("コム".into()));
+    builder.add_message(folder, message).unwrap();
+    builder.finish().unwrap();
+    let narrow = file.into_bytes();
+    let (wide, failed) = widened(&narrow);
+    assert_eq!((failed, told(&wide)), (Vec::new(), told(&narrow)));
+    for store in [open(&narrow), open(&wide)] {
+        assert_eq!(store.folder(folder).unwrap().name, "連絡先");
+        assert_eq!(store.names_below(store.ipm_subtree()).unwrap()[&folder], "連絡先");
+        assert_eq!(store.props().text(tags::DISPLAY_NAME).as_deref(), Some("保管"));
+    }
 }

@@ -167,7 +167,8 @@ pub fn pairs(item: &Item) -> impl Iterator<Item = (String, String)> {
 
 /// The X.500 name of a person in lower case, and the mail address.
 fn pair(props: &Props, person: &Person) -> Option<(String, String)> {
-    let x500 = props.text(person.address).filter(|stored| stored.starts_with('/'))?;
+    let by_entry_id = || address_book(&props.bytes(person.entry_id)?, props.codepage());
+    let x500 = props.text(person.address).filter(|stored| stored.starts_with('/')).or_else(by_entry_id)?;
     Some((x500.to_lowercase(), smtp(props, person)?))
 }
 
@@ -175,7 +176,9 @@ fn pair(props: &Props, person: &Person) -> Option<(String, String)> {
 fn smtp(props: &Props, person: &Person) -> Option<String> {
     let kind = props.text(person.kind).unwrap_or_default();
     let told = |key: Key| props.text(key).map(|address| email("SMTP", &address));
-    let stored = || (!kind.eq_ignore_ascii_case("EX")).then(|| told(person.address)).flatten();
+    // Outlook.com has put a sender's mail address where the kind says that an X.500 name stands: a slash begins those.
+    let is_x500 = || kind.eq_ignore_ascii_case("EX") && props.text(person.address).is_some_and(|stored| stored.starts_with('/'));
+    let stored = || (!is_x500()).then(|| told(person.address)).flatten();
     let by_entry_id = || {
         let (_, kind, address) = one_off(&props.bytes(person.entry_id)?, props.codepage())?;
         kind.eq_ignore_ascii_case("SMTP").then(|| email("SMTP", &address))
@@ -288,5 +291,25 @@ mod tests {
     fn quotes_in_a_stored_name_are_not_part_of_it() {
         let row = props(&[(tags::DISPLAY_NAME, "'a@b.org'"), (tags::EMAIL_ADDRESS, "'a@b.org'")]);
         assert_eq!(Resolver::default().recipient(&row).unwrap(), Address { name: String::new(), email: "a@b.org".into() });
+    }
+
+    /// What Outlook.com leaves of a message that its owner sent: the kind says EX, and beside it stands an address of mail.
+    #[test]
+    fn an_address_of_mail_under_the_kind_of_an_x500_name_is_one() {
+        let book = |x500: &[u8]| {
+            let provider = [0xdc, 0xa7, 0x40, 0xc8, 0xc0, 0x42, 0x10, 0x1a, 0xb4, 0xb9, 0x08, 0x00, 0x2b, 0x2f, 0xe1, 0x82];
+            Value::Binary([&[0; 4][..], &provider, &[1, 0, 0, 0, 0, 0, 0, 0], x500, b"\0"].concat())
+        };
+        let text = |text: &str| Value::Unicode(text.to_owned());
+        let own = Props::from_values([
+            (tags::SENT_REPRESENTING_NAME, text("Jane")),
+            (tags::SENT_REPRESENTING_ENTRY_ID, book(b"/O=ORG/CN=JANE")),
+            (tags::SENDER_ADDRESS_TYPE, text("EX")),
+            (tags::SENDER_EMAIL_ADDRESS, text("jane@x.org")),
+            (tags::SENDER_ENTRY_ID, book(b"/O=ORG/CN=JANE")),
+        ]);
+        let item = Item { props: own, ..Item::default() };
+        let resolver = Resolver::new(&item, &[]);
+        assert_eq!(resolver.from(&item.props), Some(Address::new("Jane", "jane@x.org".into())));
     }
 }

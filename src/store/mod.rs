@@ -17,6 +17,7 @@ pub mod search_key;
 mod special;
 mod tag_names;
 pub mod tags;
+pub mod usual_page;
 pub mod write;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,6 +49,8 @@ pub struct Store {
     children: Mutex<Option<folder::Children>>,
     /// Found when the user asked for it, before anything is rendered.
     addresses: OnceLock<Arc<Addresses>>,
+    /// Asked for when a folder of an ANSI store has a name beyond ASCII.
+    usual_page: OnceLock<u16>,
 }
 
 impl Store {
@@ -65,7 +68,8 @@ impl Store {
     fn read(ndb: Arc<Ndb>) -> Result<Self> {
         let names = Arc::new(read_names(&ndb)?);
         let (props, special) = (Props::default(), special::Special::default());
-        let mut store = Self { ndb, names, props, special, children: Mutex::default(), addresses: OnceLock::new() };
+        let (addresses, usual_page) = (OnceLock::new(), OnceLock::new());
+        let mut store = Self { ndb, names, props, special, children: Mutex::default(), addresses, usual_page };
         // Without its own properties a store can still be browsed from the root folder.
         store.props = store.survive(store.node_props(Nid::MESSAGE_STORE), Code::NodeSpecial, Nid::MESSAGE_STORE)?.unwrap_or_default();
         store.special = store.find_special()?;
@@ -76,7 +80,8 @@ impl Store {
     #[must_use]
     pub fn over(&self, ndb: Arc<Ndb>) -> Self {
         let (names, props, special) = (Arc::clone(&self.names), self.props.clone(), self.special.clone());
-        Self { ndb, names, props, special, children: Mutex::default(), addresses: self.addresses.clone() }
+        let (addresses, usual_page) = (self.addresses.clone(), self.usual_page.clone());
+        Self { ndb, names, props, special, children: Mutex::default(), addresses, usual_page }
     }
 
     /// The node database below.
@@ -121,7 +126,10 @@ impl Store {
 
     /// Properties from values that belong to a node.
     fn props_of(&self, nid: Nid, values: std::collections::BTreeMap<u16, Value>) -> Props {
-        Props::new(nid, values, Arc::clone(&self.names), Some(Arc::clone(&self.ndb)), codepage::WINDOWS_1252)
+        let is_beyond_ascii = |value: &Value| matches!(value, Value::String8(bytes) if !bytes.is_ascii());
+        let asks = usual_page::names_folders(nid) && values.values().any(is_beyond_ascii);
+        let page = if asks { self.usual_page() } else { codepage::WINDOWS_1252 };
+        Props::new(nid, values, Arc::clone(&self.names), Some(Arc::clone(&self.ndb)), page)
     }
 
     /// The value of a result whose damage can be survived: noted, and `None`. I/O errors go on.

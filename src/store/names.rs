@@ -248,7 +248,8 @@ fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
     }
     let at = usize::try_from(entry.value).ok()?;
     let len: u32 = codec::decode(Format::Unicode, strings.get(at..)?).ok()?;
-    let len = usize::try_from(len).ok().filter(|len| *len <= NAME_BYTES_MAX)?;
+    // A text of no letters is what zeros in place of a lost one read as: libpff opens no store with such a name.
+    let len = usize::try_from(len).ok().filter(|len| (1..=NAME_BYTES_MAX).contains(len))?;
     let bytes = codec::cut(strings, at.checked_add(4)?, len)?;
     Some(Name::Text(set, text_of(bytes)))
 }
@@ -319,5 +320,7 @@ mod tests {
         assert_eq!(map.id(Key::Name(tags::PS_PUBLIC_STRINGS, "hi")), Some(0x8001), "names compare without regard to case");
         assert_eq!((map.len(), failed), (2, 1), "a string past the end");
         assert_eq!(NameMap::read(&[], &[0; 16], &strings).1, 2, "zeros are no names");
+        let zeros = codec::encode(Format::Unicode, &NameEntry { value: 0, set: (2 << 1) | 1, index: 0 });
+        assert_eq!(NameMap::read(&[], &zeros, &strings).1, 1, "nor are they letters");
     }
 }

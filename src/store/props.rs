@@ -259,12 +259,13 @@ impl Props {
     }
 }
 
-/// The code page that an object's own numbers tell, in the order in which Outlook asks ([MS-OXCMSG] 2.2.1.20); the
-/// language tells where no page is named or known.
+/// The code page of an object's strings, as its own numbers tell: the page of its strings ([MS-OXCMSG] 2.2.1.20), the one
+/// in which Windows keeps what travels in the page it travels in, that of its language, or at last the one it travels in.
 pub fn codepage_told(int: impl Fn(Key) -> Option<i32>) -> Option<u16> {
     let page = |key| int(key).and_then(|page| u16::try_from(page).ok()).filter(|page| codepage::is_known(*page));
     let language = || codepage::by_lcid(u32::from_le_bytes(int(tags::MESSAGE_LOCALE_ID)?.to_le_bytes()));
-    page(tags::MESSAGE_CODEPAGE).or_else(|| page(tags::INTERNET_CODEPAGE)).or_else(language)
+    let internet = page(tags::INTERNET_CODEPAGE);
+    page(tags::MESSAGE_CODEPAGE).or_else(|| internet.and_then(codepage::kept_in)).or_else(language).or(internet)
 }
 
 #[cfg(test)]
@@ -281,5 +282,19 @@ mod tests {
         assert_eq!(page(&[(tags::MESSAGE_LOCALE_ID, 0x0411), (tags::INTERNET_CODEPAGE, 1251)]), 1251);
         assert_eq!(page(&[(tags::MESSAGE_CODEPAGE, 1255), (tags::INTERNET_CODEPAGE, 1251)]), 1255);
         assert_eq!(page(&[(tags::MESSAGE_CODEPAGE, 7), (tags::MESSAGE_LOCALE_ID, -1)]), codepage::WINDOWS_1252);
+    }
+
+    /// A contact of a Japanese Outlook names the page of its mails, ISO-2022-JP, and has Shift-JIS in all its strings; a
+    /// Russian one names UTF-8 or KOI8-R, and has Windows-1251.
+    #[test]
+    fn strings_are_in_a_page_of_windows_whatever_page_mails_travel_in() {
+        assert_eq!(page(&[(tags::INTERNET_CODEPAGE, 20866)]), 1251);
+        assert_eq!(page(&[(tags::INTERNET_CODEPAGE, 65001), (tags::MESSAGE_LOCALE_ID, 0x0419)]), 1251);
+        assert_eq!(page(&[(tags::INTERNET_CODEPAGE, 65001)]), 65001);
+        let contact = Props::from_values([
+            (tags::INTERNET_CODEPAGE, Value::I32(50220)),
+            (tags::DISPLAY_NAME, Value::String8(b"\x83R\x83\x80".to_vec())),
+        ]);
+        assert_eq!(contact.text(tags::DISPLAY_NAME).as_deref(), Some("コム"));
     }
 }

@@ -3,7 +3,7 @@
 /// Elements whose content nobody reads.
 const UNSEEN: [&str; 4] = ["head", "script", "style", "title"];
 /// Elements that begin a line of their own.
-const LINES: [&str; 14] = ["br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "hr", "blockquote"];
+const LINES: [&str; 15] = ["br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "hr", "blockquote", "pre"];
 /// The longest name of a character that is looked for.
 const ENTITY_MAX: usize = 10;
 
@@ -24,6 +24,8 @@ struct Text {
     text: String,
     /// The element being left out.
     unseen: Option<String>,
+    /// Whether lines end where they end in the HTML: Exchange writes the text of a meeting so.
+    keeps_lines: bool,
 }
 
 impl Text {
@@ -35,6 +37,9 @@ impl Text {
         let (tag, rest) = html.split_once('>').unwrap_or((html, ""));
         let (name, closes) = tag.strip_prefix('/').map_or((tag, false), |name| (name, true));
         let name = name.split(|it: char| it.is_whitespace() || it == '/').next().unwrap_or_default().to_ascii_lowercase();
+        if name == "pre" {
+            self.keeps_lines = !closes;
+        }
         if self.unseen.as_ref().is_some_and(|unseen| closes && *unseen == name) {
             self.unseen = None;
         } else if self.unseen.is_none() && !closes && UNSEEN.contains(&name.as_str()) {
@@ -52,6 +57,8 @@ impl Text {
         for character in entities(html).chars() {
             match character {
                 '\u{a0}' => self.text.push(' '),
+                '\r' if self.keeps_lines => {}
+                it if self.keeps_lines => self.text.push(it),
                 it if it.is_whitespace() && self.text.ends_with([' ', '\n']) => {}
                 it if it.is_whitespace() => self.text.push(' '),
                 it => self.text.push(it),
@@ -60,7 +67,14 @@ impl Text {
     }
 }
 
-/// Text with its character references resolved: those by number, and the few names that writers of mail use.
+/// The names of the characters from U+00A0 on, in their order.
+const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute \
+    micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave \
+    Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml \
+    Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth \
+    ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
+
+/// Text with its character references resolved: those by number, and the names that writers of mail use.
 fn entities(html: &str) -> String {
     let mut parts = html.split('&');
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -80,18 +94,23 @@ fn entities(html: &str) -> String {
 }
 
 fn entity(name: &str) -> Option<char> {
-    const NAMES: [(&str, char); 12] = [
+    const NAMES: [(&str, char); 17] = [
         ("amp", '&'),
         ("lt", '<'),
         ("gt", '>'),
         ("quot", '"'),
         ("apos", '\''),
-        ("nbsp", '\u{a0}'),
+        ("euro", '€'),
+        ("trade", '™'),
         ("ndash", '–'),
         ("mdash", '—'),
         ("hellip", '…'),
         ("lsquo", '‘'),
         ("rsquo", '’'),
+        ("sbquo", '‚'),
+        ("ldquo", '“'),
+        ("rdquo", '”'),
+        ("bdquo", '„'),
         ("bull", '•'),
     ];
     if name.len() > ENTITY_MAX {
@@ -102,7 +121,11 @@ fn entity(name: &str) -> Option<char> {
             Some(hex) => u32::from_str_radix(hex, 16).ok()?,
             None => number.parse().ok()?,
         },
-        None => return NAMES.iter().find(|(known, _)| *known == name).map(|(_, character)| *character),
+        None => {
+            let latin = || ('\u{a0}'..='\u{ff}').zip(LATIN.split_ascii_whitespace()).find(|(_, known)| *known == name);
+            let found = NAMES.iter().find(|(known, _)| *known == name).map(|(_, character)| *character);
+            return found.or_else(|| latin().map(|(character, _)| character));
+        }
     };
     char::from_u32(code)
 }
@@ -116,6 +139,20 @@ mod tests {
         let html = "<html><head><title>no</title><style>p{}</style></head><body><!-- > --><p>Dear\r\n Ann &amp; Bob,</p>\
                     <div>one<br>two&nbsp;&#8364;&#x20ac;</div><p class=x>AT&T; 1 &lt; 2</p></body></html>";
         assert_eq!(plain(html), "Dear Ann & Bob,\none\ntwo €€\nAT&T; 1 < 2");
+    }
+
+    /// An invitation that Exchange made had its time and place in one line.
+    #[test]
+    fn lines_that_are_set_already_stay() {
+        assert_eq!(
+            plain("<tt><pre>When: noon\r\n  Where: here\r\n\r\n*~*\n</pre></tt><div>a\nb</div>"),
+            "When: noon\n  Where: here\n\n*~*\na b"
+        );
+    }
+
+    #[test]
+    fn characters_of_western_languages_have_names() {
+        assert_eq!(plain("Gr&uuml;&szlig;e &Yacute;&yuml; &copy; &euro;5 &bdquo;so&ldquo; &x;"), "Grüße Ýÿ © €5 „so“ &x;");
     }
 
     #[test]

@@ -48,6 +48,10 @@ const BOOKKEEPING: [Key; 7] = [
 /// Properties that the store keeps for itself, and never hands to others ([MS-OXPROPS] 1.3.3).
 const PROVIDERS_OWN: std::ops::RangeInclusive<u16> = 0x6600..=0x67ff;
 
+/// What a PST keeps for replication: a number, a count of changes and a history, which each copy of an item has of its
+/// own (PidTagReplItemid to PidTagReplCopiedfromItemid).
+const REPLICATION: std::ops::RangeInclusive<u16> = 0x0e30..=0x0e3d;
+
 /// How much of a long value is compared at its start and at its end, beside its length.
 const COMPARED_BYTES: usize = 64 << 10;
 
@@ -79,7 +83,7 @@ fn attachment(store: &Store, attachment: &Attachment, to: &mut DefaultHasher) ->
 
 fn props(store: &Store, props: &Props, to: &mut DefaultHasher) -> Result<()> {
     for (id, value) in props.values() {
-        if BOOKKEEPING.contains(&Key::Id(*id)) || PROVIDERS_OWN.contains(id) {
+        if BOOKKEEPING.contains(&Key::Id(*id)) || PROVIDERS_OWN.contains(id) || REPLICATION.contains(id) {
             continue;
         }
         id.hash(to);

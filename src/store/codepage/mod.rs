@@ -3,15 +3,18 @@
 //! Strings of a store come in the code page that the message, the folder or the user names, as a Windows number. Nearly
 //! all pages are tables of the crates `encoding_rs` and `oem_cp`; the few with shift states that browsers gave up are in
 //! `stateful`, Korean Johab in `johab`. `names` knows what a page is called in MIME and HTML, `lcid` which page
-//! goes with a Windows language. Nothing here fails: what does not decode becomes U+FFFD.
+//! goes with a Windows language, `windows` which page
+//! Windows keeps text in that travels in another. Nothing here fails: what does not decode becomes U+FFFD.
 
 mod johab;
 mod lcid;
 mod names;
 mod stateful;
+mod windows;
 
 pub use lcid::by_lcid;
 pub use names::{by_charset_name, charset_name};
+pub use windows::kept_in;
 
 use encoding_rs::Encoding;
 use oem_cp::code_table::DECODING_TABLE_CP_MAP;
@@ -47,6 +50,7 @@ pub fn is_known(page: u16) -> bool {
 ///
 /// A page that is not known is read as Windows-1252, which never fails and keeps ASCII. A byte order mark is dropped.
 pub fn decode(page: u16, bytes: &[u8]) -> String {
+    let page = windows::eight_bit(page, bytes).unwrap_or(page);
     match method(page).unwrap_or(Method::Web(encoding_rs::WINDOWS_1252)) {
         Method::Web(encoding) => web(encoding, bytes),
         Method::Dos(table) => table.decode_string_lossy(bytes),

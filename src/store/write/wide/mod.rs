@@ -26,8 +26,10 @@ use crate::ndb::Ndb;
 use crate::ndb::write::tree::put_draft;
 use crate::ndb::write::{BlockSink, BulkWriter, DataTree, Draft, Nids, Part, Stored};
 use crate::progress::Progress;
+use crate::store::Store;
 use crate::store::codepage::WINDOWS_1252;
 use crate::store::item::NodeRef;
+use crate::store::usual_page::names_folders;
 
 use table::Rows;
 
@@ -46,6 +48,8 @@ pub struct Widener<'s, 'f> {
     ndb: &'s Ndb,
     writer: BulkWriter<'f>,
     progress: &'s Progress,
+    /// The code page of folders' names.
+    folder_page: u16,
     /// What tables must know of the objects that their rows stand for.
     objects: Objects,
     /// What was laid out and will be asked for again.
@@ -107,9 +111,11 @@ enum Shape<'s> {
 
 impl<'s, 'f> Widener<'s, 'f> {
     /// Begins with the ids that the old store gave out.
-    pub fn new(ndb: &'s Ndb, mut writer: BulkWriter<'f>, progress: &'s Progress) -> Self {
+    pub fn new(store: &'s Store, mut writer: BulkWriter<'f>, progress: &'s Progress) -> Self {
+        let ndb = store.ndb();
         *writer.nids() = Nids::new(ndb.header().nids);
-        Self { ndb, writer, progress, objects: Objects::new(), shared: BTreeMap::new(), failed: Vec::new() }
+        let (objects, shared) = (Objects::new(), BTreeMap::new());
+        Self { ndb, writer, progress, folder_page: store.usual_page(), objects, shared, failed: Vec::new() }
     }
 
     /// Whether a node's rows tell of objects: these come first.
@@ -122,7 +128,8 @@ impl<'s, 'f> Widener<'s, 'f> {
     pub fn node(&mut self, entry: &NodeEntry) -> Result<()> {
         let nid = entry.nid.nid;
         let node = NodeRef { nid, data: entry.data, subnodes: entry.subnodes };
-        let laid = self.part(&Old { node, page: WINDOWS_1252, rows: Rows::Nodes, depth: 0 })?;
+        let page = if names_folders(nid) { self.folder_page } else { WINDOWS_1252 };
+        let laid = self.part(&Old { node, page, rows: Rows::Nodes, depth: 0 })?;
         let told = laid.object.filter(|object| object.size.is_some() || object.page != WINDOWS_1252);
         self.objects.extend(told.map(|object| (nid, object)));
         self.writer.put_node(nid, laid.stored, entry.parent)
