@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::store::tags;
 
 use super::lists::Span;
-use super::object::{Object, cell, digest};
+use super::object::{Object, cell, names_digest};
 use super::survey::Survey;
 
 /// The roots of lost nodes: objects, and the subnode trees that belong to them.
@@ -231,7 +231,7 @@ fn display_to(reader: &Ndb, data: Bid, subnodes: Bid) -> Result<Option<u32>> {
     }
     let joined = names.join(&b"; "[..]);
     let value = if wide { Value::Unicode(String::from_utf8_lossy(&joined).into_owned()) } else { Value::String8(joined) };
-    Ok(digest(&value))
+    Ok(names_digest(&value))
 }
 
 /// What could be read; an error only of the file itself.

@@ -156,6 +156,19 @@ pub(super) fn digest(value: &Value) -> Option<u32> {
     Some(u32::from_le_bytes([a, b, c, d]).max(1))
 }
 
+/// A digest of names as PidTagDisplayTo has them: between them stands a semicolon, after which Outlook puts a space and
+/// other writers do not.
+pub(super) fn names_digest(value: &Value) -> Option<u32> {
+    match value {
+        Value::Unicode(names) => digest(&Value::Unicode(names.split(';').map(str::trim).collect::<Vec<_>>().join(";"))),
+        Value::String8(names) => {
+            let names: Vec<&[u8]> = names.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).collect();
+            digest(&Value::String8(names.join(&b";"[..])))
+        }
+        other => digest(other),
+    }
+}
+
 /// The cell of a row in a property's column.
 pub(super) fn cell(table: &Table<'_>, row: &Row, key: Key) -> Result<Option<Value>> {
     key.id().map_or(Ok(None), |id| table.cell(row, id))
@@ -227,7 +240,7 @@ impl Object {
             },
             own_bytes: properties.heap().len(),
             has_attachments: flags.map(|flags| flags & 0x10 != 0),
-            display_to: value(tags::DISPLAY_TO).as_ref().and_then(digest),
+            display_to: value(tags::DISPLAY_TO).as_ref().and_then(names_digest),
             is_taken: false,
         }
     }
@@ -255,5 +268,20 @@ impl Object {
     /// Whether it is a table.
     pub(super) const fn is_table(&self) -> bool {
         matches!(self.kind, Kind::Hierarchy | Kind::Contents | Kind::AssociatedContents | Kind::Receive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of Aspose's whose node was lost had four recipients, and got none of them back.
+    #[test]
+    fn names_are_the_same_with_and_without_a_space_between_them() {
+        let (wide, narrow) =
+            (|names: &str| names_digest(&Value::Unicode(names.into())), |names: &[u8]| names_digest(&Value::String8(names.into())));
+        assert_eq!(wide("Ann;Bob"), wide("Ann; Bob"));
+        assert_eq!(narrow(b"Ann;Bob"), narrow(b"Ann; Bob"));
+        assert_ne!(wide("Ann;Bob"), wide("AnnBob"));
     }
 }
