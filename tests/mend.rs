@@ -352,6 +352,15 @@ fn a_folder_without_a_name_gets_the_one_that_its_parents_list_has() {
     }
 }
 
+/// A new folder took the place of the one that all folders lay in, and Outlook would have shown none of them.
+#[test]
+fn the_first_folder_of_a_store_is_the_one_that_users_see_where_nothing_tells() {
+    for (format, cipher, bytes) in forge::damaged_all("store-and-name-of-the-subtree-lost", &mut forge::store) {
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        assert_eq!(open(&mended(&bytes, &made)).ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+    }
+}
+
 /// What the row of a lost message had told already was left out of both: it is a file beside the message.
 #[test]
 fn a_large_value_of_a_property_that_the_row_tells_is_a_file() {

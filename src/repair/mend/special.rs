@@ -22,6 +22,8 @@ use crate::store::{Role, tags};
 const QUEUE: Nid = Nid(0x1e1);
 const ACTIVITY: Nid = Nid(0x201);
 const DOMAIN: Nid = Nid(0x261);
+/// The folder below which lies what users see, in personal stores.
+const FIRST_FOLDER: Nid = Nid(0x8022);
 /// Bytes of an entry of the queue.
 const QUEUE_ENTRY_BYTES: usize = 20;
 /// The largest list that is looked into; a larger one is emptied.
@@ -112,7 +114,10 @@ impl Mender<'_, '_> {
                 let is_there = above.kind() == NodeType::FOLDER && self.transaction.node(above)?.is_some();
                 match is_there && above != Nid::ROOT_FOLDER {
                     true => above,
-                    false => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
+                    false => match self.first_folder()? {
+                        Some(first) => first,
+                        None => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
+                    },
                 }
             }
         };
@@ -134,6 +139,13 @@ impl Mender<'_, '_> {
             bag.put(tags::VALID_FOLDER_MASK, &Value::I32(VALID_FOLDERS));
         }
         Ok(())
+    }
+
+    /// The first folder that Outlook makes in a store, where it is there and lies where it is made: the one that holds all
+    /// that users see, whatever it is called. So it is in each of 191 personal stores.
+    fn first_folder(&self) -> Result<Option<Nid>> {
+        let node = self.transaction.node(FIRST_FOLDER)?;
+        Ok(node.filter(|node| node.parent == Nid::ROOT_FOLDER).map(|_| FIRST_FOLDER))
     }
 
     /// The folder that an entry id names, if it is there.
