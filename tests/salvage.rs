@@ -659,19 +659,7 @@ fn names_are_read_from_an_earlier_map() {
 #[test]
 fn copies_that_only_a_count_tells_of_are_shown_and_say_so() {
     for format in [Format::Ansi, Format::Unicode] {
-        let whole = forged(format, Cipher::None);
-        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
-        let node = first_node(&ndb, NodeType::MESSAGE);
-        let mut change = Transaction::begin(&ndb).unwrap();
-        let mut copies = Vec::new();
-        for _ in 0..40 {
-            let nid = change.next_nid(NodeType::MESSAGE).unwrap();
-            change.put_node(nid, node.parent, node.data, node.subnodes).unwrap();
-            copies.push(nid);
-        }
-        let preview = change.preview().unwrap();
-        let mut bytes = vec![0; preview.len().unwrap() as usize];
-        preview.read_exact_at(&mut bytes, 0).unwrap();
+        let (mut bytes, copies) = with_copies(format);
         let after = Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
         // The last leaf holds copies alone.
         let leaves = pages(&after, &bytes, BTree::Nodes).into_iter().filter(|at| names(&bytes, *at, copies[39], format));
@@ -686,6 +674,42 @@ fn copies_that_only_a_count_tells_of_are_shown_and_say_so() {
         let with = |field: &str| documents.values().filter(|document| String::from_utf8_lossy(document).contains(field)).count();
         assert_eq!(with("X-Pstfs-Origin: orphaned"), 40, "{format:?}");
         assert_eq!(with("X-Pstfs-Origin: orphaned; a copy of which only a count tells"), 40 - left, "{format:?}");
+    }
+}
+
+/// A store with 40 copies of a message that no table lists: their nodes name the blocks of the original.
+fn with_copies(format: Format) -> (Vec<u8>, Vec<Nid>) {
+    let ndb = Ndb::open(Arc::new(forged(format, Cipher::None)), 1 << 20).unwrap();
+    let node = first_node(&ndb, NodeType::MESSAGE);
+    let mut change = Transaction::begin(&ndb).unwrap();
+    let mut copies = Vec::new();
+    for _ in 0..40 {
+        let nid = change.next_nid(NodeType::MESSAGE).unwrap();
+        change.put_node(nid, node.parent, node.data, node.subnodes).unwrap();
+        copies.push(nid);
+    }
+    let preview = change.preview().unwrap();
+    let mut bytes = vec![0; preview.len().unwrap() as usize];
+    preview.read_exact_at(&mut bytes, 0).unwrap();
+    (bytes, copies)
+}
+
+/// Of a store cut in half, the page that names five copies of a letter was left, and the folder's table was not: four of the
+/// five were taken for deleted, as no table listed them. Where it lists others of the folder, that is what it means.
+#[test]
+fn copies_are_not_deleted_because_the_table_that_lists_them_is_lost() {
+    for format in [Format::Ansi, Format::Unicode] {
+        let (bytes, copies) = with_copies(format);
+        let ndb = Ndb::open(Arc::new(bytes.clone()), 1 << 20).unwrap();
+        let folder = ndb.required_node(copies[0]).unwrap().parent;
+        let root = |bytes: &mut [u8]| zero(bytes, ndb.root(BTree::Nodes).ib.0, format.layout().page_bytes);
+        let known = |mut bytes: Vec<u8>| {
+            root(&mut bytes);
+            let store = open_source(Arc::new(bytes), 4 << 20).unwrap();
+            copies.iter().filter(|nid| store.ndb().node(**nid).unwrap().is_some()).count()
+        };
+        assert_eq!(known(without_data(&bytes, folder.with_kind(NodeType::CONTENTS_TABLE))), 40, "{format:?}");
+        assert_eq!(known(bytes.clone()), 0, "{format:?}: deleted ones stay deleted");
     }
 }
 

@@ -31,9 +31,10 @@ struct Donor {
 }
 
 impl Rebuild<'_> {
-    /// Leaves out messages that no table lists and whose data another node has too.
+    /// Leaves out messages that no table lists, though it lists others of their folder, and whose data another node has too.
     ///
-    /// Copies of an item share its blocks, so that these are still in use does not say that this copy is.
+    /// Copies of an item share its blocks, so that these are still in use does not say that this copy is. Where the table
+    /// itself is lost, to be in none says nothing.
     pub(super) fn drop_copies(&mut self, filled: &[NodeEntry]) {
         if filled.is_empty() {
             return;
@@ -42,9 +43,12 @@ impl Rebuild<'_> {
         users.sort_unstable();
         let mut listed: Spill<Nid> = self.listings.lines.iter().map(|line| line.nid).collect();
         listed.settle();
+        let is_listed = |node: &NodeEntry| listed.binary_search(&node.nid.nid).is_ok();
+        let mut told: Spill<Nid> = self.nodes.of_kind(NodeType::MESSAGE).filter(|node| is_listed(node)).map(|node| node.parent).collect();
+        told.settle();
         let is_shared = |node: &NodeEntry| equal(&users, node.data.key(), |bid| *bid).len() > 1;
         let messages = filled.iter().filter(|node| node.nid.nid.kind() == NodeType::MESSAGE);
-        let copies = messages.filter(|node| is_shared(node) && listed.binary_search(&node.nid.nid).is_err());
+        let copies = messages.filter(|node| is_shared(node) && !is_listed(node) && told.binary_search(&node.parent).is_ok());
         let mut copies: Spill<Nid> = copies.map(|node| node.nid.nid).collect();
         copies.settle();
         if !copies.is_empty() {
