@@ -28,12 +28,14 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::{self, Field};
 use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
+use pstfs::ltp::value::Value;
 use pstfs::ndb::write::Transaction;
 use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
-use pstfs::store::{Store, Which};
+use pstfs::store::write::{PropertyList, StoreEdit};
+use pstfs::store::{Store, Which, tags};
 use pstfs::tree::{Ino, Kind, Tree, View};
 use support::edit::Patient;
 use support::forge;
@@ -344,10 +346,67 @@ fn with_data_anew(ndb: &Ndb, node: &NodeEntry, nid: Nid) -> Vec<u8> {
     let mut change = Transaction::begin(ndb).unwrap();
     let new = change.put_data(&ndb.data(node.data).unwrap().read_all(ndb).unwrap()).unwrap();
     change.put_node(nid, node.parent, new, node.subnodes).unwrap();
+    preview(change)
+}
+
+/// The store as a transaction would leave it.
+fn preview(change: Transaction<'_>) -> Vec<u8> {
     let preview = change.preview().unwrap();
     let mut after = vec![0; preview.len().unwrap() as usize];
     preview.read_exact_at(&mut after, 0).unwrap();
     after
+}
+
+/// Tables that were written anew lie far from their folders. The list of the folders that users see went to `Search Root`, that
+/// of an appointment to a folder with one letter, as both were nearer: other readers found nothing in the repaired store.
+#[test]
+fn tables_go_to_the_folders_that_they_fit_rather_than_to_the_nearest() {
+    let recipe = "store \"Near\" seed=3\nfolder Calendar class=IPF.Appointment role=calendar\n  appointment subject=\"Once\"\n\
+        folder Letters class=IPF.Note\n  note subject=\"One\" body=\"Text.\"\n";
+    for (format, cipher) in VARIANTS.into_iter().filter(|(format, _)| *format != Format::Unicode4k) {
+        let mut whole = with_a_folder_below_the_search_root(forge::store(format, cipher, &forge::Recipe::parse(recipe)));
+        for kind in [NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE] {
+            // That of the folder that was written first is written first again: of the two it is now nearer to the other one.
+            for folder in with_rows(&whole, kind) {
+                let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+                let nid = folder.with_kind(kind);
+                whole = with_data_anew(&ndb, &ndb.required_node(nid).unwrap(), nid);
+            }
+        }
+        let mut bytes = whole.clone();
+        zero_tree(&Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap(), &mut bytes, BTree::Nodes);
+        shows_all("tables far from their folders", format, &whole, bytes);
+    }
+}
+
+/// Searches stand there, or here a folder.
+fn with_a_folder_below_the_search_root(bytes: Vec<u8>) -> Vec<u8> {
+    let store = Store::open(Arc::new(bytes), 4 << 20).unwrap();
+    let mut name = PropertyList::default();
+    name.set(tags::DISPLAY_NAME, Value::Unicode("Searches".to_owned()));
+    let mut edit = StoreEdit::begin(&store).unwrap();
+    edit.create_folder(Nid(0x8042), &name).unwrap();
+    preview(edit.finish().unwrap())
+}
+
+/// The folders whose table of a kind has rows, in the order in which their properties were written.
+fn with_rows(bytes: &[u8], kind: NodeType) -> Vec<Nid> {
+    let store = Store::open(Arc::new(bytes.to_vec()), 4 << 20).unwrap();
+    let mut folders = Vec::new();
+    let walked = store.ndb().visit_nodes(&mut |node| {
+        let table = node.nid.nid.with_kind(kind);
+        let is_folder = node.nid.nid.kind() == NodeType::FOLDER && node.nid.nid != Nid::ROOT_FOLDER;
+        let has_rows = is_folder
+            && store.ndb().node(table).unwrap().is_some_and(|node| {
+                let table = Table::open(store.ndb(), table, node.data, node.subnodes).unwrap();
+                !table.row_numbers().unwrap().is_empty()
+            });
+        folders.extend(has_rows.then_some((node.data, node.nid.nid)));
+        true
+    });
+    walked.unwrap();
+    folders.sort_unstable();
+    folders.into_iter().map(|(_, nid)| nid).collect()
 }
 
 /// Where the node B-tree is gone, the newest page that is left may be the root of long ago, still whole: it names blocks
@@ -688,10 +747,7 @@ fn with_copies(format: Format) -> (Vec<u8>, Vec<Nid>) {
         change.put_node(nid, node.parent, node.data, node.subnodes).unwrap();
         copies.push(nid);
     }
-    let preview = change.preview().unwrap();
-    let mut bytes = vec![0; preview.len().unwrap() as usize];
-    preview.read_exact_at(&mut bytes, 0).unwrap();
-    (bytes, copies)
+    (preview(change), copies)
 }
 
 /// Of a store cut in half, the page that names five copies of a letter was left, and the folder's table was not: four of the

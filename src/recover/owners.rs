@@ -19,6 +19,16 @@ use super::rows::{Line, Listing, Listings};
 const FOLDERS_TRIED: usize = 64;
 /// What comes before all else in the cost of a pair: farther than any two ids are apart.
 const FAR: u64 = 1 << 40;
+/// What comes before that: the folder is one for items of another kind.
+const ODD: u64 = 1 << 41;
+/// Classes of folders ([MS-OXOSFLD] 2.2.3), and those of the items that stand in no others.
+const CLASSES: [(&str, &str); 5] = [
+    ("IPF.Appointment", "IPM.Appointment"),
+    ("IPF.Contact", "IPM.Contact"),
+    ("IPF.Task", "IPM.Task"),
+    ("IPF.Journal", "IPM.Activity"),
+    ("IPF.StickyNote", "IPM.StickyNote"),
+];
 
 /// The folders of a store, by id.
 #[derive(Debug)]
@@ -74,7 +84,15 @@ impl Folders {
         let counted = |print: &Print| print.cell(tags::CONTENT_COUNT);
         let all = self.nearby(&owners, |folder| Some((counted(&folder.print), 0)));
         let exact = self.nearby(&owners, |folder| Some((counted(&folder.print), folder.print.cell(tags::CONTENT_UNREAD_COUNT))));
-        self.own(Kind::Contents, listings, |listing, _| {
+        let [of_folders, of_items] = [CLASSES.map(|(folder, _)| folder), CLASSES.map(|(_, item)| item)]
+            .map(|classes| classes.map(|class| digest(&Value::Unicode(class.to_owned())).unwrap_or_default()));
+        self.own(Kind::Contents, listings, |listing, lines| {
+            let rows = listing.rows.of(lines);
+            let class = of_items.iter().position(|class| rows.iter().any(|row| row.print.cell(tags::MESSAGE_CLASS) == *class));
+            let is_odd = |folder: u32| {
+                let told = at(&self.0, folder).map(|folder| folder.print.cell(tags::CONTAINER_CLASS));
+                of_folders.iter().position(|class| told == Some(*class)) != class
+            };
             let of = |number: i32| digest(&Value::I32(number)).unwrap_or_default();
             let counts = (of(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX)), of(listing.unread));
             // One that counts as many unread items too comes before all that do not.
@@ -84,6 +102,8 @@ impl Folders {
                 let as_many = equal(&all, (counts.0, 0), |near| near.counts);
                 costs.extend(self.costs(listing, nearest(as_many, listing, |near| !self.has_unread(near, counts.1)), FAR));
             }
+            costs.iter_mut().filter(|(_, folder)| is_odd(*folder)).for_each(|(cost, _)| *cost = cost.saturating_add(ODD));
+            costs.sort_unstable();
             costs
         });
     }
@@ -131,14 +151,14 @@ impl Folders {
     }
 }
 
-/// Finds the folders whose hidden items tables without owners list, as no folder counts these: the ones that the nodes of
-/// their rows name. Of several tables of one folder the one that lists most of what is there, of these the newest.
-pub(super) fn own_associated(listings: &mut Listings, nodes: &Nodes) {
-    let kind = Kind::AssociatedContents;
+/// Finds the folders of tables of a kind without owners by the nodes of their rows, where those name one. Of several tables of
+/// one folder the one that lists most of what is there, of these the newest.
+pub(super) fn own_by_rows(listings: &mut Listings, kind: Kind, nodes: &Nodes) {
     let owners = listings.owners(kind);
     let mut found: Spill<(Nid, usize, Bid, u32)> = Spill::new();
     for (number, listing) in (0..).zip(listings.list.iter()).filter(|(_, listing)| listing.kind == kind && listing.owner.is_none()) {
-        let parents = || listing.rows.of(&listings.lines).iter().filter_map(|line| Some(nodes.get(line.nid)?.parent));
+        let named = |nid: Nid| nodes.get(nid).map(|node| node.parent).filter(|parent| *parent != Nid::default());
+        let parents = || listing.rows.of(&listings.lines).iter().filter_map(|line| named(line.nid));
         let folder = parents().next().filter(|folder| parents().all(|parent| parent == *folder) && nodes.contains(*folder));
         if let Some(folder) = folder.filter(|folder| owners.binary_search(folder).is_err()) {
             found.push((folder, parents().count(), listing.data.key(), number));

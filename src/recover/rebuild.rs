@@ -14,6 +14,7 @@ use crate::ltp::Properties;
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::progress::Progress;
+use crate::store::props::Key;
 use crate::store::tags;
 
 pub use copies::is_counted;
@@ -24,9 +25,9 @@ use super::live::Live;
 use super::loose::{Loose, survived};
 use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
-use super::owners::{Folders, own_associated};
+use super::owners::{Folders, own_by_rows};
 use super::pair::{pair, right_links};
-use super::rows::{Listed, Listings, Prints, kind_of, last_of_class, matches};
+use super::rows::{Listed, Listing, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
@@ -165,15 +166,28 @@ impl Rebuild<'_> {
         Ok(folders)
     }
 
-    /// Finds the folders whose subfolders the tables without owners list.
+    /// Finds the folders whose subfolders the tables without owners list: by what nodes and the store tell, then by nearness.
     fn own_hierarchies(&mut self, folders: &Folders) -> Result<()> {
-        let subtree = self.ipm_subtree()?;
-        let Listings { list, lines } = &mut self.listings;
-        let root_has_none = !self.nodes.contains(Nid::ROOT_FOLDER.with_kind(NodeType::HIERARCHY_TABLE));
-        let mut free = list.iter_mut().filter(|listing| listing.kind == Kind::Hierarchy && listing.owner.is_none());
-        if let Some(root) = free.find(|listing| root_has_none && subtree.is_some_and(|nid| listing.lists(lines, nid))) {
-            root.owner = Some(Nid::ROOT_FOLDER);
-        }
+        own_by_rows(&mut self.listings, Kind::Hierarchy, &self.nodes);
+        let [subtree, finder] = [tags::IPM_SUBTREE_ENTRY_ID, tags::FINDER_ENTRY_ID].map(|tag| self.named_by_store(tag));
+        let [deleted, outbox] = [tags::IPM_WASTEBASKET_ENTRY_ID, tags::IPM_OUTBOX_ENTRY_ID].map(|tag| self.named_by_store(tag));
+        let (subtree, finder, below) = (subtree?, finder?, [deleted?, outbox?]);
+        let Self { nodes, listings: Listings { list, lines }, .. } = self;
+        let mut own = |folder: Option<Nid>, is_its: &dyn Fn(&Listing) -> bool| {
+            let folder = folder.filter(|folder| !nodes.contains(folder.with_kind(NodeType::HIERARCHY_TABLE)));
+            let is_owned = folder.is_none() || list.iter().any(|listing| listing.kind == Kind::Hierarchy && listing.owner == folder);
+            let mut free = list.iter_mut().filter(|listing| listing.kind == Kind::Hierarchy && listing.owner.is_none());
+            if let Some(listing) = free.find(|listing| !is_owned && is_its(listing)) {
+                listing.owner = folder;
+            }
+        };
+        own(Some(Nid::ROOT_FOLDER), &|listing| subtree.is_some_and(|nid| listing.lists(lines, nid)));
+        own(subtree, &|listing| below.into_iter().flatten().any(|nid| listing.lists(lines, nid)));
+        // Searches stand in no other folder ([MS-PST] 2.4.8.2).
+        own(finder, &|listing| {
+            let mut rows = listing.rows.of(lines).iter().peekable();
+            rows.peek().is_some() && rows.all(|line| line.nid.kind() == NodeType::SEARCH_FOLDER)
+        });
         folders.own_hierarchies(&mut self.listings);
         Ok(())
     }
@@ -181,7 +195,7 @@ impl Rebuild<'_> {
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.
     fn tables(&mut self, folders: &Folders) {
         folders.own_contents(&mut self.listings);
-        own_associated(&mut self.listings, &self.nodes);
+        own_by_rows(&mut self.listings, Kind::AssociatedContents, &self.nodes);
         let tables = [
             (Kind::Hierarchy, NodeType::HIERARCHY_TABLE),
             (Kind::Contents, NodeType::CONTENTS_TABLE),
@@ -199,11 +213,11 @@ impl Rebuild<'_> {
         }
     }
 
-    /// The folder that the store's properties name as the one that users see ([MS-PST] 2.4.3).
-    fn ipm_subtree(&self) -> Result<Option<Nid>> {
+    /// The folder that this property of the store names ([MS-PST] 2.4.3).
+    fn named_by_store(&self, tag: Key) -> Result<Option<Nid>> {
         let Some(node) = self.nodes.get(Nid::MESSAGE_STORE) else { return Ok(None) };
         let Some(properties) = survived(Properties::open(self.reader, node.nid.nid, node.data, node.subnodes))? else { return Ok(None) };
-        let record = properties.records().iter().find(|record| Some(record.id) == tags::IPM_SUBTREE_ENTRY_ID.id());
+        let record = properties.records().iter().find(|record| Some(record.id) == tag.id());
         let Some(Value::Binary(entry)) = record.and_then(|record| properties.value(record).ok()?) else { return Ok(None) };
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
