@@ -8,7 +8,7 @@ use super::{UTF_7, UTF_8, UTF_16BE, UTF_16LE};
 
 /// The page in which Windows keeps what travels in `internet`; `None` where texts of every language travel in that.
 ///
-/// Pages of 7 bits stay: [`eight_bit`] tells for each text whether it is in one.
+/// Pages of 7 bits stay: whether a text is in one, its bytes tell.
 pub const fn kept_in(internet: u16) -> Option<u16> {
     Some(match internet {
         UTF_7 | UTF_8 | UTF_16LE | UTF_16BE | 20127 => return None,
