@@ -21,7 +21,7 @@ const FOLDERS_TRIED: usize = 64;
 const FAR: u64 = 1 << 40;
 /// What comes before that: the folder is one for items of another kind.
 const ODD: u64 = 1 << 41;
-/// Classes of folders ([MS-OXOSFLD] 2.2.3), and those of the items that stand in no others.
+/// Classes of folders (PidTagContainerClass, [MS-OXCFOLD] 2.2.2.2.2.3), and those of the items that they are for.
 const CLASSES: [(&str, &str); 5] = [
     ("IPF.Appointment", "IPM.Appointment"),
     ("IPF.Contact", "IPM.Contact"),
@@ -84,15 +84,9 @@ impl Folders {
         let counted = |print: &Print| print.cell(tags::CONTENT_COUNT);
         let all = self.nearby(&owners, |folder| Some((counted(&folder.print), 0)));
         let exact = self.nearby(&owners, |folder| Some((counted(&folder.print), folder.print.cell(tags::CONTENT_UNREAD_COUNT))));
-        let [of_folders, of_items] = [CLASSES.map(|(folder, _)| folder), CLASSES.map(|(_, item)| item)]
-            .map(|classes| classes.map(|class| digest(&Value::Unicode(class.to_owned())).unwrap_or_default()));
         self.own(Kind::Contents, listings, |listing, lines| {
-            let rows = listing.rows.of(lines);
-            let class = of_items.iter().position(|class| rows.iter().any(|row| row.print.cell(tags::MESSAGE_CLASS) == *class));
-            let is_odd = |folder: u32| {
-                let told = at(&self.0, folder).map(|folder| folder.print.cell(tags::CONTAINER_CLASS));
-                of_folders.iter().position(|class| told == Some(*class)) != class
-            };
+            let class = class_of_items(listing.rows.of(lines));
+            let is_odd = |folder: u32| at(&self.0, folder).and_then(|folder| class_of_folder(&folder.print)) != class;
             let of = |number: i32| digest(&Value::I32(number)).unwrap_or_default();
             let counts = (of(i32::try_from(listing.rows.len()).unwrap_or(i32::MAX)), of(listing.unread));
             // One that counts as many unread items too comes before all that do not.
@@ -178,6 +172,19 @@ fn nearest<'n>(list: &'n [Near], listing: &Listing, wanted: impl Fn(&&Near) -> b
         let after = list.partition_point(|near| near.data < end.key());
         let before = list.iter().take(after).rev().filter(wanted).take(FOLDERS_TRIED);
         before.chain(list.iter().skip(after).filter(wanted).take(FOLDERS_TRIED))
+    })
+}
+
+/// Which of [`CLASSES`] a folder is of.
+fn class_of_folder(folder: &Print) -> Option<usize> {
+    CLASSES.iter().position(|(class, _)| folder.has(tags::CONTAINER_CLASS, &Value::Unicode((*class).to_owned())))
+}
+
+/// For which of [`CLASSES`] there are items among the rows of a table.
+fn class_of_items(rows: &[Line]) -> Option<usize> {
+    CLASSES.iter().position(|(_, class)| {
+        let class = digest(&Value::Unicode((*class).to_owned())).unwrap_or_default();
+        rows.iter().any(|row| row.print.cell(tags::MESSAGE_CLASS) == class)
     })
 }
 

@@ -169,9 +169,8 @@ impl Rebuild<'_> {
     /// Finds the folders whose subfolders the tables without owners list: by what nodes and the store tell, then by nearness.
     fn own_hierarchies(&mut self, folders: &Folders) -> Result<()> {
         own_by_rows(&mut self.listings, Kind::Hierarchy, &self.nodes);
-        let [subtree, finder] = [tags::IPM_SUBTREE_ENTRY_ID, tags::FINDER_ENTRY_ID].map(|tag| self.named_by_store(tag));
-        let [deleted, outbox] = [tags::IPM_WASTEBASKET_ENTRY_ID, tags::IPM_OUTBOX_ENTRY_ID].map(|tag| self.named_by_store(tag));
-        let (subtree, finder, below) = (subtree?, finder?, [deleted?, outbox?]);
+        let (subtree, finder) = (self.named_by_store(tags::IPM_SUBTREE_ENTRY_ID)?, self.named_by_store(tags::FINDER_ENTRY_ID)?);
+        let below = [self.named_by_store(tags::IPM_WASTEBASKET_ENTRY_ID)?, self.named_by_store(tags::IPM_OUTBOX_ENTRY_ID)?];
         let Self { nodes, listings: Listings { list, lines }, .. } = self;
         let mut own = |folder: Option<Nid>, is_its: &dyn Fn(&Listing) -> bool| {
             let folder = folder.filter(|folder| !nodes.contains(folder.with_kind(NodeType::HIERARCHY_TABLE)));
@@ -183,7 +182,7 @@ impl Rebuild<'_> {
         };
         own(Some(Nid::ROOT_FOLDER), &|listing| subtree.is_some_and(|nid| listing.lists(lines, nid)));
         own(subtree, &|listing| below.into_iter().flatten().any(|nid| listing.lists(lines, nid)));
-        // Searches stand in no other folder ([MS-PST] 2.4.8.2).
+        // A table of searches alone: the root folder may list some too, but beside other folders.
         own(finder, &|listing| {
             let mut rows = listing.rows.of(lines).iter().peekable();
             rows.peek().is_some() && rows.all(|line| line.nid.kind() == NodeType::SEARCH_FOLDER)

@@ -38,8 +38,7 @@ pub struct Applied {
 ///
 /// The caller holds the store's lock; what is overwritten stays for those of `held`. `seen` is the store as it was when the
 /// transaction was worked out; `log` is what the log beside the store is to say before the first byte changes. After an
-/// error the store is as it was, or a journal stands
-/// beside it with which [`end_interrupted`] makes it so.
+/// error the store is as it was, or a journal stands beside it with which [`end_interrupted`] makes it so.
 pub fn apply(
     prepared: Prepared,
     seen: Seen<'_>,

@@ -3,8 +3,8 @@
 //! Strings of a store come in the code page that the message, the folder or the user names, as a Windows number. Nearly
 //! all pages are tables of the crates `encoding_rs` and `oem_cp`; the few with shift states that browsers gave up are in
 //! `stateful`, Korean Johab in `johab`. `names` knows what a page is called in MIME and HTML, `lcid` which page
-//! goes with a Windows language, `windows` which page
-//! Windows keeps text in that travels in another. Nothing here fails: what does not decode becomes U+FFFD.
+//! goes with a Windows language, `windows` which page Windows keeps text in that travels in another. Nothing here fails:
+//! what does not decode becomes U+FFFD.
 
 mod johab;
 mod lcid;
