@@ -357,7 +357,24 @@ fn a_folder_without_a_name_gets_the_one_that_its_parents_list_has() {
 fn the_first_folder_of_a_store_is_the_one_that_users_see_where_nothing_tells() {
     for (format, cipher, bytes) in forge::damaged_all("store-and-name-of-the-subtree-lost", &mut forge::store) {
         let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
-        assert_eq!(open(&mended(&bytes, &made)).ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+        let store = open(&mended(&bytes, &made));
+        assert_eq!(store.ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+        assert_eq!(store.folder(Nid(0x8022)).unwrap().name, "Top of Outlook data file", "{}", variant_name(format, cipher));
+    }
+}
+
+/// It was called by its id, though the store knows what it is for.
+#[test]
+fn a_folder_whose_name_is_lost_is_called_as_those_of_its_use_are_unless_another_one_is() {
+    let lost = "zero block node=0x8062 fix=yes\nzero block node=0x802d fix=yes\n";
+    let taken = format!("props node=0x80a2 id=0x3001 text=\"Deleted Items\"\n{lost}");
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        for (edits, name) in [(lost, "Deleted Items"), (taken.as_str(), "Recovered folder 0x8062")] {
+            let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+            let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            assert_eq!(open(&mended(&bytes, &made)).folder(Nid(0x8062)).unwrap().name, name, "{}", variant_name(format, cipher));
+        }
     }
 }
 

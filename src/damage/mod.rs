@@ -132,6 +132,15 @@ impl Error {
 /// What every layer returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What could be read; an error only of the file itself.
+pub(crate) fn survived<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_io() => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// One thing found wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

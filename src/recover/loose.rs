@@ -1,6 +1,6 @@
 //! Blocks that no other block names and no known node: the roots of nodes that are lost.
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::Spill;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::NodeEntry;
@@ -232,13 +232,4 @@ fn display_to(reader: &Ndb, data: Bid, subnodes: Bid) -> Result<Option<u32>> {
     let joined = names.join(&b"; "[..]);
     let value = if wide { Value::Unicode(String::from_utf8_lossy(&joined).into_owned()) } else { Value::String8(joined) };
     Ok(names_digest(&value))
-}
-
-/// What could be read; an error only of the file itself.
-pub(super) fn survived<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.is_io() => Err(error),
-        Err(_) => Ok(None),
-    }
 }

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::lists::Span;
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::Spill;
 use crate::format::heap::HeapClient;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -187,11 +187,7 @@ impl Object {
             HeapClient::TABLE => Self::of_table(ndb, data, needs),
             _ => return Ok(None),
         };
-        match read {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.is_io() => Err(error),
-            Err(_) => Ok(None),
-        }
+        survived(read)
     }
 
     /// What the properties with this data root are, for whoever does not ask what they name.

@@ -5,7 +5,7 @@
 
 mod copies;
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
 use crate::format::codec;
@@ -22,7 +22,7 @@ pub use copies::is_counted;
 use super::flipped::{right_ids, right_listed};
 use super::lists::{at, at_mut, equal};
 use super::live::Live;
-use super::loose::{Loose, survived};
+use super::loose::Loose;
 use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
 use super::owners::{Folders, own_by_rows};

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter::repeat_n;
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::Spill;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::Table;
@@ -14,7 +14,6 @@ use crate::store::tags;
 
 use super::deal::deal;
 use super::lists::{Span, at, at_mut, equal};
-use super::loose::survived;
 use super::object::{Kind, Print, cell, row_print};
 
 /// The tables of folders, and their rows.

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::props::{Key, Props};
 use super::{Store, item, tags};
-use crate::damage::{Code, Place, Result};
+use crate::damage::{Code, Place, Result, survived};
 use crate::format::id::{Nid, NodeType};
 use crate::format::property::FileTime;
 use crate::ltp::value::Value;
@@ -117,12 +117,13 @@ impl Store {
     /// The names that a folder's table tells of the folders in it: all that is left of those whose own nodes are gone.
     pub fn names_below(&self, parent: Nid) -> Result<BTreeMap<Nid, String>> {
         let Some(table) = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? else { return Ok(BTreeMap::new()) };
-        let mut names = BTreeMap::new();
-        table.visit_rows(&mut |row| {
-            let cells = table.cells(&row).unwrap_or_default().into_iter().collect();
-            let name = self.props_of(Nid(row.id), cells).text_start(tags::DISPLAY_NAME);
+        let (mut rows, mut names) = (Vec::new(), BTreeMap::new());
+        table.visit_rows(&mut |row| rows.push(row))?;
+        for row in rows {
+            let cells = survived(table.cells(&row))?.unwrap_or_default().into_iter().collect();
+            let name = self.props_of(Nid(row.id), cells)?.text_start(tags::DISPLAY_NAME);
             names.extend(name.map(|name| (Nid(row.id), name)));
-        })?;
+        }
         Ok(names)
     }
 
@@ -136,7 +137,7 @@ impl Store {
         {
             cells.extend(table.cells(&row)?);
         }
-        Ok(self.props_of(nid, cells))
+        self.props_of(nid, cells)
     }
 
     /// The folders in a folder, search folders left out, ascending by node id.

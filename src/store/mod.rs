@@ -35,7 +35,7 @@ use names::{BUCKET_IDS, NameMap};
 use props::{Key, Props};
 
 pub use folder::{Folder, Summary, Which};
-pub use special::{INDEXES, Role};
+pub use special::{FIRST_FOLDER, INDEXES, Role};
 pub use tag_names::tag_name;
 
 /// A store: its folders and items.
@@ -115,21 +115,21 @@ impl Store {
     pub fn node_props(&self, nid: Nid) -> Result<Props> {
         let node = self.ndb.required_node(nid)?;
         let values = Properties::open(&self.ndb, nid, node.data, node.subnodes)?.values()?;
-        Ok(self.props_of(nid, values))
+        self.props_of(nid, values)
     }
 
     /// The properties of a node that lies here.
     pub fn props_at(&self, node: item::NodeRef) -> Result<Props> {
         let values = Properties::open(&self.ndb, node.nid, node.data, node.subnodes)?.values()?;
-        Ok(self.props_of(node.nid, values))
+        self.props_of(node.nid, values)
     }
 
     /// Properties from values that belong to a node.
-    fn props_of(&self, nid: Nid, values: std::collections::BTreeMap<u16, Value>) -> Props {
+    fn props_of(&self, nid: Nid, values: std::collections::BTreeMap<u16, Value>) -> Result<Props> {
         let is_beyond_ascii = |value: &Value| matches!(value, Value::String8(bytes) if !bytes.is_ascii());
         let asks = usual_page::names_folders(nid) && values.values().any(is_beyond_ascii);
-        let page = if asks { self.usual_page() } else { codepage::WINDOWS_1252 };
-        Props::new(nid, values, Arc::clone(&self.names), Some(Arc::clone(&self.ndb)), page)
+        let page = if asks { self.usual_page()? } else { codepage::WINDOWS_1252 };
+        Ok(Props::new(nid, values, Arc::clone(&self.names), Some(Arc::clone(&self.ndb)), page))
     }
 
     /// The value of a result whose damage can be survived: noted, and `None`. I/O errors go on.

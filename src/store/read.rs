@@ -98,7 +98,7 @@ impl Store {
     fn envelope_of(&self, node: NodeRef, properties: &Properties<'_>) -> Result<Item> {
         let (values, lost) = properties.values_and_lost()?;
         let addresses = self.addresses.get().cloned().unwrap_or_default();
-        let mut item = Item { node, props: self.props_of(node.nid, values), addresses, ..Item::default() };
+        let mut item = Item { node, props: self.props_of(node.nid, values)?, addresses, ..Item::default() };
         if !lost.is_empty() {
             let lost: Vec<String> = lost.into_iter().map(tags::called).collect();
             item.damage.push(format!("{} cannot be read", lost.join(", ")));

@@ -64,7 +64,7 @@ impl Store {
         // Whether somebody read it nobody knows: it counts as read, as it does after a repair.
         values.extend(tags::MESSAGE_FLAGS.id().filter(|id| !values.contains_key(id)).map(|id| (id, Value::I32(flags::READ))));
         let told = format!("its own properties cannot be read: {}", in_words(why));
-        let mut item = Item { node, props: self.props_of(node.nid, values), damage: vec![told], ..Item::default() };
+        let mut item = Item { node, props: self.props_of(node.nid, values)?, damage: vec![told], ..Item::default() };
         item.recipients = self.recipients(node, item.props.codepage(), &mut item.damage)?;
         self.read_attachments(&mut item)?;
         item.attachments.extend(files);

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::props::Key;
+use super::write::{DELETED_NAME, SEARCH_NAME, SUBTREE_NAME, ost_folder_name};
 use super::{Store, tags};
 use crate::damage::Result;
 use crate::format::codec;
+use crate::format::header::Client;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 
@@ -19,6 +21,10 @@ pub(super) struct Special {
     subtree: Option<Nid>,
     roles: BTreeMap<Nid, Role>,
 }
+
+/// The folder below which lies what users see, in personal stores: the first that Outlook makes. So it is in each of 191
+/// of them, whatever it is called.
+pub const FIRST_FOLDER: Nid = Nid(0x8022);
 
 /// Outlook's index of entry ids and that of conversations: of what no document describes, these are known to be made anew.
 pub const INDEXES: [Nid; 2] = [Nid(0xc01), Nid(0xe01)];
@@ -40,6 +46,27 @@ impl Store {
     /// The special folders and what they are for.
     pub fn roles(&self) -> impl Iterator<Item = (Nid, Role)> {
         self.special.roles.iter().map(|(nid, role)| (*nid, *role))
+    }
+
+    /// What a folder is called in a store that was made in English, where its use or its id tells.
+    pub fn usual_name(&self, folder: Nid) -> Option<&'static str> {
+        let is_ost = self.ndb.header().client != Client::PST;
+        match self.role(folder).map(|role| role.0) {
+            _ if is_ost && let Some(name) = ost_folder_name(folder) => Some(name),
+            Some("subtree") => Some(SUBTREE_NAME),
+            Some("finder") => Some(SEARCH_NAME),
+            Some("deleted") => Some(DELETED_NAME),
+            Some("inbox") => Some("Inbox"),
+            Some("outbox") => Some("Outbox"),
+            Some("sent") => Some("Sent Items"),
+            Some("drafts") => Some("Drafts"),
+            Some("calendar") => Some("Calendar"),
+            Some("contacts") => Some("Contacts"),
+            Some("journal") => Some("Journal"),
+            Some("notes") => Some("Notes"),
+            Some("tasks") => Some("Tasks"),
+            _ => (!is_ost && folder == FIRST_FOLDER).then_some(SUBTREE_NAME),
+        }
     }
 
     pub(super) fn find_special(&self) -> Result<Special> {

@@ -6,6 +6,7 @@
 use super::Store;
 use super::codepage::WINDOWS_1252;
 use super::props::codepage_told;
+use crate::damage::{Result, survived};
 use crate::format::Format;
 use crate::format::btree::NodeEntry;
 use crate::format::id::{Nid, NodeType};
@@ -18,30 +19,35 @@ const ASKED: usize = 32;
 impl Store {
     /// The code page of names that tell none: that of at least three in four of the items asked, else Western European.
     ///
-    /// Asked for once, and only in ANSI stores: the others have their names in Unicode.
-    pub fn usual_page(&self) -> u16 {
-        match self.ndb.format() {
-            Format::Ansi => *self.usual_page.get_or_init(|| agreed(&self.pages_told())),
-            Format::Unicode | Format::Unicode4k => WINDOWS_1252,
+    /// Asked for once, and only in ANSI stores: the others have their names in Unicode. While the disk fails nothing is known.
+    pub fn usual_page(&self) -> Result<u16> {
+        match (self.ndb.format(), self.usual_page.get()) {
+            (Format::Ansi, None) => {
+                let page = agreed(&self.pages_told()?);
+                Ok(*self.usual_page.get_or_init(|| page))
+            }
+            (Format::Ansi, Some(page)) => Ok(*page),
+            (Format::Unicode | Format::Unicode4k, _) => Ok(WINDOWS_1252),
         }
     }
 
-    /// What each of the first items tells. An item that cannot be read tells nothing.
-    fn pages_told(&self) -> Vec<Option<u16>> {
+    /// What each of the first items tells. Where the tree ends in damage, and an item that is damaged, tell nothing.
+    fn pages_told(&self) -> Result<Vec<Option<u16>>> {
         let mut items: Vec<NodeEntry> = Vec::new();
-        let walked = self.ndb.visit_nodes(&mut |node| {
+        let walk = self.ndb.visit_nodes(&mut |node| {
             if node.nid.nid.kind() == NodeType::MESSAGE {
                 items.push(*node);
             }
             items.len() < ASKED
         });
-        drop(walked);
+        survived(walk)?;
         let told = |item: &NodeEntry| {
-            let values = Properties::open(&self.ndb, item.nid.nid, item.data, item.subnodes).ok()?.values().ok()?;
-            codepage_told(|key| match values.get(&key.id()?)? {
+            let read = Properties::open(&self.ndb, item.nid.nid, item.data, item.subnodes).and_then(|item| item.values());
+            let values = survived(read)?.unwrap_or_default();
+            Ok(codepage_told(|key| match values.get(&key.id()?)? {
                 Value::I32(value) => Some(*value),
                 _ => None,
-            })
+            }))
         };
         items.iter().map(told).collect()
     }

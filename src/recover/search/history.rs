@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::format::btree::{BranchEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::id::{Bid, Ib, Nid, NodeType};
 use crate::format::page::PageKind;
 use crate::ndb::{BTree, Ndb};
 use crate::progress::Progress;
-use crate::recover::loose::survived;
 use crate::recover::page::{state_order, with_page};
 use crate::recover::{FoundPage, Origin, Survey};
 use crate::store::item::NodeRef;

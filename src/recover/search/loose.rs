@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::heap::HEAP_SIGNATURE;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -138,11 +138,7 @@ fn named_by_free(view: &Ndb, free: &[FoundBlock]) -> Result<HashSet<Bid>> {
 }
 
 fn read(view: &Ndb, bid: Bid) -> Result<Option<Vec<u8>>> {
-    match view.block(bid) {
-        Ok(block) => Ok(Some(block.data.clone())),
-        Err(error) if error.is_io() => Err(error),
-        Err(_) => Ok(None),
-    }
+    Ok(survived(view.block(bid))?.map(|block| block.data.clone()))
 }
 
 /// What a root turns out to be.
@@ -173,11 +169,7 @@ fn sort(view: &Ndb, root: &FoundBlock) -> Result<Sorted> {
 /// The start of a data tree.
 fn head(view: &Ndb, root: Bid) -> Result<Option<Vec<u8>>> {
     const HEAD_BYTES: usize = 2048;
-    match view.data(root).and_then(|data| data.read(view, 0, HEAD_BYTES)) {
-        Ok(head) => Ok(Some(head)),
-        Err(error) if error.is_io() => Err(error),
-        Err(_) => Ok(None),
-    }
+    survived(view.data(root).and_then(|data| data.read(view, 0, HEAD_BYTES)))
 }
 
 /// The properties of an item or attachment at this root, if it has some.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::findings::{Category, Confidence, Findings, Found, Origin, Part, Shelf};
 use super::survey::{Survey, survey};
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::Spill;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::{BlockPlace, Maps, Ndb, Parts};
@@ -171,11 +171,7 @@ impl Search<'_> {
 
     /// The item at these roots, if it is one: it has a class.
     fn item(&self, node: NodeRef) -> Result<Option<Item>> {
-        match self.found_store.item(node) {
-            Err(error) if error.is_io() => Err(error),
-            Err(_) => Ok(None),
-            Ok(item) => Ok(Some(item).filter(|item| item.props.has(tags::MESSAGE_CLASS))),
-        }
+        Ok(survived(self.found_store.item(node))?.filter(|item| item.props.has(tags::MESSAGE_CLASS)))
     }
 
     fn graded(&mut self, node: NodeRef, part: Part, category: Category, origin: Origin, has_all: bool) -> Result<Found> {

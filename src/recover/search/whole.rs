@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::id::Bid;
 use crate::ndb::Ndb;
@@ -102,10 +102,6 @@ impl<'a> Whole<'a> {
     }
 
     fn decoded<T>(&self, bid: Bid, decode: impl Fn(&[u8]) -> Option<T>) -> Result<Option<T>> {
-        match self.ndb.block(bid) {
-            Ok(block) => Ok(decode(&block.data)),
-            Err(error) if error.is_io() => Err(error),
-            Err(_) => Ok(None),
-        }
+        Ok(survived(self.ndb.block(bid))?.and_then(|block| decode(&block.data)))
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::blocks::{Blocks, Look, Source};
 use super::doubt::{Doubt, Doubts};
-use crate::damage::Result;
+use crate::damage::{Result, survived};
 use crate::disk::{Arena, Piece};
 use crate::format::Format;
 use crate::format::block::{DataTreeBlock, SubnodeBlock};
@@ -316,11 +316,7 @@ impl<'a> Census<'a> {
             return Ok(Some(data));
         }
         match self.blocks.look(bid)? {
-            Look::Sound(_) => match self.ndb.block(bid) {
-                Ok(block) => Ok(Some(block.data.clone())),
-                Err(error) if error.is_io() => Err(error),
-                Err(_) => Ok(None),
-            },
+            Look::Sound(_) => Ok(survived(self.ndb.block(bid))?.map(|block| block.data.clone())),
             Look::Anew(data, source) => {
                 self.write(bid, &data, Mend::Anew(source));
                 Ok(Some(data))

@@ -22,7 +22,8 @@ impl Mender<'_, '_> {
         let row = if nid == parent { None } else { self.table(table)?.rows.get(&nid.0).cloned() };
         let mut bag = row.as_ref().map(Bag::of_cells).unwrap_or_default();
         if bag.text(tags::DISPLAY_NAME).is_none_or(|name| name.is_empty()) && nid != Nid::ROOT_FOLDER {
-            bag.put_text(self.ndb, tags::DISPLAY_NAME, &format!("Recovered folder {nid}"));
+            let name = self.name_anew(nid, parent)?;
+            bag.put_text(self.ndb, tags::DISPLAY_NAME, &name);
         }
         self.put_new_folder(nid, parent, bag)
     }
@@ -65,7 +66,7 @@ impl Mender<'_, '_> {
             true => None,
             false => self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows.get(&folder.0).cloned(),
         };
-        let (mut bag, whole) = self.folder_bag(folder, row.as_ref())?;
+        let (mut bag, whole) = self.folder_bag(folder, parent, row.as_ref())?;
         let before: Vec<Option<Value>> = COUNTS.iter().map(|key| bag.get(*key)).collect();
         if folder.kind() == NodeType::FOLDER {
             self.put_counts(folder, &mut bag)?;
@@ -81,7 +82,7 @@ impl Mender<'_, '_> {
     }
 
     /// A folder's properties, and whether all of them could be read; what is lost comes from its row.
-    fn folder_bag(&mut self, folder: Nid, row: Option<&Cells>) -> Result<(Bag, bool)> {
+    fn folder_bag(&mut self, folder: Nid, parent: Nid, row: Option<&Cells>) -> Result<(Bag, bool)> {
         if let Some(bag) = self.bags.get(&folder) {
             return Ok((bag.clone(), true));
         }
@@ -101,10 +102,29 @@ impl Mender<'_, '_> {
             match row.and_then(|row| row.get(&id_of(tags::DISPLAY_NAME))).filter(|name| !is_empty(name)) {
                 Some(name) => bag.put(tags::DISPLAY_NAME, name),
                 None if root => bag.put_text(self.ndb, tags::DISPLAY_NAME, ""),
-                None => bag.put_text(self.ndb, tags::DISPLAY_NAME, &format!("Recovered folder {folder}")),
+                None => {
+                    let name = self.name_anew(folder, parent)?;
+                    bag.put_text(self.ndb, tags::DISPLAY_NAME, &name);
+                }
             }
         }
         Ok((bag, whole))
+    }
+
+    /// A name for a folder whose own is lost: the one that folders of its use have, unless another one beside it has it;
+    /// else one with its id.
+    fn name_anew(&mut self, folder: Nid, parent: Nid) -> Result<String> {
+        if let Some(usual) = self.store.usual_name(folder) {
+            let beside: Vec<u32> = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows.keys().copied().collect();
+            let mut is_free = true;
+            for other in beside.into_iter().filter(|other| *other != folder.0) {
+                is_free &= !self.store.folder(Nid(other))?.name.eq_ignore_ascii_case(usual);
+            }
+            if is_free {
+                return Ok(usual.to_owned());
+            }
+        }
+        Ok(format!("Recovered folder {folder}"))
     }
 
     fn put_counts(&mut self, folder: Nid, bag: &mut Bag) -> Result<()> {

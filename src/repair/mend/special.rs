@@ -16,14 +16,12 @@ use crate::store::props::Key;
 use crate::store::write::rows::{self, Rows};
 use crate::store::write::templates::{EMPTY, RECEIVE_FOLDERS, SEARCH_CONTENTS, Template};
 use crate::store::write::{Cells, FolderNames, StoreKind, VALID_FOLDERS, id_of};
-use crate::store::{Role, tags};
+use crate::store::{FIRST_FOLDER, Role, tags};
 
 /// The search management queue, the search activity list, the search domain object ([MS-PST] 2.4.8.4).
 const QUEUE: Nid = Nid(0x1e1);
 const ACTIVITY: Nid = Nid(0x201);
 const DOMAIN: Nid = Nid(0x261);
-/// The folder below which lies what users see, in personal stores.
-const FIRST_FOLDER: Nid = Nid(0x8022);
 /// Bytes of an entry of the queue.
 const QUEUE_ENTRY_BYTES: usize = 20;
 /// The largest list that is looked into; a larger one is emptied.
@@ -141,8 +139,7 @@ impl Mender<'_, '_> {
         Ok(())
     }
 
-    /// The first folder that Outlook makes in a store, where it is there and lies where it is made: the one that holds all
-    /// that users see, whatever it is called. So it is in each of 191 personal stores.
+    /// The first folder that Outlook makes in a store, where it is there and lies where it is made.
     fn first_folder(&self) -> Result<Option<Nid>> {
         let node = self.transaction.node(FIRST_FOLDER)?;
         Ok(node.filter(|node| node.parent == Nid::ROOT_FOLDER).map(|_| FIRST_FOLDER))

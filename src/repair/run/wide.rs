@@ -136,7 +136,7 @@ pub fn widen(store: &Store, file: &dyn WriteAt, progress: &Progress) -> Result<(
     let ndb = store.ndb();
     let options = BulkOptions { format: Format::Unicode, cipher: ndb.cipher(), client: ndb.header().client, compress: false };
     progress.begin("Writing the Unicode store", ndb.file_bytes())?;
-    let mut widener = Widener::new(store, BulkWriter::new(file, options)?, progress);
+    let mut widener = Widener::new(store, BulkWriter::new(file, options)?, progress)?;
     let objects = each_node(ndb, &mut widener, false)?;
     let tables = each_node(ndb, &mut widener, true)?;
     Ok((objects.saturating_add(tables), widener.finish()?))

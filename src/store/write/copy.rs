@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::FolderDraft;
 use super::message::{AttachmentContent, AttachmentDraft, MessageDraft};
 use super::props::{PropertyKey, PropertyList};
-use crate::damage::{Error, Result};
+use crate::damage::{Error, Result, survived};
 use crate::format::property::PropType;
 use crate::ltp::Properties;
 use crate::ltp::value::{Stream, Value};
@@ -82,11 +82,8 @@ fn list(store: &Store, props: &Props, node: Option<NodeRef>) -> Result<PropertyL
 /// A value with its bytes at hand; `None` where they cannot be read.
 fn loaded(store: &Store, value: &Value) -> Result<Option<Value>> {
     let Value::Stream(stream) = value else { return Ok(Some(value.clone())) };
-    match store.ndb().data(stream.data).and_then(|data| data.read_all(store.ndb())) {
-        Ok(bytes) => Ok(Value::decode(stream.kind, &bytes)),
-        Err(error) if error.is_io() => Err(error),
-        Err(_) => Ok(None),
-    }
+    let read = store.ndb().data(stream.data).and_then(|data| data.read_all(store.ndb()));
+    Ok(survived(read)?.and_then(|bytes| Value::decode(stream.kind, &bytes)))
 }
 
 /// The bytes of a large value, read as they are asked for.

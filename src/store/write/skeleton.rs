@@ -48,9 +48,16 @@ pub struct FolderNames {
 
 impl Default for FolderNames {
     fn default() -> Self {
-        Self { subtree: "Top of Outlook data file".into(), deleted: "Deleted Items".into(), search: "Search Root".into() }
+        Self { subtree: SUBTREE_NAME.into(), deleted: DELETED_NAME.into(), search: SEARCH_NAME.into() }
     }
 }
+
+/// What the folder that holds all that users see is called where a store is made in English.
+pub const SUBTREE_NAME: &str = "Top of Outlook data file";
+/// What the one for what was deleted is called.
+pub const DELETED_NAME: &str = "Deleted Items";
+/// What the one with search folders is called.
+pub const SEARCH_NAME: &str = "Search Root";
 
 /// The folders that every store has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +89,11 @@ const OST_FOLDERS: [(Nid, Nid, &str); 7] = [
     (Nid(0x2122), Nid(0x20a2), "Views"),
     (Nid(0x2142), Nid(0x20a2), "IPM_SUBTREE"),
 ];
+
+/// What the folder with a fixed id is called in an OST.
+pub fn ost_folder_name(folder: Nid) -> Option<&'static str> {
+    OST_FOLDERS.iter().find(|(nid, ..)| *nid == folder).map(|(.., name)| *name)
+}
 
 impl StoreBuilder<'_> {
     /// Makes the templates, the root folder and those below it that every store has.

@@ -111,11 +111,11 @@ enum Shape<'s> {
 
 impl<'s, 'f> Widener<'s, 'f> {
     /// Begins with the ids that the old store gave out.
-    pub fn new(store: &'s Store, mut writer: BulkWriter<'f>, progress: &'s Progress) -> Self {
+    pub fn new(store: &'s Store, mut writer: BulkWriter<'f>, progress: &'s Progress) -> Result<Self> {
         let ndb = store.ndb();
         *writer.nids() = Nids::new(ndb.header().nids);
         let (objects, shared) = (Objects::new(), BTreeMap::new());
-        Self { ndb, writer, progress, folder_page: store.usual_page(), objects, shared, failed: Vec::new() }
+        Ok(Self { ndb, writer, progress, folder_page: store.usual_page()?, objects, shared, failed: Vec::new() })
     }
 
     /// Whether a node's rows tell of objects: these come first.
