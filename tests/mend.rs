@@ -25,6 +25,7 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::id::{Nid, NodeType};
 use pstfs::repair::{Options, plan};
 use pstfs::store::{Store, tags};
+use pstfs::tree::{Tree, View};
 use support::forge::{self, Recipe, variant_name};
 use support::laws::{Shown, documents, laws, mended, open, serious};
 use support::scan::scan;
@@ -374,6 +375,8 @@ fn a_folder_whose_name_is_lost_is_called_as_those_of_its_use_are_unless_another_
             let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
             let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
             assert_eq!(open(&mended(&bytes, &made)).folder(Nid(0x8062)).unwrap().name, name, "{}", variant_name(format, cipher));
+            let tree = Tree::new(open(&bytes), View::default(), 8 << 20);
+            assert!(tree.resolve("Deleted Items").is_ok(), "{}: mounted as it is", variant_name(format, cipher));
         }
     }
 }

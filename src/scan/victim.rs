@@ -150,8 +150,9 @@ impl<'a> Victims<'a> {
             let parent = self.store.ndb().node(nid).ok().flatten()?.parent;
             self.store.names_below(parent).ok()?.remove(&nid)
         };
-        match own.or_else(row) {
-            Some(name) if !name.is_empty() => short(&name),
+        let usual = || self.store.usual_name(nid).map(str::to_owned);
+        match own.filter(|name| !name.is_empty()).or_else(row).or_else(usual) {
+            Some(name) => short(&name),
             _ if nid == Nid::ROOT_FOLDER => "the root folder".to_owned(),
             _ => format!("folder {nid}"),
         }

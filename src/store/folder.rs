@@ -122,7 +122,7 @@ impl Store {
         for row in rows {
             let cells = survived(table.cells(&row))?.unwrap_or_default().into_iter().collect();
             let name = self.props_of(Nid(row.id), cells)?.text_start(tags::DISPLAY_NAME);
-            names.extend(name.map(|name| (Nid(row.id), name)));
+            names.extend(name.filter(|name| !name.is_empty()).map(|name| (Nid(row.id), name)));
         }
         Ok(names)
     }

@@ -170,7 +170,8 @@ impl Tree {
         Ok(failed)
     }
 
-    /// The entries for folders of a folder; one whose own node is gone has the name that the folder's table tells.
+    /// The entries for folders of a folder; one whose own node is gone has the name that the folder's table tells,
+    /// else the one that folders of its use have.
     pub(super) fn folder_entries(
         &self,
         parent: Nid,
@@ -187,7 +188,8 @@ impl Tree {
                     Some(told) => told,
                     none => none.insert(self.store.names_below(parent)?),
                 };
-                name = told.get(nid).cloned().unwrap_or_default();
+                let usual = || self.store.usual_name(*nid).map(str::to_owned);
+                name = told.get(nid).cloned().or_else(usual).unwrap_or_default();
             }
             entries.push(Entry { name: unique.name(&Name::folder(&name), nid.0), ino: object(*nid).into(), kind: Kind::Directory });
         }
