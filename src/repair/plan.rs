@@ -67,6 +67,26 @@ pub enum Deed {
     Discard(Nid),
 }
 
+impl Deed {
+    /// The id of what is not there that this names: nothing new must get it, or it would be taken for that.
+    pub(super) const fn absent(self) -> Option<Nid> {
+        match self {
+            Self::NewFolder(nid, _) | Self::LostFolder(nid) => Some(nid),
+            Self::Stub(_, row) | Self::Unlist(_, row) => Some(Nid(row)),
+            Self::Template(_)
+            | Self::Special(_)
+            | Self::Reparent(..)
+            | Self::Rescue(_)
+            | Self::Message(_)
+            | Self::List(..)
+            | Self::Table(_)
+            | Self::Folder(_)
+            | Self::Search(_)
+            | Self::Discard(_) => None,
+        }
+    }
+}
+
 /// A change, why it is made, and whom it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

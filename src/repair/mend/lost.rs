@@ -67,7 +67,7 @@ impl Mender<'_, '_> {
 
     /// A new folder for mail.
     pub(super) fn make_folder(&mut self, parent: Nid, name: &str) -> Result<Nid> {
-        let nid = self.transaction.next_nid(NodeType::FOLDER)?;
+        let nid = self.new_id(NodeType::FOLDER)?;
         let mut bag = Bag::default();
         bag.put_text(self.ndb, tags::DISPLAY_NAME, name);
         bag.put_text(self.ndb, tags::CONTAINER_CLASS, "IPF.Note");
@@ -109,7 +109,7 @@ impl Mender<'_, '_> {
         let top = self.lost_and_found()?;
         let folder = self.shelf(top, &name)?;
         let kind = if table.kind() == NodeType::ASSOCIATED_TABLE { NodeType::ASSOCIATED_MESSAGE } else { NodeType::MESSAGE };
-        let nid = self.transaction.next_nid(kind)?;
+        let nid = self.new_id(kind)?;
         let node = NodeRef { nid, ..NodeRef::default() };
         let built = self.message(&Standing { node, folder: Some(folder), row: Some(&cells), depth: 0 })?;
         self.transaction.put_draft(nid, folder, built.draft)?;

@@ -86,6 +86,7 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
         newest: BTreeMap::new(),
         fresh: BTreeSet::new(),
         noted: BTreeSet::new(),
+        absent: plan.steps.iter().filter_map(|step| step.deed.absent()).collect(),
     };
     for step in &plan.steps {
         mender.deed(step.deed)?;
@@ -120,6 +121,8 @@ struct Mender<'a, 't> {
     fresh: BTreeSet<Nid>,
     /// Messages in which a note says what they have lost.
     noted: BTreeSet<Nid>,
+    /// Ids that rows, tables and items have for what is not there.
+    absent: BTreeSet<Nid>,
 }
 
 impl Mender<'_, '_> {
@@ -159,6 +162,16 @@ impl Mender<'_, '_> {
     /// The node that holds this one, as the transaction leaves it.
     fn parent(&self, nid: Nid) -> Result<Nid> {
         Ok(self.transaction.node(nid)?.map_or(Nid::ROOT_FOLDER, |node| node.parent))
+    }
+
+    /// An id for a new node.
+    fn new_id(&mut self, kind: NodeType) -> Result<Nid> {
+        loop {
+            let nid = self.transaction.next_nid(kind)?;
+            if !self.absent.contains(&nid) {
+                return Ok(nid);
+            }
+        }
     }
 
     /// A table as it is after the changes so far.
