@@ -364,6 +364,24 @@ fn the_first_folder_of_a_store_is_the_one_that_users_see_where_nothing_tells() {
     }
 }
 
+/// A new folder took the place of the one that all folders lay in: it went to `Lost and Found` with all in it, and the inbox
+/// there too where only its tables were left.
+#[test]
+fn a_folder_that_is_gone_comes_back_where_those_of_its_use_lie() {
+    let edits = "drop node node=0x8022\ndrop node node=0x8062\nzero block node=0x12d fix=yes\nzero block node=0x802d fix=yes\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let store = open(&mended(&bytes, &made));
+        let place = |nid| (store.ndb().node(nid).unwrap().unwrap().parent, store.folder(nid).unwrap().name);
+        assert_eq!(store.ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+        assert_eq!(place(Nid(0x8022)), (Nid::ROOT_FOLDER, "Top of Outlook data file".into()), "{}", variant_name(format, cipher));
+        assert_eq!(place(Nid(0x8062)), (Nid(0x8022), "Deleted Items".into()), "{}", variant_name(format, cipher));
+        assert!(Tree::new(store, View::default(), 8 << 20).resolve("Lost and Found").is_err(), "{}", variant_name(format, cipher));
+    }
+}
+
 /// It was called by its id, though the store knows what it is for.
 #[test]
 fn a_folder_whose_name_is_lost_is_called_as_those_of_its_use_are_unless_another_one_is() {

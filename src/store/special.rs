@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::props::Key;
-use super::write::{DELETED_NAME, SEARCH_NAME, SUBTREE_NAME, ost_folder_name};
+use super::write::{DELETED_NAME, SEARCH_NAME, SUBTREE_NAME, ost_folder};
 use super::{Store, tags};
 use crate::damage::Result;
 use crate::format::codec;
@@ -50,9 +50,12 @@ impl Store {
 
     /// What a folder is called in a store that was made in English, where its use or its id tells.
     pub fn usual_name(&self, folder: Nid) -> Option<&'static str> {
-        let is_ost = self.ndb.header().client != Client::PST;
         match self.role(folder).map(|role| role.0) {
-            _ if is_ost && let Some(name) = ost_folder_name(folder) => Some(name),
+            _ if self.is_ost()
+                && let Some((_, name)) = ost_folder(folder) =>
+            {
+                Some(name)
+            }
             Some("subtree") => Some(SUBTREE_NAME),
             Some("finder") => Some(SEARCH_NAME),
             Some("deleted") => Some(DELETED_NAME),
@@ -65,8 +68,33 @@ impl Store {
             Some("journal") => Some("Journal"),
             Some("notes") => Some("Notes"),
             Some("tasks") => Some("Tasks"),
-            _ => (!is_ost && folder == FIRST_FOLDER).then_some(SUBTREE_NAME),
+            _ => (!self.is_ost() && folder == FIRST_FOLDER).then_some(SUBTREE_NAME),
         }
+    }
+
+    /// The folder in which one of this use lies.
+    pub fn usual_parent(&self, folder: Nid) -> Option<Nid> {
+        match self.role(folder).map(|role| role.0) {
+            _ if self.is_ost()
+                && let Some((parent, _)) = ost_folder(folder) =>
+            {
+                Some(parent)
+            }
+            _ if folder == self.named_subtree() => Some(Nid::ROOT_FOLDER),
+            Some("finder") => Some(Nid::ROOT_FOLDER),
+            Some(_) => Some(self.named_subtree()),
+            None => None,
+        }
+    }
+
+    /// The IPM subtree by what names it, whether it is there or not.
+    pub fn named_subtree(&self) -> Nid {
+        let named = self.roles().find(|(_, role)| role.0 == "subtree").map(|(nid, _)| nid);
+        named.unwrap_or(if self.is_ost() { OST_SUBTREE } else { FIRST_FOLDER })
+    }
+
+    fn is_ost(&self) -> bool {
+        self.ndb.header().client != Client::PST
     }
 
     pub(super) fn find_special(&self) -> Result<Special> {

@@ -39,7 +39,7 @@ const BLOCKS: [Code; 6] = [Code::BlockPlace, Code::BlockLength, Code::BlockSize,
 /// or hold something that may be wrong.
 pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTreeSet<Nid>) -> Result<Mended> {
     let (nodes, rows, cells) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-    let mut decide = Decide { ndb: store.ndb(), top: store.ipm_subtree(), nodes, rows, cells, mended: Mended::default() };
+    let mut decide = Decide { store, ndb: store.ndb(), top: store.ipm_subtree(), nodes, rows, cells, mended: Mended::default() };
     for finding in findings {
         decide.take(finding)?;
     }
@@ -52,8 +52,9 @@ pub(in crate::repair) fn plan(store: &Store, findings: &[Finding], struck: &BTre
 
 /// What is decided so far.
 pub(super) struct Decide<'a> {
+    pub(super) store: &'a Store,
     ndb: &'a Ndb,
-    /// The folder that holds those that users see.
+    /// The folder that holds those that users see; the root folder where nobody knows it.
     pub(super) top: Nid,
     /// What is wrong with each node.
     nodes: BTreeMap<Nid, BTreeSet<Code>>,
@@ -165,6 +166,9 @@ impl<'a> Decide<'a> {
     fn all(mut self) -> Result<Mended> {
         let nodes = std::mem::take(&mut self.nodes);
         let gone = self.gone_folders(&nodes)?;
+        if self.top == Nid::ROOT_FOLDER && gone.contains(&self.store.named_subtree()) {
+            self.top = self.store.named_subtree();
+        }
         let damaged = self.damaged_tables(&nodes, &gone)?;
         let placed: BTreeSet<Nid> =
             nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();

@@ -11,7 +11,8 @@ use crate::format::id::{Nid, NodeType};
 use crate::repair::plan::Deed;
 
 impl Decide<'_> {
-    /// A folder comes back where a row names it, else in `Lost and Found`. Gives the parents of all folders then.
+    /// A folder comes back where a row names it, else where those of its use lie, else in `Lost and Found`. Gives the parents
+    /// of all folders then.
     pub(super) fn make_folders(
         &mut self,
         nodes: &BTreeMap<Nid, BTreeSet<Code>>,
@@ -22,11 +23,12 @@ impl Decide<'_> {
         let lost = gone.iter().map(|folder| (*folder, self.top));
         let mut parents: BTreeMap<Nid, Nid> = outline.folders.iter().map(|(folder, parent)| (*folder, *parent)).chain(lost).collect();
         for folder in gone {
-            let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
             let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
             let listers = outline.listers(*folder);
             let lister = listers.iter().copied().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
-            let parent = lister.or(above);
+            let usual = self.store.usual_parent(*folder).filter(can_hold);
+            let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
+            let parent = lister.or(usual).or(above);
             parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
             let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);

@@ -23,5 +23,5 @@ pub use folder::FolderDraft;
 pub use message::{AttachmentContent, AttachmentDraft, MessageDraft};
 pub use props::{PropertyKey, PropertyList, id_of, own_value};
 pub use rows::Cells;
-pub use skeleton::{DELETED_NAME, FolderNames, SEARCH_NAME, SUBTREE_NAME, StoreKind, VALID_FOLDERS, ost_folder_name};
+pub use skeleton::{DELETED_NAME, FolderNames, SEARCH_NAME, SUBTREE_NAME, StoreKind, VALID_FOLDERS, ost_folder};
 pub use wide::Widener;

@@ -90,9 +90,9 @@ const OST_FOLDERS: [(Nid, Nid, &str); 7] = [
     (Nid(0x2142), Nid(0x20a2), "IPM_SUBTREE"),
 ];
 
-/// What the folder with a fixed id is called in an OST.
-pub fn ost_folder_name(folder: Nid) -> Option<&'static str> {
-    OST_FOLDERS.iter().find(|(nid, ..)| *nid == folder).map(|(.., name)| *name)
+/// Where the folder with a fixed id lies in an OST, and what it is called.
+pub fn ost_folder(folder: Nid) -> Option<(Nid, &'static str)> {
+    OST_FOLDERS.iter().find(|(nid, ..)| *nid == folder).map(|(_, parent, name)| (*parent, *name))
 }
 
 impl StoreBuilder<'_> {
