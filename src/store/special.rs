@@ -50,12 +50,10 @@ impl Store {
 
     /// What a folder is called in a store that was made in English, where its use or its id tells.
     pub fn usual_name(&self, folder: Nid) -> Option<&'static str> {
+        if let Some((_, name)) = self.fixed_folder(folder) {
+            return Some(name);
+        }
         match self.role(folder).map(|role| role.0) {
-            _ if self.is_ost()
-                && let Some((_, name)) = ost_folder(folder) =>
-            {
-                Some(name)
-            }
             Some("subtree") => Some(SUBTREE_NAME),
             Some("finder") => Some(SEARCH_NAME),
             Some("deleted") => Some(DELETED_NAME),
@@ -74,12 +72,10 @@ impl Store {
 
     /// The folder in which one of this use lies.
     pub fn usual_parent(&self, folder: Nid) -> Option<Nid> {
+        if let Some((parent, _)) = self.fixed_folder(folder) {
+            return Some(parent);
+        }
         match self.role(folder).map(|role| role.0) {
-            _ if self.is_ost()
-                && let Some((parent, _)) = ost_folder(folder) =>
-            {
-                Some(parent)
-            }
             _ if folder == self.named_subtree() => Some(Nid::ROOT_FOLDER),
             Some("finder") => Some(Nid::ROOT_FOLDER),
             Some(_) => Some(self.named_subtree()),
@@ -91,6 +87,11 @@ impl Store {
     pub fn named_subtree(&self) -> Nid {
         let named = self.roles().find(|(_, role)| role.0 == "subtree").map(|(nid, _)| nid);
         named.unwrap_or(if self.is_ost() { OST_SUBTREE } else { FIRST_FOLDER })
+    }
+
+    /// Where a folder lies whose id is the same in every OST, and its name.
+    fn fixed_folder(&self, folder: Nid) -> Option<(Nid, &'static str)> {
+        if self.is_ost() { ost_folder(folder) } else { None }
     }
 
     fn is_ost(&self) -> bool {
