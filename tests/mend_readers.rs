@@ -21,7 +21,7 @@ use pstfs::format::id::{Nid, NodeType};
 use pstfs::ltp::Properties;
 use pstfs::ltp::value::Value;
 use pstfs::repair::Options;
-use pstfs::store::Store;
+use pstfs::store::{Store, tags};
 use support::forge::{self, Recipe, edits};
 use support::laws::{open, repaired};
 
@@ -98,6 +98,19 @@ fn an_id_flipped_beyond_its_page_makes_no_folder() {
         for nid in [Nid(0x10_804e), Nid(0x10_8042)] {
             assert!(store.ndb().node(nid).unwrap().is_none(), "{format:?}: {nid}");
         }
+    }
+}
+
+/// It was moved to where outlook-pst came upon it, and gave up the store.
+#[test]
+fn a_letter_that_lost_its_subnodes_and_its_folder_has_a_table_of_recipients() {
+    for (format, _, bytes) in forge::damaged_all("letter-in-no-folder-and-its-subnodes-lost", &mut forge::store) {
+        let store = mended(&bytes);
+        let letter = store.locate(Nid(0x20_0024)).unwrap();
+        let subnodes = store.ndb().subnodes(letter.subnodes).unwrap();
+        assert!(subnodes.iter().any(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE), "{format:?}");
+        let recipients = store.item(letter).unwrap().recipients;
+        assert_eq!(recipients[0].text(tags::DISPLAY_NAME).unwrap(), "Bob Baker", "{format:?}: the letter tells to whom it went");
     }
 }
 

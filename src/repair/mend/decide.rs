@@ -155,6 +155,10 @@ impl<'a> Decide<'a> {
         Ok(self.ndb.node(nid)?.map_or(Nid::ROOT_FOLDER, |node| node.parent))
     }
 
+    pub(super) fn has_no_subnodes(&self, nid: Nid) -> Result<bool> {
+        Ok(self.ndb.node(nid)?.is_some_and(|node| node.subnodes.is_none()))
+    }
+
     pub(super) fn exists(&self, nid: Nid) -> Result<bool> {
         match self.ndb.node(nid) {
             Err(error) if error.is_io() => Err(error),

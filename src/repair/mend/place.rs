@@ -121,6 +121,11 @@ impl Decide<'_> {
         for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
             self.add_all(Deed::Unlist(table_of(lister, nid), nid.0), &why);
         }
+        // What was lost may be the table of recipients, and outlook-pst gives up a store with a letter that has no subnodes,
+        // where it comes upon one.
+        if nid.kind() == NodeType::MESSAGE && self.has_no_subnodes(nid)? {
+            self.add_all(Deed::Message(nid), &why);
+        }
         if why.contains(&Code::ItemTwice)
             && let Some(parent) = chosen
         {
