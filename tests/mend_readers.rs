@@ -122,3 +122,16 @@ fn an_id_with_a_bit_flipped_is_not_counted_on_from() {
         assert!(next.0 < 0x1_0000, "{format:?}: {next}");
     }
 }
+
+/// The first folder came back in `Lost and Found`, in a new one that took its place, and the other one beside that, where
+/// outlook-pst and Outlook show nothing.
+#[test]
+fn the_first_folder_comes_back_where_it_was_and_what_was_in_it() {
+    for (format, _, bytes) in forge::damaged_all("first-folder-gone-and-store-lost", &mut forge::store) {
+        let store = mended(&bytes);
+        assert_eq!(store.ipm_subtree(), Nid(0x8022), "{format:?}");
+        for (nid, parent) in [(0x8022, Nid::ROOT_FOLDER), (0x8062, Nid(0x8022)), (0x80a2, Nid(0x8022))] {
+            assert_eq!(store.ndb().required_node(Nid(nid)).unwrap().parent, parent, "{format:?}: {nid:#x}");
+        }
+    }
+}

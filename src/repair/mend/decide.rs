@@ -9,11 +9,12 @@ use super::outline::{Outline, Wanted, found};
 use super::special::{is_special, is_template};
 use super::table::{OF_THE_ROW, table_of};
 use crate::damage::{Code, Finding, Result, Severity};
+use crate::format::header::Client;
 use crate::format::id::{Nid, NodeType};
 use crate::ndb::Ndb;
 use crate::repair::plan::Deed;
 use crate::store::write::{Cells, id_of};
-use crate::store::{INDEXES, Store, tags};
+use crate::store::{FIRST_FOLDER, INDEXES, Store, tags};
 
 /// Codes that are left as they are: what they tell does no harm, or cannot be known better.
 const LEFT: [Code; 8] = [
@@ -169,6 +170,10 @@ impl<'a> Decide<'a> {
     fn all(mut self) -> Result<Mended> {
         let nodes = std::mem::take(&mut self.nodes);
         let gone = self.gone_folders(&nodes)?;
+        // Nothing tells which folder holds those that users see. In personal stores it is the first, and it comes back.
+        if self.top == Nid::ROOT_FOLDER && self.ndb.header().client == Client::PST && gone.contains(&FIRST_FOLDER) {
+            self.top = FIRST_FOLDER;
+        }
         let damaged = self.damaged_tables(&nodes, &gone)?;
         let placed: BTreeSet<Nid> =
             nodes.iter().filter(|(_, codes)| codes.iter().any(|code| PLACES.contains(code))).map(|(nid, _)| *nid).collect();

@@ -25,7 +25,9 @@ impl Decide<'_> {
             let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
             let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
             let listers = outline.listers(*folder);
-            let lister = listers.iter().copied().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
+            // The root folder's table may be of an earlier state: users see nothing of what lies there.
+            let others = listers.iter().copied().filter(|lister| *lister != Nid::ROOT_FOLDER);
+            let lister = others.chain(listers.iter().copied()).find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
             let parent = lister.or(above);
             parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
