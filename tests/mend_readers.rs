@@ -21,7 +21,7 @@ use pstfs::format::id::{Nid, NodeType};
 use pstfs::ltp::Properties;
 use pstfs::ltp::value::Value;
 use pstfs::repair::Options;
-use pstfs::store::Store;
+use pstfs::store::{Store, tags};
 use support::forge::{self, Recipe, edits};
 use support::laws::{open, repaired};
 
@@ -97,6 +97,41 @@ fn an_id_flipped_beyond_its_page_makes_no_folder() {
         let store = mended(&bytes);
         for nid in [Nid(0x10_804e), Nid(0x10_8042)] {
             assert!(store.ndb().node(nid).unwrap().is_none(), "{format:?}: {nid}");
+        }
+    }
+}
+
+/// It was moved to where outlook-pst came upon it, and gave up the store.
+#[test]
+fn a_letter_that_lost_its_subnodes_and_its_folder_has_a_table_of_recipients() {
+    for (format, _, bytes) in forge::damaged_all("letter-in-no-folder-and-its-subnodes-lost", &mut forge::store) {
+        let store = mended(&bytes);
+        let letter = store.locate(Nid(0x20_0024)).unwrap();
+        let subnodes = store.ndb().subnodes(letter.subnodes).unwrap();
+        assert!(subnodes.iter().any(|entry| entry.nid.nid == Nid::RECIPIENT_TABLE), "{format:?}");
+        let recipients = store.item(letter).unwrap().recipients;
+        assert_eq!(recipients[0].text(tags::DISPLAY_NAME).unwrap(), "Bob Baker", "{format:?}: the letter tells to whom it went");
+    }
+}
+
+/// New blocks got ids above the flipped one, and pst-extractor, which looks at 32 bits of an id, found none of them.
+#[test]
+fn an_id_with_a_bit_flipped_is_not_counted_on_from() {
+    for (format, _, bytes) in forge::damaged_all("block-id-flipped-far-above-all-others", &mut forge::store) {
+        let next = mended(&bytes).ndb().header().next_block;
+        assert!(next.0 < 0x1_0000, "{format:?}: {next}");
+    }
+}
+
+/// The first folder came back in `Lost and Found`, in a new one that took its place, and the other one beside that, where
+/// outlook-pst and Outlook show nothing.
+#[test]
+fn the_first_folder_comes_back_where_it_was_and_what_was_in_it() {
+    for (format, _, bytes) in forge::damaged_all("first-folder-gone-and-store-lost", &mut forge::store) {
+        let store = mended(&bytes);
+        assert_eq!(store.ipm_subtree(), Nid(0x8022), "{format:?}");
+        for (nid, parent) in [(0x8022, Nid::ROOT_FOLDER), (0x8062, Nid(0x8022)), (0x80a2, Nid(0x8022))] {
+            assert_eq!(store.ndb().required_node(Nid(nid)).unwrap().parent, parent, "{format:?}: {nid:#x}");
         }
     }
 }

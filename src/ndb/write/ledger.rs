@@ -169,9 +169,11 @@ impl<'a> Ledger<'a> {
         self.changed.insert(entry.block.bid.key(), entry);
     }
 
-    /// Ids below this one were given out, by whatever stands in the file.
-    pub(super) fn begin_at(&mut self, next: Bid) {
-        self.next = self.next.max(Bid(next.0 & !3));
+    /// Ids below this one were given out, by whatever stands in the file. Where the block B-tree is written `anew`, that it
+    /// has higher ones says nothing: those it does not keep.
+    pub(super) fn begin_at(&mut self, next: Bid, anew: bool) {
+        let next = Bid(next.0 & !3);
+        self.next = if anew { next } else { self.next.max(next) };
     }
 
     /// Takes an entry away, whatever names it.

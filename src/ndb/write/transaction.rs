@@ -80,11 +80,13 @@ impl<'a> Transaction<'a> {
 
     /// Puts this header in place of the store's, which is damaged. Roots, length and maps are what the commit makes them.
     ///
-    /// Comes before anything that takes an id: the counters go on from this header's, never below those in use.
+    /// Comes before anything that takes an id: the counters go on from this header's, never below those in use. Trees that
+    /// are written anew leave out what nothing names: where [`Transaction::rebuild_trees`] came first, this header tells
+    /// what is in use.
     pub fn set_header(&mut self, header: Header) {
         self.nids = Nids::new(header.nids);
         self.unique = header.unique;
-        self.ledger.begin_at(header.next_block);
+        self.ledger.begin_at(header.next_block, self.rebuild == Rebuild::Trees);
         self.header = Some(header);
     }
 

@@ -5,9 +5,10 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::damage::{Code, Error, Finding, Result};
+use crate::damage::{Code, Error, Finding, Result, survived};
+use crate::format::Format;
 use crate::format::amap;
-use crate::format::block::BlockTrailer;
+use crate::format::block::{BlockTrailer, DataTreeBlock, SubnodeBlock};
 use crate::format::btree::BlockEntry;
 use crate::format::checksum;
 use crate::format::codec::{self, Field};
@@ -17,6 +18,9 @@ use crate::progress::Progress;
 use crate::recover::earlier_states;
 use crate::recover::survey::{FoundBlock, Survey, survey};
 use crate::store::item::NodeRef;
+
+/// A counter that is further above all that stands in the file was not counted up to there.
+pub(super) const COUNTER_LEAP: u64 = 1 << 26;
 
 /// What is known of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +115,45 @@ impl<'a> Blocks<'a> {
         Ok(whole.or_else(|| states().next()).copied())
     }
 
-    /// The first id above all blocks that stand in the file, listed or not.
+    /// The first id above all blocks that stand in the file, listed or not, and no lower than what the header tells.
+    ///
+    /// No CRC covers the id in a block's trailer. One that nothing names, far above all that something names, has a bit
+    /// flipped: to go on from there would leave no store with ids of 32 bits, which is all that pst-extractor looks at.
     pub(super) fn next(&self) -> Result<Bid> {
-        let listed = self.entries.last().map_or(0, |entry| entry.block.bid.key().0);
-        let found = self.survey()?.blocks.iter().filter(|block| block.is_whole).map(|block| block.bid.key().0).max().unwrap_or(0);
-        Ok(Bid((listed.max(found) & !3).saturating_add(4)))
+        let highest = match self.highest_until(u64::MAX)? {
+            highest if highest > COUNTER_LEAP => self.highest_until(self.highest_named()?.saturating_add(COUNTER_LEAP))?,
+            highest => highest,
+        };
+        let above = (highest & !3).saturating_add(4);
+        let told = self.ndb.header().next_block.0 & !3;
+        Ok(Bid(if told.saturating_sub(above) > COUNTER_LEAP { above } else { told.max(above) }))
+    }
+
+    /// The highest id, up to this one, of a block that stands in the file.
+    fn highest_until(&self, most: u64) -> Result<u64> {
+        let listed = self.entries.iter().map(|entry| entry.block.bid.key().0);
+        let found = self.survey()?.blocks.iter().filter(|block| block.is_whole).map(|block| block.bid.key().0);
+        Ok(listed.chain(found).filter(|id| *id <= most).max().unwrap_or(0))
+    }
+
+    /// The highest id of a listed block that a node or an inner block names.
+    fn highest_named(&self) -> Result<u64> {
+        let mut highest = 0;
+        let mut name = |bid: Bid| {
+            if bid.key().0 > highest && self.find(bid).is_some() {
+                highest = bid.key().0;
+            }
+        };
+        self.ndb.visit_nodes(&mut |node| {
+            [node.data, node.subnodes].into_iter().for_each(&mut name);
+            true
+        })?;
+        for entry in self.entries.iter().filter(|entry| entry.block.bid.is_internal()) {
+            let block = survived(self.ndb.block(entry.block.bid))?;
+            let children = block.map(|block| children(self.ndb.format(), &block.data));
+            children.into_iter().flatten().for_each(&mut name);
+        }
+        Ok(highest)
     }
 
     /// What is known of the block with this id.
@@ -256,6 +294,20 @@ fn is_doubt(code: Code) -> bool {
         HeadSpace,
     ]
     .contains(&code)
+}
+
+/// The blocks that an inner block names.
+pub(super) fn children(format: Format, data: &[u8]) -> Vec<Bid> {
+    if let Ok(block) = DataTreeBlock::decode(format, data) {
+        return block.children;
+    }
+    match SubnodeBlock::decode(format, data) {
+        Ok(SubnodeBlock::Leaf(entries)) => {
+            entries.iter().flat_map(|entry| [entry.data, entry.subnodes]).filter(|bid| !bid.is_none()).collect()
+        }
+        Ok(SubnodeBlock::Branch(entries)) => entries.iter().map(|entry| entry.child).collect(),
+        Err(_) => Vec::new(),
+    }
 }
 
 fn is_right(bid: Bid, data: &[u8], trailer: &BlockTrailer) -> bool {

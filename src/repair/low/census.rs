@@ -6,12 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::blocks::{Blocks, Look, Source};
+use super::blocks::{Blocks, Look, Source, children};
 use super::doubt::{Doubt, Doubts};
 use crate::damage::{Result, survived};
 use crate::disk::{Arena, Piece};
-use crate::format::Format;
-use crate::format::block::{DataTreeBlock, SubnodeBlock};
 use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::heap::HEAP_SIGNATURE;
 use crate::format::id::{Bid, Nid, NodeType};
@@ -330,19 +328,5 @@ impl<'a> Census<'a> {
         if new != old {
             self.write(bid, &new, Mend::Inner);
         }
-    }
-}
-
-/// The blocks that an inner block names.
-fn children(format: Format, data: &[u8]) -> Vec<Bid> {
-    if let Ok(block) = DataTreeBlock::decode(format, data) {
-        return block.children;
-    }
-    match SubnodeBlock::decode(format, data) {
-        Ok(SubnodeBlock::Leaf(entries)) => {
-            entries.iter().flat_map(|entry| [entry.data, entry.subnodes]).filter(|bid| !bid.is_none()).collect()
-        }
-        Ok(SubnodeBlock::Branch(entries)) => entries.iter().map(|entry| entry.child).collect(),
-        Err(_) => Vec::new(),
     }
 }

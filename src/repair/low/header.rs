@@ -1,5 +1,6 @@
 //! The header as it must be: what the store's own says where that makes sense, else what the file shows.
 
+use super::blocks::COUNTER_LEAP;
 use super::census::Census;
 use crate::damage::{Code, Error, Result};
 use crate::format::Format;
@@ -18,8 +19,6 @@ const VERSION_CLIENT: [u16; 2] = [19, 12];
 const ROW_VERSION: u16 = 0x67f3;
 /// Node types that only offline stores have, one of each for every folder.
 const OFFLINE: [NodeType; 2] = [NodeType(0x14), NodeType(0x15)];
-/// A counter that is further above all that stands in the file was not counted up to there.
-const COUNTER_LEAP: u64 = 1 << 26;
 /// Indexes of nodes have 27 bits.
 const INDEX_END: u32 = 1 << 27;
 
@@ -95,12 +94,12 @@ fn fixed_fields(ndb: &Ndb, header: &mut Header, is_made_up: bool) {
 /// Above all that stands in the file, live or not: what was deleted keeps its ids for itself.
 fn counters(ndb: &Ndb, header: &mut Header, census: &Census<'_>) -> Result<()> {
     let survey = census.blocks.survey()?;
-    // A block that is lost is written under its id, whatever that is.
-    let written = census.written.keys().map(|bid| (bid.0 & !3).saturating_add(4)).max().unwrap_or(0);
-    let above = census.blocks.next()?.0.max(written);
-    let told = header.next_block.0 & !3;
-    let blocks = if told.saturating_sub(above) > COUNTER_LEAP { above } else { told.max(above) };
-    header.next_block = Bid(census.next.map_or(blocks, |next| next.0.max(blocks)));
+    // What is named stays, and a block that is lost is written under its id, whatever that is.
+    let entries = census.blocks.entries().iter().enumerate();
+    let named = entries.filter(|(at, _)| census.count_at(*at) > 0).map(|(_, entry)| entry.block.bid);
+    let kept = named.chain(census.written.keys().copied()).map(|bid| (bid.0 & !3).saturating_add(4)).max().unwrap_or(0);
+    let above = census.blocks.next()?.0.max(kept);
+    header.next_block = Bid(census.next.map_or(above, |next| next.0.max(above)));
     let pages = survey.pages.iter().filter(|page| page.crc_ok).map(|page| page.bid.0).max().unwrap_or(0).saturating_add(1);
     let told = header.next_page.0;
     header.next_page = Bid(if told.saturating_sub(pages) > COUNTER_LEAP { pages } else { told.max(pages) });

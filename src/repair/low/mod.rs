@@ -164,13 +164,13 @@ fn any_earlier(blocks: &Blocks<'_>, missing: &BTreeMap<Nid, Nid>) -> Result<bool
 
 /// Puts a plan into a transaction of the store that it was made for, as its first changes.
 pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
-    if let Some(header) = &plan.header {
-        transaction.set_header((**header).clone());
-    }
     match plan.rebuild {
         Rebuild::Nothing => {}
         Rebuild::Maps => transaction.rebuild_maps(),
         Rebuild::Trees => transaction.rebuild_trees(),
+    }
+    if let Some(header) = &plan.header {
+        transaction.set_header((**header).clone());
     }
     plan.counted.iter().for_each(|entry| transaction.put_block_entry(*entry));
     for (bid, (piece, named)) in &plan.blocks {

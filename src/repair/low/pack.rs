@@ -82,7 +82,7 @@ impl Census<'_> {
     pub(super) fn fresh(&mut self, internal: bool) -> Result<Bid> {
         let next = match self.next {
             Some(next) => next,
-            None => Bid(self.blocks.next()?.0.max(self.ndb.header().next_block.0 & !3)),
+            None => self.blocks.next()?,
         };
         let after = next.0.checked_add(4).filter(|after| self.ndb.format() != Format::Ansi || u32::try_from(*after).is_ok());
         self.next = Some(after.map(Bid).ok_or_else(|| Error::Unsupported("the store has no block ids left".into()))?);

@@ -156,6 +156,10 @@ impl<'a> Decide<'a> {
         Ok(self.ndb.node(nid)?.map_or(Nid::ROOT_FOLDER, |node| node.parent))
     }
 
+    pub(super) fn has_no_subnodes(&self, nid: Nid) -> Result<bool> {
+        Ok(self.ndb.node(nid)?.is_some_and(|node| node.subnodes.is_none()))
+    }
+
     pub(super) fn exists(&self, nid: Nid) -> Result<bool> {
         match self.ndb.node(nid) {
             Err(error) if error.is_io() => Err(error),
@@ -166,6 +170,7 @@ impl<'a> Decide<'a> {
     fn all(mut self) -> Result<Mended> {
         let nodes = std::mem::take(&mut self.nodes);
         let gone = self.gone_folders(&nodes)?;
+        // Nothing that is there tells which folder holds those that users see; the one that is named comes back.
         if self.top == Nid::ROOT_FOLDER && gone.contains(&self.store.named_subtree()) {
             self.top = self.store.named_subtree();
         }

@@ -25,10 +25,13 @@ impl Decide<'_> {
         for folder in gone {
             let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
             let listers = outline.listers(*folder);
-            let lister = listers.iter().copied().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
-            let usual = self.store.usual_parent(*folder).filter(can_hold);
+            // The root folder's table may be of an earlier state: users see nothing of what lies there.
+            let others = listers.iter().copied().filter(|lister| *lister != Nid::ROOT_FOLDER);
+            let usual = self.store.usual_parent(*folder);
+            let candidates = others.chain(usual).chain(listers.iter().copied());
+            let place = candidates.into_iter().find(can_hold).filter(|_| *folder != Nid::ROOT_FOLDER);
             let above = [Nid::ROOT_FOLDER, self.top].contains(folder).then_some(Nid::ROOT_FOLDER);
-            let parent = lister.or(usual).or(above);
+            let parent = place.or(above);
             parents.extend(parent.map(|parent| (*folder, parent)));
             let codes = TABLES.iter().filter_map(|kind| nodes.get(&folder.with_kind(*kind))).flatten();
             let rows = self.rows.iter().filter(|((_, row), _)| *row == folder.0).map(|(_, code)| code);
@@ -122,6 +125,11 @@ impl Decide<'_> {
         }
         for lister in listers.into_iter().filter(|lister| Some(*lister) != chosen) {
             self.add_all(Deed::Unlist(table_of(lister, nid), nid.0), &why);
+        }
+        // What was lost may be the table of recipients, and outlook-pst gives up a store with a letter that has no subnodes,
+        // where it comes upon one.
+        if nid.kind() == NodeType::MESSAGE && self.has_no_subnodes(nid)? {
+            self.add_all(Deed::Message(nid), &why);
         }
         if why.contains(&Code::ItemTwice)
             && let Some(parent) = chosen
