@@ -113,7 +113,8 @@ impl<'a> Trees<'a> {
         let holders = |nid: &Nid| equal(&self.by_value, *nid, |(value, _)| *value);
         let needs = object.needs.of(self.needs);
         if let Some(holders) = needs.iter().map(holders).find(|holders| !holders.is_empty()) {
-            return holders.iter().map(|(_, tree)| *tree).take(NEIGHBOURS).collect();
+            // Outlook begins with the same ids in many objects.
+            return self.neighbours(holders, |(_, tree)| *tree, object.data).collect();
         }
         if !needs.is_empty() {
             // Its tree is lost: none that is left holds what it names.
