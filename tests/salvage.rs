@@ -379,13 +379,42 @@ fn tables_go_to_the_folders_that_they_fit_rather_than_to_the_nearest() {
     }
 }
 
+/// At first a folder has the empty table of the template, and a page of then was still there: in a real store of which
+/// `nbt_all_zero` was repaired all folders went to `Lost and Found`.
+#[test]
+fn an_empty_table_of_long_ago_does_not_hide_the_one_of_today() {
+    for (format, cipher) in [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic)] {
+        let empty = Nid(0x8122);
+        let told = forge::Recipe::parse("props node=0x8122 id=0x360a type=0x0b value=1\n");
+        let before = forge::edits::damaged(forged(format, cipher), &told);
+        let whole = with_a_folder_below(empty, "Later", before.clone());
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let page = format.layout().page_bytes;
+        let is_new =
+            |at: &u64| before.get(*at as usize..).and_then(|bytes| bytes.get(..page)) != whole.get(*at as usize..*at as usize + page);
+        let root = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap().root(BTree::Nodes).ib.0;
+        let mut bytes = whole.clone();
+        for at in pages(&ndb, &whole, BTree::Nodes).into_iter().filter(is_new).chain([root]) {
+            zero(&mut bytes, at, page);
+        }
+        let store = open_source(Arc::new(bytes), 4 << 20).unwrap();
+        assert_eq!(store.folder(empty).unwrap().name, "Empty", "{format:?}");
+        let tree = Tree::new(store, View::default(), 4 << 20);
+        assert!(tree.resolve("Empty/Later").is_ok(), "{format:?}");
+    }
+}
+
 /// Searches stand there, or here a folder.
 fn with_a_folder_below_the_search_root(bytes: Vec<u8>) -> Vec<u8> {
+    with_a_folder_below(Nid(0x8042), "Searches", bytes)
+}
+
+fn with_a_folder_below(parent: Nid, name: &str, bytes: Vec<u8>) -> Vec<u8> {
     let store = Store::open(Arc::new(bytes), 4 << 20).unwrap();
-    let mut name = PropertyList::default();
-    name.set(tags::DISPLAY_NAME, Value::Unicode("Searches".to_owned()));
+    let mut props = PropertyList::default();
+    props.set(tags::DISPLAY_NAME, Value::Unicode(name.to_owned()));
     let mut edit = StoreEdit::begin(&store).unwrap();
-    edit.create_folder(Nid(0x8042), &name).unwrap();
+    edit.create_folder(parent, &props).unwrap();
     preview(edit.finish().unwrap())
 }
 

@@ -68,6 +68,12 @@ impl Folders {
         self.0.iter().filter(move |folder| !has_rows(&folder.print, kind)).map(|folder| folder.nid)
     }
 
+    /// Whether a folder says that it has rows in its table of a kind.
+    pub(super) fn has_rows(&self, folder: Nid, kind: Kind) -> bool {
+        let at = self.0.binary_search_by_key(&folder, |folder| folder.nid);
+        at.ok().and_then(|at| self.0.get(at)).is_some_and(|folder| has_rows(&folder.print, kind))
+    }
+
     /// Finds the folders whose subfolders tables without owners list: the nearest that have some, and are not in the table.
     pub(super) fn own_hierarchies(&self, listings: &mut Listings) {
         let parents = self

@@ -75,7 +75,7 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     right_listed(reader, &mut rebuild.nodes, &known.doubted, &rebuild.listings)?;
     rebuild.drop_copies(&known.filled);
     rebuild.own_nodes();
-    let folders = rebuild.folders()?;
+    let folders = rebuild.folders(&known.filled)?;
     rebuild.tables(&folders);
     rebuild.messages(&known.filled)?;
     rebuild.counted(live, &named_inside);
@@ -149,7 +149,7 @@ impl Rebuild<'_> {
     }
 
     /// Finds the lost folders, and the folders above all of them.
-    fn folders(&mut self) -> Result<Folders> {
+    fn folders(&mut self, filled: &[NodeEntry]) -> Result<Folders> {
         let rows = self.lost(&self.listings.listed(Kind::Hierarchy), NodeType::FOLDER);
         self.give_rows(Kind::Folder, &rows, matches, |_| Nid::default());
         // No row stands for the root folder, which has no name.
@@ -157,6 +157,7 @@ impl Rebuild<'_> {
         self.give(root.map(|object| (Nid::ROOT_FOLDER, object, Nid::ROOT_FOLDER)));
         self.nodes.add([NodeEntry { nid: Nid::ROOT_FOLDER.into(), parent: Nid::ROOT_FOLDER, ..NodeEntry::default() }]);
         let folders = Folders::read(self.reader, self.nodes.of_kind(NodeType::FOLDER))?;
+        self.drop_empty_tables(&folders, filled);
         self.own_hierarchies(&folders)?;
         let mut listed = self.listings.listed(Kind::Hierarchy);
         listed.retain(|_, row| row.owner.is_some());
@@ -189,6 +190,29 @@ impl Rebuild<'_> {
         });
         folders.own_hierarchies(&mut self.listings);
         Ok(())
+    }
+
+    /// Leaves out tables that only an earlier state of the tree has, and that are empty, of folders that say theirs are not:
+    /// at first a folder shares the block of the template.
+    fn drop_empty_tables(&mut self, folders: &Folders, filled: &[NodeEntry]) {
+        let tables = filled.iter().map(|node| node.nid.nid).filter(|nid| kind_of(nid.kind()).is_some());
+        let (mut old, mut gone): (Spill<Nid>, Spill<Nid>) = (tables.collect(), Spill::new());
+        old.settle();
+        for (kind, of) in [(Kind::Hierarchy, NodeType::HIERARCHY_TABLE), (Kind::Contents, NodeType::CONTENTS_TABLE)] {
+            for listing in self.listings.list.iter_mut().filter(|listing| listing.kind == kind && listing.rows.is_empty()) {
+                let Some(table) = listing.owner.filter(|folder| folders.has_rows(*folder, kind)).map(|folder| folder.with_kind(of)) else {
+                    continue;
+                };
+                if old.binary_search(&table).is_ok() {
+                    listing.owner = None;
+                    gone.push(table);
+                }
+            }
+        }
+        gone.settle();
+        if !gone.is_empty() {
+            self.nodes.retain(|node| gone.binary_search(&node.nid.nid).is_err());
+        }
     }
 
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.

@@ -101,6 +101,7 @@ fn value(format: Format, line: &Line) -> (PropType, Value) {
     match PropType(line.number("type").unwrap_or(3) as u16) {
         PropType::TIME => (PropType::TIME, Value::Time(FileTime(number))),
         PropType::BINARY => (PropType::BINARY, Value::Binary(number.to_be_bytes().repeat(4))),
+        PropType::BOOL => (PropType::BOOL, Value::Bool(number != 0)),
         kind => (kind, Value::I32(number as u32 as i32)),
     }
 }
