@@ -19,6 +19,7 @@ mod deal;
 mod detect;
 mod findings;
 mod flipped;
+mod halves;
 mod history;
 mod lists;
 mod live;

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::halves;
 use super::lists::equal;
 use crate::damage::{Error, Result};
 use crate::disk::{ReadAt, Spill};
@@ -205,10 +206,19 @@ impl Search<'_> {
         if let Some(last) = blocks.iter().filter(|block| block.is_whole).map(|block| block.bid.key()).max() {
             blocks.retain(|_, block| block.is_whole || block.bid.key() <= last);
         }
-        blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.is_right, !block.is_whole, block.ib));
-        pages.sort_unstable_by_key(|page| (page.bid, page.ib));
+        sort(&mut blocks, &mut pages);
+        let blocks_righted = halves::right(&mut blocks, |block| &mut block.bid, |block| block.bid, |block| block.is_whole);
+        let pages_righted = halves::right(&mut pages, |page| &mut page.bid, |page| page.bid, |page| page.crc_ok && page.signature_ok);
+        if blocks_righted || pages_righted {
+            sort(&mut blocks, &mut pages);
+        }
         Survey { format: self.format, blocks, pages, is_cut }
     }
+}
+
+fn sort(blocks: &mut Spill<FoundBlock>, pages: &mut Spill<FoundPage>) {
+    blocks.sort_unstable_by_key(|block| (block.bid.key(), !block.is_right, !block.is_whole, block.ib));
+    pages.sort_unstable_by_key(|page| (page.bid, page.ib));
 }
 
 /// A part of the file in memory.
