@@ -15,10 +15,8 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pstfs::damage::Code;
 use pstfs::disk::ReadAt;
 use pstfs::format::Format;
 use pstfs::format::block::BlockTrailer;
@@ -28,64 +26,18 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::{self, Field};
 use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
-use pstfs::ltp::value::Value;
 use pstfs::ndb::write::Transaction;
 use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
 use pstfs::recover::survey::survey;
-use pstfs::store::write::{PropertyList, StoreEdit};
-use pstfs::store::{Store, Which, tags};
-use pstfs::tree::{Ino, Kind, Tree, View};
+use pstfs::store::{Store, Which};
 use support::edit::Patient;
 use support::forge;
 use support::forge::Random;
-
-/// The formats, each with another cipher.
-const VARIANTS: [(Format, Cipher); 3] =
-    [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::None)];
-
-fn forged(format: Format, cipher: Cipher) -> Vec<u8> {
-    forge::store(format, cipher, &forge::recipe("every-format"))
-}
-
-/// Every document by its path.
-type Documents = BTreeMap<String, Vec<u8>>;
-
-fn documents(store: Arc<Store>) -> Documents {
-    let tree = Tree::new(store, View { all_folders: true, ..View::default() }, 4 << 20);
-    let mut found = Documents::new();
-    let mut waiting = vec![(String::new(), Ino::ROOT)];
-    while let Some((path, ino)) = waiting.pop() {
-        for entry in &tree.list(ino).unwrap().entries {
-            let path = format!("{path}/{}", entry.name);
-            match entry.kind {
-                Kind::Directory => waiting.push((path, entry.ino)),
-                Kind::File => {
-                    let size = usize::try_from(tree.attributes(entry.ino).unwrap().size).unwrap();
-                    found.insert(path, tree.read(&tree.open(entry.ino).unwrap(), 0, size).unwrap());
-                }
-            }
-        }
-    }
-    found
-}
-
-fn salvaged(bytes: Vec<u8>) -> (Documents, bool) {
-    let store = open_source(Arc::new(bytes), 4 << 20).unwrap();
-    let documents = documents(Arc::clone(&store));
-    (documents, store.ndb().notes().findings().iter().any(|finding| finding.code == Code::MapsRebuilt))
-}
-
-/// The damaged store shows every document of the healthy one, and says that it was searched.
-fn shows_all(trick: &str, format: Format, whole: &[u8], damaged: Vec<u8>) {
-    let expected = documents(Arc::new(Store::open(Arc::new(whole.to_vec()), 4 << 20).unwrap()));
-    let (documents, told) = salvaged(damaged);
-    let paths = |documents: &Documents| documents.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(paths(&documents), paths(&expected), "{format:?}: {trick}");
-    assert!(documents == expected, "{format:?}: {trick}: documents differ");
-    assert!(told, "{format:?}: {trick}: not told");
-}
+use support::salvage::{
+    VARIANTS, documents, first_node, forged, pages, preview, salvaged, shows_all, with_a_folder_below, with_data_anew, zero, zero_tree,
+};
 
 /// Damages a store of each format and expects all its documents.
 fn each_shows_all(trick: &str, damage: impl Fn(&Ndb, &mut Vec<u8>)) {
@@ -95,22 +47,6 @@ fn each_shows_all(trick: &str, damage: impl Fn(&Ndb, &mut Vec<u8>)) {
         damage(&Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap(), &mut bytes);
         shows_all(trick, format, &whole, bytes);
     }
-}
-
-/// The offsets of all pages of a tree.
-fn pages(ndb: &Ndb, bytes: &[u8], tree: BTree) -> Vec<u64> {
-    let kind = if tree == BTree::Nodes { 0x81 } else { 0x80 };
-    let found = survey(&bytes.to_vec(), ndb.format(), &Progress::default()).unwrap();
-    found.pages.iter().filter(|page| page.kind.0 == kind).map(|page| page.ib.0).collect()
-}
-
-fn zero(bytes: &mut [u8], at: u64, len: usize) {
-    bytes[at as usize..][..len].fill(0);
-}
-
-fn zero_tree(ndb: &Ndb, bytes: &mut [u8], tree: BTree) {
-    let page = ndb.format().layout().page_bytes;
-    pages(ndb, bytes, tree).into_iter().for_each(|at| zero(bytes, at, page));
 }
 
 /// Every block of the live tree is found where it stands, each with a CRC that matches.
@@ -341,22 +277,6 @@ fn a_header_from_another_time_whose_roots_are_gone_hides_nothing() {
     }
 }
 
-/// A store after a node's data were written to new blocks, for the node of this id.
-fn with_data_anew(ndb: &Ndb, node: &NodeEntry, nid: Nid) -> Vec<u8> {
-    let mut change = Transaction::begin(ndb).unwrap();
-    let new = change.put_data(&ndb.data(node.data).unwrap().read_all(ndb).unwrap()).unwrap();
-    change.put_node(nid, node.parent, new, node.subnodes).unwrap();
-    preview(change)
-}
-
-/// The store as a transaction would leave it.
-fn preview(change: Transaction<'_>) -> Vec<u8> {
-    let preview = change.preview().unwrap();
-    let mut after = vec![0; preview.len().unwrap() as usize];
-    preview.read_exact_at(&mut after, 0).unwrap();
-    after
-}
-
 /// Tables that were written anew lie far from their folders. The list of the folders that users see went to `Search Root`, that
 /// of an appointment to a folder with one letter, as both were nearer: other readers found nothing in the repaired store.
 #[test]
@@ -379,43 +299,9 @@ fn tables_go_to_the_folders_that_they_fit_rather_than_to_the_nearest() {
     }
 }
 
-/// At first a folder has the empty table of the template, and a page of then was still there: in a real store of which
-/// `nbt_all_zero` was repaired all folders went to `Lost and Found`.
-#[test]
-fn an_empty_table_of_long_ago_does_not_hide_the_one_of_today() {
-    for (format, cipher) in [(Format::Ansi, Cipher::Permute), (Format::Unicode, Cipher::Cyclic)] {
-        let empty = Nid(0x8122);
-        let told = forge::Recipe::parse("props node=0x8122 id=0x360a type=0x0b value=1\n");
-        let before = forge::edits::damaged(forged(format, cipher), &told);
-        let whole = with_a_folder_below(empty, "Later", before.clone());
-        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
-        let page = format.layout().page_bytes;
-        let is_new =
-            |at: &u64| before.get(*at as usize..).and_then(|bytes| bytes.get(..page)) != whole.get(*at as usize..*at as usize + page);
-        let root = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap().root(BTree::Nodes).ib.0;
-        let mut bytes = whole.clone();
-        for at in pages(&ndb, &whole, BTree::Nodes).into_iter().filter(is_new).chain([root]) {
-            zero(&mut bytes, at, page);
-        }
-        let store = open_source(Arc::new(bytes), 4 << 20).unwrap();
-        assert_eq!(store.folder(empty).unwrap().name, "Empty", "{format:?}");
-        let tree = Tree::new(store, View::default(), 4 << 20);
-        assert!(tree.resolve("Empty/Later").is_ok(), "{format:?}");
-    }
-}
-
 /// Searches stand there, or here a folder.
 fn with_a_folder_below_the_search_root(bytes: Vec<u8>) -> Vec<u8> {
     with_a_folder_below(Nid(0x8042), "Searches", bytes)
-}
-
-fn with_a_folder_below(parent: Nid, name: &str, bytes: Vec<u8>) -> Vec<u8> {
-    let store = Store::open(Arc::new(bytes), 4 << 20).unwrap();
-    let mut props = PropertyList::default();
-    props.set(tags::DISPLAY_NAME, Value::Unicode(name.to_owned()));
-    let mut edit = StoreEdit::begin(&store).unwrap();
-    edit.create_folder(parent, &props).unwrap();
-    preview(edit.finish().unwrap())
 }
 
 /// The folders whose table of a kind has rows, in the order in which their properties were written.
@@ -436,58 +322,6 @@ fn with_rows(bytes: &[u8], kind: NodeType) -> Vec<Nid> {
     walked.unwrap();
     folders.sort_unstable();
     folders.into_iter().map(|(_, nid)| nid).collect()
-}
-
-/// Where the node B-tree is gone, the newest page that is left may be the root of long ago, still whole: it names blocks
-/// that were written over since, and nothing of what came later. Real stores of which `nbt_all_zero` was repaired lost all.
-#[test]
-fn a_root_of_long_ago_is_not_taken_for_the_tree() {
-    for (format, cipher) in VARIANTS {
-        let before = forged(format, cipher);
-        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
-        let old = first_node(&ndb, NodeType::MESSAGE);
-        let mut after = with_data_anew(&ndb, &old, old.nid.nid);
-        let place = ndb.block_entry(old.data).unwrap();
-        zero(&mut after, place.block.ib.0, place.stored_bytes(format) as usize);
-        let then = [BTree::Nodes, BTree::Blocks].map(|tree| pages(&ndb, &before, tree));
-        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
-        for (trees, header) in [(1, false), (1, true), (2, false), (2, true)] {
-            let mut damaged = after.clone();
-            for (tree, old) in [BTree::Nodes, BTree::Blocks].into_iter().zip(&then).take(trees) {
-                let since = pages(&changed, &after, tree).into_iter().filter(|at| !old.contains(at));
-                since.for_each(|at| zero(&mut damaged, at, format.layout().page_bytes));
-            }
-            if header {
-                zero(&mut damaged, 0, 564);
-            }
-            shows_all(&format!("{trees} trees of long ago, header gone: {header}"), format, &before, damaged);
-        }
-    }
-}
-
-/// The same where every block that the root of long ago names is still there: of real stores of which both trees and the
-/// header were lost nothing was shown but the folders of their first day, as all that came later was taken for free.
-#[test]
-fn a_root_of_long_ago_that_names_only_what_is_there_hides_nothing_that_came_later() {
-    for (format, cipher) in VARIANTS {
-        let before = forged(format, cipher);
-        let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
-        let old = first_node(&ndb, NodeType::MESSAGE);
-        let after = with_data_anew(&ndb, &old, Nid::new(NodeType::MESSAGE, 0x20_0000));
-        let changed = Ndb::open(Arc::new(after.clone()), 1 << 20).unwrap();
-        let mut damaged = after.clone();
-        for tree in [BTree::Nodes, BTree::Blocks] {
-            let then = pages(&ndb, &before, tree);
-            let since = pages(&changed, &after, tree).into_iter().filter(|at| !then.contains(at));
-            since.for_each(|at| zero(&mut damaged, at, format.layout().page_bytes));
-        }
-        zero(&mut damaged, 0, 564);
-        let later = documents(Arc::new(Store::open(Arc::new(after), 4 << 20).unwrap()));
-        let then = documents(Arc::new(Store::open(Arc::new(before), 4 << 20).unwrap()));
-        let (found, told) = salvaged(damaged);
-        assert!(told && later.len() == then.len() + 1, "{format:?}");
-        assert_eq!(found.len(), later.len(), "{format:?}: {:?}", found.keys().collect::<Vec<_>>());
-    }
 }
 
 /// A stale page of which a bit is flipped told of a message under an id of another type, as of a queue: that stayed as a
@@ -811,16 +645,6 @@ fn messages(ndb: &Ndb) -> Vec<NodeEntry> {
     })
     .unwrap();
     found
-}
-
-fn first_node(ndb: &Ndb, kind: NodeType) -> NodeEntry {
-    let mut found = None;
-    ndb.visit_nodes(&mut |node| {
-        found = (node.nid.nid.kind() == kind).then_some(*node);
-        found.is_none()
-    })
-    .unwrap();
-    found.unwrap()
 }
 
 fn without_origin(document: &[u8]) -> Vec<u8> {

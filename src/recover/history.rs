@@ -47,6 +47,8 @@ pub(super) struct Filled {
     pub(super) doubted: Spill<Nid>,
     /// The ids of those whose blocks a damaged page tells: a bit of a link may be flipped.
     pub(super) unsure: Spill<Nid>,
+    /// The ids of those of which only pages tell that are not in the tree: any of them may have a later state.
+    pub(super) stale: Spill<Nid>,
     /// Those of which a later state is known to have been, whose blocks are gone; with their data.
     pub(super) earlier: Spill<(Nid, Bid)>,
 }
@@ -166,6 +168,9 @@ impl History {
             let best = with_data().find(|told| live(told.entry.subnodes)).or_else(|| with_data().next());
             let Some(best) = best else { continue };
             filled.nodes.push(best.entry);
+            if best.age != DAMAGED {
+                filled.stale.push(best.entry.nid.nid);
+            }
             if !best.is_sound {
                 filled.unsure.push(best.entry.nid.nid);
             }

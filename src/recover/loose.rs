@@ -65,10 +65,11 @@ struct Roots {
 }
 
 impl Loose {
-    /// Looks at every block in use: `reader` has the block map.
+    /// Looks at every block in use: `reader` has the block map. Nodes that `is_stale` may have later states.
     pub(super) fn find<'n>(
         reader: &Ndb,
         survey: &Survey,
+        is_stale: impl Fn(Nid) -> bool,
         known: impl Iterator<Item = &'n NodeEntry> + Clone,
         is_live: &dyn Fn(Bid) -> bool,
         progress: &Progress,
@@ -99,7 +100,8 @@ impl Loose {
         for root in roots.subnode_trees.iter().filter(|root| roots.free(**root)) {
             loose.subnodes.extend(Subnodes::read(reader, *root, &mut loose.values)?);
         }
-        let mut claimed: Spill<Bid> = known.map(|node| node.subnodes.key()).filter(|bid| !bid.is_none()).collect();
+        let claimed = known.filter(|node| !node.subnodes.is_none()).map(|node| (node.subnodes.key(), is_stale(node.nid.nid)));
+        let mut claimed: Spill<(Bid, bool)> = claimed.collect();
         claimed.settle();
         loose.take_claimed(reader, &claimed)?;
         loose.subnodes.sort_unstable_by_key(|tree| tree.root.key());
@@ -118,16 +120,17 @@ impl Loose {
         Ok(())
     }
 
-    /// Takes in trees of known nodes that hold what an object names and no other tree has.
-    fn take_claimed(&mut self, reader: &Ndb, claimed: &[Bid]) -> Result<()> {
+    /// Takes in trees of known nodes that later states of these may share, and that hold what an object names and no other
+    /// tree has.
+    fn take_claimed(&mut self, reader: &Ndb, claimed: &[(Bid, bool)]) -> Result<()> {
         let (mut wanted, mut held): (Spill<Nid>, Spill<Nid>) =
             (self.needs.iter().copied().collect(), self.values.iter().copied().collect());
         wanted.settle();
         held.settle();
         wanted.retain(|_, nid| held.binary_search(nid).is_err());
-        for root in claimed.iter().filter(|_| !wanted.is_empty()) {
+        for (root, is_stale) in claimed.iter().filter(|(_, is_stale)| *is_stale || !wanted.is_empty()) {
             let entries = survived(reader.subnodes(*root))?.unwrap_or_default();
-            if entries.iter().any(|entry| wanted.binary_search(&entry.nid.nid).is_ok()) {
+            if *is_stale || entries.iter().any(|entry| wanted.binary_search(&entry.nid.nid).is_ok()) {
                 let tree = Subnodes::read(reader, *root, &mut self.values)?;
                 self.subnodes.extend(tree.map(|tree| Subnodes { is_claimed: true, ..tree }));
             }

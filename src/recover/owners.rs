@@ -4,7 +4,7 @@
 use crate::damage::Result;
 use crate::disk::Spill;
 use crate::format::btree::NodeEntry;
-use crate::format::id::{Bid, Nid};
+use crate::format::id::{Bid, Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::store::tags;
@@ -21,6 +21,8 @@ const FOLDERS_TRIED: usize = 64;
 const FAR: u64 = 1 << 40;
 /// What comes before that: the folder is one for items of another kind.
 const ODD: u64 = 1 << 41;
+/// What is written together has ids this near: a folder and its three tables are four blocks.
+const TOGETHER: u64 = 16;
 /// Classes of folders (PidTagContainerClass, [MS-OXCFOLD] 2.2.2.2.2.3), and those of the items that they are for.
 const CLASSES: [(&str, &str); 5] = [
     ("IPF.Appointment", "IPM.Appointment"),
@@ -68,19 +70,31 @@ impl Folders {
         self.0.iter().filter(move |folder| !has_rows(&folder.print, kind)).map(|folder| folder.nid)
     }
 
-    /// Whether a folder says that it has rows in its table of a kind.
-    pub(super) fn has_rows(&self, folder: Nid, kind: Kind) -> bool {
+    /// Whether a folder says that its table of a kind has other rows than so many.
+    pub(super) fn counts_others(&self, folder: Nid, kind: Kind, rows: u32) -> bool {
         let at = self.0.binary_search_by_key(&folder, |folder| folder.nid);
-        at.ok().and_then(|at| self.0.get(at)).is_some_and(|folder| has_rows(&folder.print, kind))
+        let Some(folder) = at.ok().and_then(|at| self.0.get(at)) else { return false };
+        match kind {
+            Kind::Contents => folder.print.differs(tags::CONTENT_COUNT, &Value::I32(i32::try_from(rows).unwrap_or(i32::MAX))),
+            Kind::Hierarchy => folder.print.differs(tags::SUBFOLDERS, &Value::Bool(rows != 0)),
+            _ => false,
+        }
     }
 
-    /// Finds the folders whose subfolders tables without owners list: the nearest that have some, and are not in the table.
+    /// Finds the folders whose subfolders tables without owners list: one that has some, is not in the table, and was written
+    /// with it or made before its subfolders, the nearest first.
     pub(super) fn own_hierarchies(&self, listings: &mut Listings) {
-        let parents = self
-            .nearby(&listings.owners(Kind::Hierarchy), |folder| folder.print.has(tags::SUBFOLDERS, &Value::Bool(true)).then_some((0, 0)));
+        let owners = listings.owners(Kind::Hierarchy);
+        let parents = self.nearby(&owners, |folder| folder.print.has(tags::SUBFOLDERS, &Value::Bool(true)).then_some((0, 0)));
+        let mut by_id: Spill<(Nid, u32)> = parents.iter().filter_map(|near| Some((self.nid(near)?, near.number))).collect();
+        by_id.sort_unstable();
         self.own(Kind::Hierarchy, listings, |listing, lines| {
             let fits = |near: &&Near| self.nid(near).is_some_and(|nid| !listing.lists(lines, nid));
-            self.costs(listing, nearest(&parents, listing, fits), 0)
+            let mut costs = self.costs(listing, nearest(&parents, listing, fits), 0);
+            costs.iter_mut().filter(|(far, _)| *far > TOGETHER).for_each(|(cost, _)| *cost = cost.saturating_add(ODD));
+            costs.extend(made_before(&by_id, listing, lines));
+            costs.sort_unstable();
+            costs
         });
     }
 
@@ -110,7 +124,7 @@ impl Folders {
 
     /// Gives tables of a kind that have rows and no owner the folders that cost least, each of both once.
     fn own(&self, kind: Kind, listings: &mut Listings, costs: impl Fn(&Listing, &[Line]) -> Vec<(u64, u32)>) {
-        let free = |listing: &&Listing| listing.kind == kind && listing.owner.is_none() && !listing.rows.is_empty();
+        let free = |listing: &&Listing| listing.kind == kind && listing.is_free() && !listing.rows.is_empty();
         let wishes = |number: u32| {
             let listing = at(&listings.list, number).filter(free);
             let mut wishes = listing.map(|listing| costs(listing, &listings.lines)).unwrap_or_default();
@@ -151,25 +165,51 @@ impl Folders {
     }
 }
 
-/// Finds the folders of tables of a kind without owners by the nodes of their rows, where those name one. Of several tables of
-/// one folder the one that lists most of what is there, of these the newest.
-pub(super) fn own_by_rows(listings: &mut Listings, kind: Kind, nodes: &Nodes) {
-    let owners = listings.owners(kind);
-    let mut found: Spill<(Nid, usize, Bid, u32)> = Spill::new();
-    for (number, listing) in (0..).zip(listings.list.iter()).filter(|(_, listing)| listing.kind == kind && listing.owner.is_none()) {
+/// Finds the folders of tables of a kind by the nodes of their rows, where those name one; of those that folders have only
+/// what is sure stays. Of several tables of one folder the one that lists most of what is there, of these the newest; the
+/// others are earlier states of it. Returns the folders that have another table now.
+pub(super) fn own_by_rows(listings: &mut Listings, kind: Kind, nodes: &Nodes, is_unsure: impl Fn(Nid) -> bool) -> Spill<Nid> {
+    let mut owners = listings.owners(kind);
+    owners.retain(|_, folder| !is_unsure(*folder));
+    let mut found: Spill<(Nid, bool, usize, Bid, u32)> = Spill::new();
+    for (number, listing) in (0..).zip(listings.list.iter()).filter(|(_, listing)| listing.kind == kind) {
         let named = |nid: Nid| nodes.get(nid).map(|node| node.parent).filter(|parent| *parent != Nid::default());
         let parents = || listing.rows.of(&listings.lines).iter().filter_map(|line| named(line.nid));
-        let folder = parents().next().filter(|folder| parents().all(|parent| parent == *folder) && nodes.contains(*folder));
-        if let Some(folder) = folder.filter(|folder| owners.binary_search(folder).is_err()) {
-            found.push((folder, parents().count(), listing.data.key(), number));
+        let by_rows = parents().next().filter(|folder| parents().all(|parent| parent == *folder) && nodes.contains(*folder));
+        if let Some(folder) = listing.owner.or(by_rows) {
+            let is_sure = owners.binary_search(&folder).is_ok() && listing.owner == Some(folder);
+            let theirs = parents().filter(|parent| *parent == folder).count();
+            found.push((folder, is_sure, theirs, listing.data.key(), number));
         }
     }
     found.sort_unstable();
-    for (folder, _, _, number) in found.chunk_by(|a, b| a.0 == b.0).filter_map(<[_]>::last) {
-        if let Some(listing) = at_mut(&mut listings.list, *number) {
-            listing.owner = Some(*folder);
+    let mut replaced = Spill::new();
+    for tables in found.chunk_by(|a, b| a.0 == b.0) {
+        let Some((last, others)) = tables.split_last() else { continue };
+        for (folder, _, _, _, number) in others {
+            if let Some(listing) = at_mut(&mut listings.list, *number) {
+                replaced.extend(listing.owner);
+                (listing.owner, listing.is_old) = (Some(*folder), true);
+            }
+        }
+        if let Some(listing) = at_mut(&mut listings.list, last.4) {
+            (listing.owner, listing.is_old) = (Some(last.0), false);
         }
     }
+    replaced
+}
+
+/// What the folders cost a table of subfolders that were made before these: ids of folders are given out one after the other.
+fn made_before(by_id: &[(Nid, u32)], listing: &Listing, lines: &[Line]) -> Vec<(u64, u32)> {
+    let rows = listing.rows.of(lines).iter().map(|line| line.nid);
+    let mut costs: Vec<(u64, u32)> = Vec::new();
+    for child in rows.filter(|nid| nid.kind() == NodeType::FOLDER).take(FOLDERS_TRIED) {
+        let before = by_id.partition_point(|(folder, _)| *folder < child);
+        let folders = by_id.iter().take(before).rev().filter(|(folder, _)| !listing.lists(lines, *folder)).take(FOLDERS_TRIED);
+        costs
+            .extend(folders.map(|(folder, number)| (u64::from(child.index().saturating_sub(folder.index())).saturating_add(FAR), *number)));
+    }
+    costs
 }
 
 /// Those of a list by data that are wanted and nearest to the ends of a table, on both sides of each.

@@ -34,6 +34,13 @@ struct Cost {
     distance: u32,
 }
 
+impl Cost {
+    /// How well it fits, wherever it lies.
+    const fn fit(self) -> (u32, Agreement, Reverse<bool>) {
+        (self.unnamed, self.recipients, self.size)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Agreement {
     Yes,
@@ -52,7 +59,10 @@ pub(super) fn pair(loose: &mut Loose) {
     };
     let dealt = deal(list.len(), trees.list.len(), wishes);
     for (number, object) in (0..).zip(objects.iter_mut()) {
-        let tree = dealt.of(number).or_else(|| trees.shared(object));
+        let (own, shared) = (dealt.of(number), trees.shared(object));
+        let fit = |tree: Option<u32>| tree.and_then(|tree| trees.get(tree)).and_then(|tree| trees.cost(object, tree)).map(Cost::fit);
+        // What it got may be another's; a tree of a known node fits only its own states better.
+        let tree = if fit(shared) < fit(own) { shared.or(own) } else { own.or(shared) };
         object.subnodes = tree.and_then(|tree| trees.get(tree)).map_or(Bid::NONE, |tree| tree.root);
     }
 }

@@ -4,6 +4,7 @@
 //! folder is the one that counts as many items, and whose blocks were written nearby.
 
 mod copies;
+mod stale;
 
 use crate::damage::{Result, survived};
 use crate::disk::Spill;
@@ -39,6 +40,7 @@ type Find = fn(Prints<'_>, Prints<'_>) -> Spill<(u32, u32)>;
 /// Nodes under construction.
 struct Rebuild<'a> {
     reader: &'a Ndb,
+    known: &'a Known,
     nodes: Nodes,
     /// By the ids of their data.
     objects: Spill<Object>,
@@ -51,7 +53,9 @@ pub(super) struct Known {
     pub(super) nodes: Spill<NodeEntry>,
     /// What other pages said of nodes in its holes.
     pub(super) filled: Spill<NodeEntry>,
-    /// The ids among these that may have a bit flipped, ascending.
+    /// The ids among these of which only pages tell that are no longer in the tree, ascending.
+    pub(super) stale: Spill<Nid>,
+    /// Those that may have a bit flipped, ascending.
     pub(super) doubted: Spill<Nid>,
     /// The ids of those of which a link to blocks may have a bit flipped, ascending.
     pub(super) unsure: Spill<Nid>,
@@ -60,7 +64,8 @@ pub(super) struct Known {
 /// The known nodes, and those that can be made from blocks in use that none of these names.
 pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Spill<NodeEntry>> {
     let all = || known.filled.iter().chain(known.nodes.iter());
-    let mut loose = Loose::find(reader, survey, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
+    let is_stale = |nid: Nid| known.stale.binary_search(&nid).is_ok();
+    let mut loose = Loose::find(reader, survey, is_stale, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     // What stands later in the tree counts more.
     let mut nodes = Nodes::new(known.nodes.iter().rev().chain(known.filled.iter().rev()).copied().collect());
     // What a page says that is whole names what was there, also where that is lost.
@@ -70,14 +75,14 @@ pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live,
     pair(&mut loose);
     let Loose { mut objects, named_inside, .. } = loose;
     objects.sort_unstable_by_key(|object| object.data.key());
-    let mut rebuild = Rebuild { reader, nodes, objects, listings: Listings::default() };
+    let mut rebuild = Rebuild { reader, known, nodes, objects, listings: Listings::default() };
     rebuild.read_listings()?;
     right_listed(reader, &mut rebuild.nodes, &known.doubted, &rebuild.listings)?;
-    rebuild.drop_copies(&known.filled);
+    rebuild.drop_copies();
     rebuild.own_nodes();
-    let folders = rebuild.folders(&known.filled)?;
+    let folders = rebuild.folders()?;
     rebuild.tables(&folders);
-    rebuild.messages(&known.filled)?;
+    rebuild.messages()?;
     rebuild.counted(live, &named_inside);
     Ok(rebuild.nodes.into_list())
 }
@@ -87,23 +92,14 @@ impl Rebuild<'_> {
         for node in self.nodes.iter() {
             if let Some(kind) = kind_of(node.nid.nid.kind()) {
                 let owner = Some(node.nid.nid.with_kind(NodeType::FOLDER));
-                self.listings.read(self.reader, kind, node.data, node.subnodes, owner)?;
+                let is_old = self.known.stale.binary_search(&node.nid.nid).is_ok();
+                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, is_old)?;
             }
         }
         for object in self.objects.iter().filter(|object| object.is_table() && object.kind != Kind::Receive) {
-            self.listings.read(self.reader, object.kind, object.data, object.subnodes, None)?;
+            self.listings.read(self.reader, object.kind, (object.data, object.subnodes), None, false)?;
         }
         Ok(())
-    }
-
-    /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1).
-    fn own_nodes(&mut self) {
-        let own = [(Kind::Store, Nid::MESSAGE_STORE), (Kind::Names, Nid::NAME_MAP), (Kind::Receive, Nid::RECEIVE_FOLDER_TABLE)];
-        for (kind, nid) in own {
-            // Of several states the one that was written last.
-            let last = self.free(kind).last().copied();
-            self.give(last.map(|object| (nid, object, Nid::default())));
-        }
     }
 
     /// Makes objects, by their numbers, the nodes of these ids and parents, where there are none yet.
@@ -140,25 +136,26 @@ impl Rebuild<'_> {
         self.give(nodes.map(|(nid, object)| (nid, object, parent(nid))));
     }
 
-    /// Of the rows that tables have of nodes, the first of each lost node of this type.
+    /// Of the rows that tables have of nodes, the last of each lost node of this type.
     fn lost(&self, listed: &[Listed], of: NodeType) -> Spill<Listed> {
-        let rows = listed.iter().filter(|row| row.nid.kind() == of && !self.nodes.contains(row.nid));
-        let mut lost: Spill<Listed> = rows.copied().collect();
-        lost.retain(|last, row| last.map(|last| last.nid) != Some(row.nid));
-        lost
+        let lost = |nid: Nid| nid.kind() == of && !self.nodes.contains(nid);
+        listed.chunk_by(|a, b| a.nid == b.nid).filter_map(<[_]>::last).filter(|row| lost(row.nid)).copied().collect()
     }
 
     /// Finds the lost folders, and the folders above all of them.
-    fn folders(&mut self, filled: &[NodeEntry]) -> Result<Folders> {
-        let rows = self.lost(&self.listings.listed(Kind::Hierarchy), NodeType::FOLDER);
+    fn folders(&mut self) -> Result<Folders> {
+        let listed = self.listings.listed(Kind::Hierarchy);
+        let rows = self.lost(&listed, NodeType::FOLDER);
         self.give_rows(Kind::Folder, &rows, matches, |_| Nid::default());
+        self.renew_by_rows(Kind::Folder, NodeType::FOLDER, &listed)?;
         // No row stands for the root folder, which has no name.
         let root = self.free(Kind::Folder).iter().rfind(|object| self.print(**object).is_nameless()).copied();
         self.give(root.map(|object| (Nid::ROOT_FOLDER, object, Nid::ROOT_FOLDER)));
         self.nodes.add([NodeEntry { nid: Nid::ROOT_FOLDER.into(), parent: Nid::ROOT_FOLDER, ..NodeEntry::default() }]);
         let folders = Folders::read(self.reader, self.nodes.of_kind(NodeType::FOLDER))?;
-        self.drop_empty_tables(&folders, filled);
+        let gone = self.let_go(Kind::Hierarchy, NodeType::HIERARCHY_TABLE, &folders);
         self.own_hierarchies(&folders)?;
+        self.take_back(Kind::Hierarchy, &gone);
         let mut listed = self.listings.listed(Kind::Hierarchy);
         listed.retain(|_, row| row.owner.is_some());
         for node in self.nodes.iter_mut().filter(|node| node.nid.nid.kind() == NodeType::FOLDER && node.parent == Nid::default()) {
@@ -167,16 +164,24 @@ impl Rebuild<'_> {
         Ok(folders)
     }
 
+    /// Finds the folders of tables of a kind by the nodes of their rows; what else folders had there was an earlier state.
+    fn own_by_rows(&mut self, kind: Kind, of: NodeType) {
+        let replaced =
+            own_by_rows(&mut self.listings, kind, &self.nodes, |folder| self.known.stale.binary_search(&folder.with_kind(of)).is_ok());
+        self.drop_tables(of, replaced);
+    }
+
     /// Finds the folders whose subfolders the tables without owners list: by what nodes and the store tell, then by nearness.
     fn own_hierarchies(&mut self, folders: &Folders) -> Result<()> {
-        own_by_rows(&mut self.listings, Kind::Hierarchy, &self.nodes);
+        self.own_by_rows(Kind::Hierarchy, NodeType::HIERARCHY_TABLE);
+        self.set_earlier_aside();
         let (subtree, finder) = (self.named_by_store(tags::IPM_SUBTREE_ENTRY_ID)?, self.named_by_store(tags::FINDER_ENTRY_ID)?);
         let below = [self.named_by_store(tags::IPM_WASTEBASKET_ENTRY_ID)?, self.named_by_store(tags::IPM_OUTBOX_ENTRY_ID)?];
         let Self { nodes, listings: Listings { list, lines }, .. } = self;
         let mut own = |folder: Option<Nid>, is_its: &dyn Fn(&Listing) -> bool| {
             let folder = folder.filter(|folder| !nodes.contains(folder.with_kind(NodeType::HIERARCHY_TABLE)));
             let is_owned = folder.is_none() || list.iter().any(|listing| listing.kind == Kind::Hierarchy && listing.owner == folder);
-            let mut free = list.iter_mut().filter(|listing| listing.kind == Kind::Hierarchy && listing.owner.is_none());
+            let mut free = list.iter_mut().filter(|listing| listing.kind == Kind::Hierarchy && listing.is_free());
             if let Some(listing) = free.find(|listing| !is_owned && is_its(listing)) {
                 listing.owner = folder;
             }
@@ -192,33 +197,13 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    /// Leaves out tables that only an earlier state of the tree has, and that are empty, of folders that say theirs are not:
-    /// at first a folder shares the block of the template.
-    fn drop_empty_tables(&mut self, folders: &Folders, filled: &[NodeEntry]) {
-        let tables = filled.iter().map(|node| node.nid.nid).filter(|nid| kind_of(nid.kind()).is_some());
-        let (mut old, mut gone): (Spill<Nid>, Spill<Nid>) = (tables.collect(), Spill::new());
-        old.settle();
-        for (kind, of) in [(Kind::Hierarchy, NodeType::HIERARCHY_TABLE), (Kind::Contents, NodeType::CONTENTS_TABLE)] {
-            for listing in self.listings.list.iter_mut().filter(|listing| listing.kind == kind && listing.rows.is_empty()) {
-                let Some(table) = listing.owner.filter(|folder| folders.has_rows(*folder, kind)).map(|folder| folder.with_kind(of)) else {
-                    continue;
-                };
-                if old.binary_search(&table).is_ok() {
-                    listing.owner = None;
-                    gone.push(table);
-                }
-            }
-        }
-        gone.settle();
-        if !gone.is_empty() {
-            self.nodes.retain(|node| gone.binary_search(&node.nid.nid).is_err());
-        }
-    }
-
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.
     fn tables(&mut self, folders: &Folders) {
+        let gone = self.let_go(Kind::Contents, NodeType::CONTENTS_TABLE, folders);
+        self.own_by_rows(Kind::Contents, NodeType::CONTENTS_TABLE);
         folders.own_contents(&mut self.listings);
-        own_by_rows(&mut self.listings, Kind::AssociatedContents, &self.nodes);
+        self.take_back(Kind::Contents, &gone);
+        self.own_by_rows(Kind::AssociatedContents, NodeType::ASSOCIATED_TABLE);
         let tables = [
             (Kind::Hierarchy, NodeType::HIERARCHY_TABLE),
             (Kind::Contents, NodeType::CONTENTS_TABLE),
@@ -226,7 +211,7 @@ impl Rebuild<'_> {
         ];
         for (kind, of) in tables {
             let node = |owner: Nid, data, subnodes| NodeEntry { nid: owner.with_kind(of).into(), data, subnodes, ..NodeEntry::default() };
-            let owned = self.listings.of_kind(kind);
+            let owned = self.listings.of_kind(kind).filter(|listing| !listing.is_old);
             self.nodes.add(owned.filter_map(|listing| Some(node(listing.owner?, listing.data, listing.subnodes))));
             // Empty tables of all folders are one block, that of the template ([MS-PST] 2.4.4).
             let empty = self.listings.of_kind(kind).find(|listing| listing.rows.is_empty());
@@ -245,14 +230,15 @@ impl Rebuild<'_> {
         Ok(codec::cut(&entry, 20, 4).and_then(|bytes| codec::decode(self.reader.format(), bytes).ok()))
     }
 
-    fn messages(&mut self, filled: &[NodeEntry]) -> Result<()> {
+    fn messages(&mut self) -> Result<()> {
         for (table, kind, of) in
             [(Kind::Contents, Kind::Message, NodeType::MESSAGE), (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE)]
         {
             let listed = self.listings.listed(table);
             let mut unsure = self.lost(&listed, of);
             self.give_rows(kind, &unsure, matches, |nid| last_owner(&listed, nid));
-            unsure.extend(filled.iter().filter_map(|node| equal(&listed, node.nid.nid, |row| row.nid).last().copied()));
+            self.renew_by_rows(kind, of, &listed)?;
+            unsure.extend(self.known.filled.iter().filter_map(|node| equal(&listed, node.nid.nid, |row| row.nid).last().copied()));
             self.renew_copies(kind, of, &unsure)?;
             let rows = self.lost(&listed, of);
             if !rows.is_empty() {

@@ -33,6 +33,8 @@ pub(super) struct Listing {
     pub(super) subnodes: Bid,
     /// The folder, once that is known.
     pub(super) owner: Option<Nid>,
+    /// Whether it may be an earlier state, of that folder's table or of another: it may list what no other does.
+    pub(super) is_old: bool,
     /// By node.
     pub(super) rows: Span,
     /// How many rows are of messages that were not read.
@@ -50,6 +52,8 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listed {
     pub(super) nid: Nid,
+    /// Whether the table is that of a folder, and not an earlier state.
+    pub(super) is_now: bool,
     /// The row's number.
     pub(super) line: u32,
     /// The folder whose table it is, where that is known.
@@ -62,8 +66,8 @@ const ROWS_MAX: usize = 20_000_000;
 const ALIKE_MAX: usize = 64;
 
 impl Listings {
-    /// Reads a table; one that cannot be read is left out.
-    pub(super) fn read(&mut self, ndb: &Ndb, kind: Kind, data: Bid, subnodes: Bid, owner: Option<Nid>) -> Result<()> {
+    /// Reads a table, of this folder or of an earlier state of it; one that cannot be read is left out.
+    pub(super) fn read(&mut self, ndb: &Ndb, kind: Kind, (data, subnodes): (Bid, Bid), owner: Option<Nid>, is_old: bool) -> Result<()> {
         let Some(table) = survived(Table::open(ndb, Nid::default(), data, subnodes))? else { return Ok(()) };
         let (start, mut unread) = (self.lines.len(), 0_i32);
         let room = ROWS_MAX.saturating_sub(start);
@@ -81,7 +85,7 @@ impl Listings {
         lines.sort_stably_by_key(|line| line.nid);
         self.lines.push_all(&lines);
         let first = first_block(ndb, data, subnodes)?;
-        self.list.push(Listing { kind, data, first, subnodes, owner, rows: Span::since(&self.lines, start), unread });
+        self.list.push(Listing { kind, data, first, subnodes, owner, is_old, rows: Span::since(&self.lines, start), unread });
         Ok(())
     }
 
@@ -97,12 +101,13 @@ impl Listings {
         owners
     }
 
-    /// The nodes that tables of a kind list, by id, as often as they do.
+    /// The nodes that tables of a kind list, by id, as often as they do; what counts most last.
     pub(super) fn listed(&self, kind: Kind) -> Spill<Listed> {
         let mut all = Spill::new();
         for listing in self.of_kind(kind) {
             let rows = listing.rows.numbers().zip(listing.rows.of(&self.lines));
-            all.extend(rows.map(|(line, row)| Listed { nid: row.nid, line, owner: listing.owner }));
+            let is_now = listing.owner.is_some() && !listing.is_old;
+            all.extend(rows.map(|(line, row)| Listed { nid: row.nid, is_now, line, owner: listing.owner }));
         }
         all.sort_unstable();
         all
@@ -115,6 +120,11 @@ impl Listings {
 }
 
 impl Listing {
+    /// Whether it may be the table of a folder that has none.
+    pub(super) const fn is_free(&self) -> bool {
+        self.owner.is_none() && !self.is_old
+    }
+
     /// How far its ids and that of this block are apart: what is written together has ids that follow each other.
     pub(super) fn distance(&self, data: Bid) -> u64 {
         self.ends().map(|end| end.key().0.abs_diff(data.key().0)).into_iter().min().unwrap_or(u64::MAX)

@@ -17,7 +17,7 @@ use crate::ndb::{BTree, Maps, Ndb, Part, Parts};
 use crate::progress::Progress;
 
 use super::detect;
-use super::history::History;
+use super::history::{Filled, History};
 use super::live::{Live, block_map};
 use super::names;
 use super::page::with_page;
@@ -70,8 +70,8 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
     let live = Live::read(&reader, root(&reader, &survey, BTree::Blocks, &stands)?)?;
     let is_live = |bid: Bid| live.is_live(bid, survey.copies(bid));
     let history = History::read(&reader, root(&reader, &survey, BTree::Nodes, &|block| is_live(block.bid))?, &survey)?;
-    let filled = history.fill(&is_live);
-    let known = Known { filled: filled.nodes, doubted: filled.doubted, unsure: filled.unsure, nodes: history.nodes };
+    let Filled { nodes, stale, doubted, unsure, earlier } = history.fill(&is_live);
+    let known = Known { nodes: history.nodes, filled: nodes, stale, doubted, unsure };
     let nodes = known.nodes.iter().chain(known.filled.iter()).copied();
     let maps = Maps::new(block_map(&survey, &live), nodes.collect());
     let parts = Parts { format: reader.format(), header: reader.header().clone(), cipher: reader.cipher() };
@@ -85,7 +85,7 @@ fn salvage(reader: Ndb, survey: Survey, progress: &Progress) -> Result<Maps> {
         None => maps,
     }
     .with_names(names)
-    .with_earlier(filled.earlier))
+    .with_earlier(earlier))
 }
 
 /// The root of a tree: the one that the header names, or the newest that leads to all that is newer than others.

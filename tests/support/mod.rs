@@ -22,5 +22,6 @@ pub mod forge;
 pub mod laws;
 pub mod place;
 pub mod relocate;
+pub mod salvage;
 pub mod scan;
 pub mod walk;

@@ -35,7 +35,8 @@ impl Rebuild<'_> {
     ///
     /// Copies of an item share its blocks, so that these are still in use does not say that this copy is. Where the table
     /// itself is lost, to be in none says nothing.
-    pub(super) fn drop_copies(&mut self, filled: &[NodeEntry]) {
+    pub(super) fn drop_copies(&mut self) {
+        let filled = &self.known.filled;
         if filled.is_empty() {
             return;
         }
@@ -145,7 +146,7 @@ impl Rebuild<'_> {
     }
 
     /// The print of the properties with this data root, where they are an object of this kind.
-    fn print_of(&self, kind: Kind, data: Bid) -> Result<Print> {
+    pub(super) fn print_of(&self, kind: Kind, data: Bid) -> Result<Print> {
         let known = equal(&self.objects, data.key(), |object| object.data.key()).first().copied();
         let object = match known {
             Some(object) => Some(object),
