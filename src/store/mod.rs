@@ -5,6 +5,7 @@
 //! store. Where a table cannot be read, the parents that the node B-tree names take its place.
 
 pub mod addresses;
+mod called;
 pub mod codepage;
 pub mod flags;
 mod folder;
