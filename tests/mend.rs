@@ -399,6 +399,21 @@ fn a_folder_whose_name_is_lost_is_called_as_those_of_its_use_are_unless_another_
     }
 }
 
+/// The one beside it got the name that only the list had of it, and both had one name.
+#[test]
+fn the_usual_name_is_taken_where_a_list_has_it_of_a_folder_that_does_not_tell_its_own() {
+    let edits = "zero block node=0x8062 fix=yes\nrow table=0x802d index=0 drop=yes\n\
+                 props node=0x80a2 id=0x3001 text=\"\"\nrow table=0x802d index=0 column=0x3001 text=\"Deleted Items\"\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let store = open(&mended(&bytes, &made));
+        let names = [0x8062, 0x80a2].map(|nid| store.folder(Nid(nid)).unwrap().name);
+        assert_eq!(names, ["Recovered folder 0x8062", "Deleted Items"], "{}", variant_name(format, cipher));
+    }
+}
+
 /// What the row of a lost message had told already was left out of both: it is a file beside the message.
 #[test]
 fn a_large_value_of_a_property_that_the_row_tells_is_a_file() {
