@@ -364,6 +364,21 @@ fn the_first_folder_of_a_store_is_the_one_that_users_see_where_nothing_tells() {
     }
 }
 
+/// What the store names is no folder that was lost: nothing else tells of it, so nothing would come back in its place.
+#[test]
+fn the_first_folder_of_a_store_is_the_one_that_users_see_where_the_named_one_is_nowhere() {
+    let edits = "props node=0x21 id=0x35e0 type=0x102 value=0x0200000f\nprops node=0x21 id=0x35e3 type=0x102 value=0x0200000f\n\
+                 zero block node=0x12d fix=yes\nzero block node=0x62b fix=yes\nzero block node=0x8022 fix=yes\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+        let named = open(&bytes).named_subtree();
+        assert!(open(&bytes).ndb().node(named).unwrap().is_none(), "{}: {named} is nowhere", variant_name(format, cipher));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        assert_eq!(open(&mended(&bytes, &made)).ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+    }
+}
+
 /// A new folder took the place of the one that all folders lay in: it went to `Lost and Found` with all in it, and the inbox
 /// there too where only its tables were left.
 #[test]

@@ -36,7 +36,7 @@ use names::{BUCKET_IDS, NameMap};
 use props::{Key, Props};
 
 pub use folder::{Folder, Summary, Which};
-pub use special::{FIRST_FOLDER, INDEXES, Role};
+pub use special::{INDEXES, Role};
 pub use tag_names::tag_name;
 
 /// A store: its folders and items.
