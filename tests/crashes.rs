@@ -29,7 +29,7 @@ use pstfs::disk::ReadAt;
 use pstfs::disk::crash::{CrashDisk, CrashFile};
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
-use pstfs::ndb::write::{Journal, Recovered, Room, Transaction, recover_journal, through_journal};
+use pstfs::ndb::write::{Journal, Rebuild, Recovered, Room, Transaction, recover_journal, through_journal};
 
 /// Remembers which sectors were read.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn commit(random: &mut Random, bytes: Vec<u8>, model: &Model) -> Commit {
     let room = if random.below(often) == 0 && bytes.len() < 40 << 20 { Room::grow(format) } else { Room::reuse(format) };
     let mut transaction = Transaction::begin(&ndb).unwrap().with_room(room);
     if random.below(6) == 0 {
-        transaction.rebuild_maps();
+        transaction.rebuild(Rebuild::Maps, None);
     }
     let block_max = format.layout().data_max_bytes;
     let mut changes = Changes { random, transaction, model: model.clone(), block_max };

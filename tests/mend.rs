@@ -364,6 +364,21 @@ fn the_first_folder_of_a_store_is_the_one_that_users_see_where_nothing_tells() {
     }
 }
 
+/// What the store names is no folder that was lost: nothing else tells of it, so nothing would come back in its place.
+#[test]
+fn the_first_folder_of_a_store_is_the_one_that_users_see_where_the_named_one_is_nowhere() {
+    let edits = "props node=0x21 id=0x35e0 type=0x102 value=0x0200000f\nprops node=0x21 id=0x35e3 type=0x102 value=0x0200000f\n\
+                 zero block node=0x12d fix=yes\nzero block node=0x62b fix=yes\nzero block node=0x8022 fix=yes\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+        let named = open(&bytes).named_subtree();
+        assert!(open(&bytes).ndb().node(named).unwrap().is_none(), "{}: {named} is nowhere", variant_name(format, cipher));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        assert_eq!(open(&mended(&bytes, &made)).ipm_subtree(), Nid(0x8022), "{}", variant_name(format, cipher));
+    }
+}
+
 /// A new folder took the place of the one that all folders lay in: it went to `Lost and Found` with all in it, and the inbox
 /// there too where only its tables were left.
 #[test]
@@ -396,6 +411,21 @@ fn a_folder_whose_name_is_lost_is_called_as_those_of_its_use_are_unless_another_
             let tree = Tree::new(open(&bytes), View::default(), 8 << 20);
             assert!(tree.resolve("Deleted Items").is_ok(), "{}: mounted as it is", variant_name(format, cipher));
         }
+    }
+}
+
+/// The one beside it got the name that only the list had of it, and both had one name.
+#[test]
+fn the_usual_name_is_taken_where_a_list_has_it_of_a_folder_that_does_not_tell_its_own() {
+    let edits = "zero block node=0x8062 fix=yes\nrow table=0x802d index=0 drop=yes\n\
+                 props node=0x80a2 id=0x3001 text=\"\"\nrow table=0x802d index=0 column=0x3001 text=\"Deleted Items\"\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let store = open(&mended(&bytes, &made));
+        let names = [0x8062, 0x80a2].map(|nid| store.folder(Nid(nid)).unwrap().name);
+        assert_eq!(names, ["Recovered folder 0x8062", "Deleted Items"], "{}", variant_name(format, cipher));
     }
 }
 

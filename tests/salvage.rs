@@ -26,7 +26,7 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::codec::{self, Field};
 use pstfs::format::id::{Bid, BlockRef, Ib, Nid, NodeType};
 use pstfs::ltp::Table;
-use pstfs::ndb::write::Transaction;
+use pstfs::ndb::write::{Rebuild, Transaction};
 use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
 use pstfs::recover::open_source;
@@ -208,7 +208,7 @@ fn with_an_older_header(format: Format, cipher: Cipher) -> (Vec<u8>, Vec<u8>) {
     let ndb = Ndb::open(Arc::new(before.clone()), 1 << 20).unwrap();
     let mut change = Transaction::begin(&ndb).unwrap();
     change.set_parent(Nid::ROOT_FOLDER, Nid::ROOT_FOLDER).unwrap();
-    change.rebuild_maps();
+    change.rebuild(Rebuild::Maps, None);
     let preview = change.preview().unwrap();
     let mut after = vec![0; preview.len().unwrap() as usize];
     preview.read_exact_at(&mut after, 0).unwrap();

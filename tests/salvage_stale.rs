@@ -235,13 +235,17 @@ fn an_earlier_list_of_a_folders_folders_is_no_other_folders() {
         for name in ["First", "Second"] {
             whole = with_a_folder_below(top, name, whole);
         }
-        let first = folder(&whole, "First");
+        let made = [top, folder(&whole, "First"), folder(&whole, "Second")];
         let mut damaged = without_all_that_tells(format, &whole);
         let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
         let lost = ndb.required_node(Nid::ROOT_FOLDER.with_kind(NodeType::HIERARCHY_TABLE)).unwrap();
         let place = ndb.block_entry(lost.data).unwrap();
         zero(&mut damaged, place.block.ib.0, place.stored_bytes(format) as usize);
         let store = open_source(Arc::new(damaged), 4 << 20).unwrap();
-        assert_eq!(store.ndb().required_node(first).unwrap().parent, top, "{format:?}");
+        for nid in made {
+            let parent = |ndb: &Ndb| ndb.required_node(nid).unwrap().parent;
+            assert_eq!(parent(store.ndb()), parent(&ndb), "{format:?}");
+            assert!(!store.names_below(Nid::ROOT_FOLDER).unwrap().contains_key(&nid), "{format:?}");
+        }
     }
 }

@@ -31,7 +31,7 @@ use pstfs::format::cipher::Cipher;
 use pstfs::format::codec;
 use pstfs::format::header::Header;
 use pstfs::format::id::{Bid, Ib, Nid};
-use pstfs::ndb::write::{Journal, Room, Transaction, recover_journal};
+use pstfs::ndb::write::{Journal, Rebuild, Room, Transaction, recover_journal};
 
 /// The header of a store, changed.
 fn with_header(mut bytes: Vec<u8>, change: impl Fn(&mut Header)) -> Vec<u8> {
@@ -108,7 +108,7 @@ fn trees_written_anew_hold_what_they_held() {
     for format in Format::ALL {
         let old = filled(format);
         let bytes = commit(&old, None, |transaction| {
-            transaction.rebuild_trees();
+            transaction.rebuild(Rebuild::Trees, None);
             put(transaction, ROOT + (20 << 5), b"one more");
             transaction.remove_node(Nid(ROOT + (3 << 5))).unwrap();
         })
@@ -131,7 +131,7 @@ fn a_block_written_anew_keeps_its_id_and_its_names() {
         let bytes = commit(&old, None, |transaction| {
             transaction.rewrite_block(block, &data).unwrap();
             if trees {
-                transaction.rebuild_trees();
+                transaction.rebuild(Rebuild::Trees, None);
             }
         })
         .unwrap();
@@ -234,7 +234,7 @@ fn a_file_that_ends_within_a_section_grows_to_its_end_first() {
         let mut now = model_of(&after);
         assert!(now.remove(&0x2004).is_some() && now == model);
     }
-    let after = commit(&short, None, |transaction| transaction.rebuild_maps()).unwrap();
+    let after = commit(&short, None, |transaction| transaction.rebuild(Rebuild::Maps, None)).unwrap();
     assert_eq!((after.len(), check::faults(&after)), (end, vec![]));
 }
 
@@ -445,7 +445,7 @@ fn copies_of_real_stores_take_transactions() {
             continue;
         };
         let before = check::faults(&bytes);
-        let mut now = commit(&bytes, None, |transaction| transaction.rebuild_maps()).unwrap();
+        let mut now = commit(&bytes, None, |transaction| transaction.rebuild(Rebuild::Maps, None)).unwrap();
         let rebuilt = check::faults(&now);
         // What a rebuild of the maps has no part in stays: blocks that nobody names, their counts, odd page ids.
         assert!(kinds(&rebuilt).is_subset(&kinds(&before)), "{name}: {before:?} {rebuilt:?}");

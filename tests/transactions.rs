@@ -27,7 +27,7 @@ use model::{Changes, Model, Random, open, read};
 use pstfs::disk::crash::CrashDisk;
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
-use pstfs::ndb::write::{Room, Transaction};
+use pstfs::ndb::write::{Rebuild, Room, Transaction};
 
 /// Whether the full figures are asked for.
 fn long() -> bool {
@@ -64,7 +64,7 @@ fn step(random: &mut Random, bytes: Vec<u8>, model: Model) -> (CrashDisk, Model)
     let room = room(random, ndb.format(), bytes.len());
     let mut transaction = Transaction::begin(&ndb).unwrap().with_room(room);
     if random.below(10) == 0 {
-        transaction.rebuild_maps();
+        transaction.rebuild(Rebuild::Maps, None);
     }
     let block_max = ndb.format().layout().data_max_bytes;
     let mut changes = Changes { random, transaction, model, block_max };

@@ -190,3 +190,44 @@ pub(super) fn right_links<'n>(reader: &Ndb, nodes: impl Iterator<Item = &'n mut 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recover::lists::Span;
+    use crate::recover::object::Print;
+
+    /// So many objects, each with its tree right after it; all objects name, and all trees hold, a value of one id.
+    fn pairs_of_one_value(count: u64) -> Loose {
+        let (value, mut loose) = (Nid(0x80df), Loose::default());
+        for number in 0..count {
+            let root = Bid(number * 0x40 + 0xe);
+            let values = Span::put(&mut loose.values, &[value]);
+            let (is_claimed, has_attachments, is_tables) = (false, false, false);
+            loose.subnodes.push(Subnodes { root, is_claimed, values, has_attachments, is_tables, display_to: None, bytes: 1 });
+            loose.objects.push(Object {
+                kind: Kind::Message,
+                data: Bid(number * 0x40 + 0x8),
+                subnodes: Bid::NONE,
+                needs: Span::put(&mut loose.needs, &[value]),
+                print: Print::default(),
+                size: None,
+                own_bytes: 1,
+                has_attachments: None,
+                display_to: None,
+                is_taken: false,
+            });
+        }
+        loose
+    }
+
+    /// Outlook begins with the same ids in many objects.
+    #[test]
+    fn of_many_trees_that_hold_a_value_of_one_id_each_object_gets_the_one_beside_it() {
+        let mut loose = pairs_of_one_value(10 * u64::try_from(NEIGHBOURS).unwrap());
+        pair(&mut loose);
+        let given: Vec<Bid> = loose.objects.iter().map(|object| object.subnodes).collect();
+        let roots: Vec<Bid> = loose.subnodes.iter().map(|tree| tree.root).collect();
+        assert_eq!(given, roots);
+    }
+}

@@ -132,8 +132,8 @@ impl<'a> Victims<'a> {
         let top = [Nid::ROOT_FOLDER, self.store.ipm_subtree()];
         let (mut parts, mut at) = (Vec::new(), folder);
         while parts.len() < DEPTH_MAX {
-            parts.push(self.folder_name(at));
             let parent = self.store.ndb().node(at).ok().flatten().map_or(Nid::ROOT_FOLDER, |node| node.parent);
+            parts.push(self.folder_name(at, parent));
             if top.contains(&parent) || parent == at || ![NodeType::FOLDER, NodeType::SEARCH_FOLDER].contains(&parent.kind()) {
                 break;
             }
@@ -143,15 +143,8 @@ impl<'a> Victims<'a> {
         parts.join("/")
     }
 
-    fn folder_name(&self, nid: Nid) -> String {
-        let own = self.store.node_props(nid).ok().and_then(|props| props.text_start(tags::DISPLAY_NAME));
-        // What the folder does not tell the table of the one above it may.
-        let row = || {
-            let parent = self.store.ndb().node(nid).ok().flatten()?.parent;
-            self.store.names_below(parent).ok()?.remove(&nid)
-        };
-        let usual = || self.store.usual_name(nid).map(str::to_owned);
-        match own.filter(|name| !name.is_empty()).or_else(row).or_else(usual) {
+    fn folder_name(&self, nid: Nid, above: Nid) -> String {
+        match self.store.folder_names(above, &[nid]).ok().and_then(|mut names| names.remove(&nid)) {
             Some(name) => short(&name),
             _ if nid == Nid::ROOT_FOLDER => "the root folder".to_owned(),
             _ => format!("folder {nid}"),

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::props::{Key, Props};
 use super::{Store, item, tags};
-use crate::damage::{Code, Place, Result, survived};
+use crate::damage::{Code, Place, Result};
 use crate::format::id::{Nid, NodeType};
 use crate::format::property::FileTime;
 use crate::ltp::value::Value;
@@ -112,19 +112,6 @@ impl Store {
             None => self.survive(self.folder_row(nid), Code::FolderTable, nid)?.unwrap_or_default(),
         };
         Ok(Folder { nid, name: props.text_start(tags::DISPLAY_NAME).unwrap_or_default(), props })
-    }
-
-    /// The names that a folder's table tells of the folders in it: all that is left of those whose own nodes are gone.
-    pub fn names_below(&self, parent: Nid) -> Result<BTreeMap<Nid, String>> {
-        let Some(table) = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))? else { return Ok(BTreeMap::new()) };
-        let (mut rows, mut names) = (Vec::new(), BTreeMap::new());
-        table.visit_rows(&mut |row| rows.push(row))?;
-        for row in rows {
-            let cells = survived(table.cells(&row))?.unwrap_or_default().into_iter().collect();
-            let name = self.props_of(Nid(row.id), cells)?.text_start(tags::DISPLAY_NAME);
-            names.extend(name.filter(|name| !name.is_empty()).map(|name| (Nid(row.id), name)));
-        }
-        Ok(names)
     }
 
     /// What the table of the folder above tells of a folder: its name and counts.

@@ -5,6 +5,7 @@
 //! store. Where a table cannot be read, the parents that the node B-tree names take its place.
 
 pub mod addresses;
+mod called;
 pub mod codepage;
 pub mod flags;
 mod folder;
@@ -35,7 +36,7 @@ use names::{BUCKET_IDS, NameMap};
 use props::{Key, Props};
 
 pub use folder::{Folder, Summary, Which};
-pub use special::{FIRST_FOLDER, INDEXES, Role};
+pub use special::{INDEXES, Role};
 pub use tag_names::tag_name;
 
 /// A store: its folders and items.

@@ -24,7 +24,7 @@ pub(super) struct Special {
 
 /// The folder below which lies what users see, in personal stores: the first that Outlook makes. So it is in each of 191
 /// of them, whatever it is called.
-pub const FIRST_FOLDER: Nid = Nid(0x8022);
+const FIRST_FOLDER: Nid = Nid(0x8022);
 
 /// Outlook's index of entry ids and that of conversations: of what no document describes, these are known to be made anew.
 pub const INDEXES: [Nid; 2] = [Nid(0xc01), Nid(0xe01)];
@@ -66,7 +66,7 @@ impl Store {
             Some("journal") => Some("Journal"),
             Some("notes") => Some("Notes"),
             Some("tasks") => Some("Tasks"),
-            _ => (!self.is_ost() && folder == FIRST_FOLDER).then_some(SUBTREE_NAME),
+            _ => (folder == self.usual_subtree()).then_some(SUBTREE_NAME),
         }
     }
 
@@ -86,7 +86,12 @@ impl Store {
     /// The IPM subtree by what names it, whether it is there or not.
     pub fn named_subtree(&self) -> Nid {
         let named = self.roles().find(|(_, role)| role.0 == "subtree").map(|(nid, _)| nid);
-        named.unwrap_or(if self.is_ost() { OST_SUBTREE } else { FIRST_FOLDER })
+        named.unwrap_or(self.usual_subtree())
+    }
+
+    /// The folder that the IPM subtree is where nothing names it, or names one that is nowhere.
+    pub fn usual_subtree(&self) -> Nid {
+        if self.is_ost() { OST_SUBTREE } else { FIRST_FOLDER }
     }
 
     /// Where a folder lies whose id is the same in every OST, and its name.

@@ -170,8 +170,7 @@ impl Tree {
         Ok(failed)
     }
 
-    /// The entries for folders of a folder; one whose own node is gone has the name that the folder's table tells,
-    /// else the one that folders of its use have.
+    /// The entries for folders of a folder.
     pub(super) fn folder_entries(
         &self,
         parent: Nid,
@@ -179,21 +178,12 @@ impl Tree {
         object: impl Fn(Nid) -> Object,
         unique: &mut Unique,
     ) -> Result<Vec<Entry>> {
-        let mut told = None;
-        let mut entries = Vec::new();
-        for nid in folders {
-            let mut name = self.store.folder(*nid)?.name;
-            if name.is_empty() {
-                let told = match &mut told {
-                    Some(told) => told,
-                    none => none.insert(self.store.names_below(parent)?),
-                };
-                let usual = || self.store.usual_name(*nid).map(str::to_owned);
-                name = told.get(nid).cloned().or_else(usual).unwrap_or_default();
-            }
-            entries.push(Entry { name: unique.name(&Name::folder(&name), nid.0), ino: object(*nid).into(), kind: Kind::Directory });
-        }
-        Ok(entries)
+        let names = self.store.folder_names(parent, folders)?;
+        let mut entry = |nid: &Nid| {
+            let name = Name::folder(names.get(nid).map_or("", String::as_str));
+            Entry { name: unique.name(&name, nid.0), ino: object(*nid).into(), kind: Kind::Directory }
+        };
+        Ok(folders.iter().map(&mut entry).collect())
     }
 
     pub(super) fn push_document(

@@ -32,5 +32,5 @@ pub use draft::{Draft, Part, Stored};
 pub use journal::{Headers, Image, Journal, Recovered, Stage, journal_of, recover_journal, through_journal};
 pub use nids::Nids;
 pub use room::Room;
-pub use transaction::Transaction;
+pub use transaction::{Rebuild, Transaction};
 pub use tree::{BlockSink, DataTree};

@@ -28,11 +28,15 @@ use crate::ndb::Ndb;
 const OFFLINE_COMPANIONS: [NodeType; 2] = [NodeType(0x14), NodeType(0x15)];
 
 /// What is made anew beside what changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rebuild {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rebuild {
+    /// Nothing.
+    #[default]
     Nothing,
+    /// All allocation maps, computed from the trees; the deprecated maps are reset ([MS-PST] 2.6.1.3.7).
     Maps,
-    /// And the maps.
+    /// Both trees, written from the entries that the database tells, wherever it has them from, and all maps: for a store
+    /// whose own trees cannot be built on. Whatever no tree names is free afterwards.
     Trees,
 }
 
@@ -67,27 +71,19 @@ impl<'a> Transaction<'a> {
         self
     }
 
-    /// Also computes all allocation maps anew from the trees, and resets the deprecated maps ([MS-PST] 2.6.1.3.7).
-    pub fn rebuild_maps(&mut self) {
-        self.rebuild = self.rebuild.max(Rebuild::Maps);
-    }
-
-    /// Also writes both trees anew, from the entries that the database tells, wherever it has them from, and all maps:
-    /// for a store whose own trees cannot be built on. Whatever no tree names is free afterwards.
-    pub const fn rebuild_trees(&mut self) {
-        self.rebuild = Rebuild::Trees;
-    }
-
-    /// Puts this header in place of the store's, which is damaged. Roots, length and maps are what the commit makes them.
+    /// Also makes this anew; and where there is a header, puts it in place of the store's, which is damaged. Roots, length
+    /// and maps are what the commit makes them.
     ///
-    /// Comes before anything that takes an id: the counters go on from this header's, never below those in use. Trees that
-    /// are written anew leave out what nothing names: where [`Transaction::rebuild_trees`] came first, this header tells
-    /// what is in use.
-    pub fn set_header(&mut self, header: Header) {
-        self.nids = Nids::new(header.nids);
-        self.unique = header.unique;
-        self.ledger.begin_at(header.next_block, self.rebuild == Rebuild::Trees);
-        self.header = Some(header);
+    /// A header comes before anything that takes an id: the counters go on from it, never below those in use. What is in use
+    /// the block B-tree tells too, but not where it is made anew: that leaves out what nothing names. So both are told here.
+    pub fn rebuild(&mut self, what: Rebuild, header: Option<Header>) {
+        self.rebuild = self.rebuild.max(what);
+        if let Some(header) = header {
+            self.nids = Nids::new(header.nids);
+            self.unique = header.unique;
+            self.ledger.begin_at(header.next_block, self.rebuild == Rebuild::Trees);
+            self.header = Some(header);
+        }
     }
 
     /// Puts a node's entry in place of what the tree says, without counting what it names: for a repair that counts all
@@ -172,7 +168,7 @@ impl<'a> Transaction<'a> {
     /// it. What is known of its old place does not count, so both trees are to be rebuilt with it.
     pub fn restore_block(&mut self, bid: Bid, data: &[u8], named: u16) {
         self.ledger.restore(bid, data, named);
-        self.rebuild_trees();
+        self.rebuild = Rebuild::Trees;
     }
 
     /// Writes a block under an id that the store gave out and has no entry of any more; so many entries name it.

@@ -55,11 +55,8 @@ impl<'a> Folders<'a> {
     /// A folder's name and the one above it; `None` where nobody knows the folder.
     fn folder(&self, folder: Nid) -> Result<Option<(String, Nid)>> {
         if let Some(node) = self.store.ndb().node(folder).ok().flatten() {
-            let own = self.store.folder(folder)?.name;
-            let told = || self.store.names_below(node.parent).map(|mut names| names.remove(&folder));
-            let usual = || self.store.usual_name(folder).map(str::to_owned);
-            let name = if own.is_empty() { told()?.or_else(usual).unwrap_or_default() } else { own };
-            return Ok(Some((name, node.parent)));
+            let name = self.store.folder_names(node.parent, &[folder])?.remove(&folder);
+            return Ok(Some((name.unwrap_or_default(), node.parent)));
         }
         for version in self.history.folders(folder) {
             match self.found_store.props_at(version.node) {

@@ -23,7 +23,7 @@ use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::header::Header;
 use crate::format::id::{Bid, Nid, NodeType};
 use crate::ndb::Ndb;
-use crate::ndb::write::Transaction;
+use crate::ndb::write::{Rebuild, Transaction};
 use crate::repair::plan::Options;
 use crate::store::Store;
 use blocks::Blocks;
@@ -55,15 +55,6 @@ pub struct LowPlan {
     entries: Vec<NodeEntry>,
     /// What may not hold what was there, though it looks whole from now on.
     pub(super) doubts: Doubts,
-}
-
-/// What is made anew as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Rebuild {
-    #[default]
-    Nothing,
-    Maps,
-    Trees,
 }
 
 /// What findings ask for.
@@ -164,14 +155,7 @@ fn any_earlier(blocks: &Blocks<'_>, missing: &BTreeMap<Nid, Nid>) -> Result<bool
 
 /// Puts a plan into a transaction of the store that it was made for, as its first changes.
 pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
-    match plan.rebuild {
-        Rebuild::Nothing => {}
-        Rebuild::Maps => transaction.rebuild_maps(),
-        Rebuild::Trees => transaction.rebuild_trees(),
-    }
-    if let Some(header) = &plan.header {
-        transaction.set_header((**header).clone());
-    }
+    transaction.rebuild(plan.rebuild, plan.header.as_deref().cloned());
     plan.counted.iter().for_each(|entry| transaction.put_block_entry(*entry));
     for (bid, (piece, named)) in &plan.blocks {
         let data = plan.data.get(*piece);

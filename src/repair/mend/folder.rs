@@ -111,16 +111,14 @@ impl Mender<'_, '_> {
         Ok((bag, whole))
     }
 
-    /// A name for a folder whose own is lost: the one that folders of its use have, unless another one beside it has it;
-    /// else one with its id.
+    /// A name for a folder that neither it nor its row tells any more: the usual one for its use, unless another one beside
+    /// it is called that; else one with its id. A reader may show two folders of one name, a store is not to have them.
     fn name_anew(&mut self, folder: Nid, parent: Nid) -> Result<String> {
         if let Some(usual) = self.store.usual_name(folder) {
-            let beside: Vec<u32> = self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows.keys().copied().collect();
-            let mut is_free = true;
-            for other in beside.into_iter().filter(|other| *other != folder.0) {
-                is_free &= !self.store.folder(Nid(other))?.name.eq_ignore_ascii_case(usual);
-            }
-            if is_free {
+            let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
+            let beside: Vec<Nid> = rows.keys().map(|row| Nid(*row)).filter(|other| *other != folder).collect();
+            let mut taken = self.store.folder_names(parent, &beside)?.into_values();
+            if !taken.any(|name| name.eq_ignore_ascii_case(usual)) {
                 return Ok(usual.to_owned());
             }
         }

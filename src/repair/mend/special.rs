@@ -16,7 +16,7 @@ use crate::store::props::Key;
 use crate::store::write::rows::{self, Rows};
 use crate::store::write::templates::{EMPTY, RECEIVE_FOLDERS, SEARCH_CONTENTS, Template};
 use crate::store::write::{Cells, FolderNames, StoreKind, VALID_FOLDERS, id_of};
-use crate::store::{FIRST_FOLDER, Role, tags};
+use crate::store::{Role, tags};
 
 /// The search management queue, the search activity list, the search domain object ([MS-PST] 2.4.8.4).
 const QUEUE: Nid = Nid(0x1e1);
@@ -112,8 +112,8 @@ impl Mender<'_, '_> {
                 let is_there = above.kind() == NodeType::FOLDER && self.transaction.node(above)?.is_some();
                 match is_there && above != Nid::ROOT_FOLDER {
                     true => above,
-                    false => match self.first_folder()? {
-                        Some(first) => first,
+                    false => match self.usual_subtree()? {
+                        Some(usual) => usual,
                         None => self.folder_called(Nid::ROOT_FOLDER, &[&names.subtree, "Top of Personal Folders"])?,
                     },
                 }
@@ -139,10 +139,12 @@ impl Mender<'_, '_> {
         Ok(())
     }
 
-    /// The first folder that Outlook makes in a store, where it is there and lies where it is made.
-    fn first_folder(&self) -> Result<Option<Nid>> {
-        let node = self.transaction.node(FIRST_FOLDER)?;
-        Ok(node.filter(|node| node.parent == Nid::ROOT_FOLDER).map(|_| FIRST_FOLDER))
+    /// The usual IPM subtree, where it is there and lies where that does. [`crate::store::Store::named_subtree`] is no help
+    /// here: it is the one that an entry id names, though that is nowhere.
+    fn usual_subtree(&self) -> Result<Option<Nid>> {
+        let usual = self.store.usual_subtree();
+        let node = self.transaction.node(usual)?;
+        Ok(node.filter(|node| node.parent == Nid::ROOT_FOLDER).map(|_| usual))
     }
 
     /// The folder that an entry id names, if it is there.

@@ -125,9 +125,11 @@ fn no_room(error: Error, new: &Path, part: &File, old_bytes: u64) -> Error {
     }
 }
 
-/// A store that is whole is not thrown away for a log that cannot be kept.
+/// A store that is whole is not thrown away for a log that cannot be kept. The kind of the error is not told on: a disk that
+/// denies the log says nothing of the store that is repaired.
 fn unlogged(error: &Error, new: &Path) -> Error {
-    Error::Unsupported(format!("{} is written and whole, but its log cannot be kept: {error}", new.display()))
+    let words = format!("{} is written and whole, but its log cannot be kept: {error}", new.display());
+    Error::Io(io::Error::other(words))
 }
 
 /// Writes a whole ANSI store as a Unicode one to `file`, which is empty; tells how many nodes it has, and what could not
