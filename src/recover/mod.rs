@@ -7,12 +7,12 @@
 //! them that a salvage could not place. [`search`] brings up what the live trees do not show ([`Findings`]): deleted items,
 //! earlier states of live ones, and parts of items that are lost. [`carve`] finds stores inside other files.
 //!
-//! The way of a salvage: `detect` format and cipher, `survey` the file, `live` tells what is in use, `history` what
-//! pages said, ids that are `flipped` are put right; then `loose` blocks become `object`s, which `pair` with their
-//! subnode trees, and `rebuild` gives them the ids that the `rows` of folder tables have of them, and tables the
-//! folders that are their `owners`. What is kept of each block and item lies in `lists` that may leave memory, as there
-//! may be millions; what fits what is `deal`t out, not listed. `names` looks for an earlier map of named properties
-//! where the present one is damaged.
+//! The way of a salvage: `detect` format and cipher, `survey` the file, put right the `halves` of ids that nothing covers;
+//! `live` tells what is in use, `history` what pages said, ids that are `flipped` are put right; then `loose` blocks become
+//! `object`s, which `pair` with their subnode trees, and `rebuild` gives them the ids that the `rows` of folder tables have
+//! of them, and tables the folders that are their `owners`. What is kept of each block and item lies in `lists` that may
+//! leave memory, as there may be millions; what fits what is `deal`t out, not listed. `names` looks for an earlier map of
+//! named properties where the present one is damaged.
 
 mod carve;
 mod deal;

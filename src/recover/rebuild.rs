@@ -61,11 +61,17 @@ pub(super) struct Known {
     pub(super) unsure: Spill<Nid>,
 }
 
+impl Known {
+    /// Whether only pages that are no longer in the tree tell of a node.
+    fn is_stale(&self, nid: Nid) -> bool {
+        self.stale.binary_search(&nid).is_ok()
+    }
+}
+
 /// The known nodes, and those that can be made from blocks in use that none of these names.
 pub(super) fn rebuild(reader: &Ndb, survey: &Survey, known: &Known, live: &Live, progress: &Progress) -> Result<Spill<NodeEntry>> {
     let all = || known.filled.iter().chain(known.nodes.iter());
-    let is_stale = |nid: Nid| known.stale.binary_search(&nid).is_ok();
-    let mut loose = Loose::find(reader, survey, is_stale, all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
+    let mut loose = Loose::find(reader, survey, |nid| known.is_stale(nid), all(), &|bid| live.is_live(bid, survey.copies(bid)), progress)?;
     // What stands later in the tree counts more.
     let mut nodes = Nodes::new(known.nodes.iter().rev().chain(known.filled.iter().rev()).copied().collect());
     // What a page says that is whole names what was there, also where that is lost.
@@ -92,8 +98,7 @@ impl Rebuild<'_> {
         for node in self.nodes.iter() {
             if let Some(kind) = kind_of(node.nid.nid.kind()) {
                 let owner = Some(node.nid.nid.with_kind(NodeType::FOLDER));
-                let is_old = self.known.stale.binary_search(&node.nid.nid).is_ok();
-                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, is_old)?;
+                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, self.known.is_stale(node.nid.nid))?;
             }
         }
         for object in self.objects.iter().filter(|object| object.is_table() && object.kind != Kind::Receive) {
@@ -128,12 +133,17 @@ impl Rebuild<'_> {
 
     /// Gives objects of a kind the ids of rows that stand for them, by what both tell.
     fn give_rows(&mut self, kind: Kind, rows: &[Listed], find: Find, parent: impl Fn(Nid) -> Nid) {
+        let found = self.found_by(kind, rows, find);
+        self.give(found.iter().map(|(row, object)| (row.nid, *object, parent(row.nid))));
+    }
+
+    /// The objects of a kind that are no node yet and that rows stand for.
+    fn found_by(&self, kind: Kind, rows: &[Listed], find: Find) -> Spill<(Listed, u32)> {
         let free = self.free(kind);
         let row = |number| at(rows, number).map(|row| self.listings.print(row.line)).unwrap_or_default();
         let object = |number| at(&free, number).map(|object| self.print(*object)).unwrap_or_default();
         let pairs = find(Prints { len: rows.len(), of: &row }, Prints { len: free.len(), of: &object });
-        let nodes = pairs.iter().filter_map(|(row, object)| Some((at(rows, *row)?.nid, *at(&free, *object)?)));
-        self.give(nodes.map(|(nid, object)| (nid, object, parent(nid))));
+        pairs.iter().filter_map(|(row, object)| Some((*at(rows, *row)?, *at(&free, *object)?))).collect()
     }
 
     /// Of the rows that tables have of nodes, the last of each lost node of this type.

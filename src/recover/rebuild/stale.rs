@@ -10,20 +10,15 @@ use super::Rebuild;
 use crate::recover::lists::{at, at_mut, equal};
 use crate::recover::object::Kind;
 use crate::recover::owners::Folders;
-use crate::recover::rows::{Listed, Listings, Prints, matches};
+use crate::recover::rows::{Listed, Listings, matches};
 
 impl Rebuild<'_> {
-    /// Whether only pages that are no longer in the tree tell of a node.
-    pub(super) fn is_stale(&self, nid: Nid) -> bool {
-        self.known.stale.binary_search(&nid).is_ok()
-    }
-
     /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1): of several states the one that was written last.
     pub(super) fn own_nodes(&mut self) {
         let own = [(Kind::Store, Nid::MESSAGE_STORE), (Kind::Names, Nid::NAME_MAP), (Kind::Receive, Nid::RECEIVE_FOLDER_TABLE)];
         for (kind, nid) in own {
             let last = self.free(kind).last().copied();
-            let later = last.filter(|object| self.is_stale(nid) && self.is_later(*object, nid));
+            let later = last.filter(|object| self.known.is_stale(nid) && self.is_later(*object, nid));
             self.renew(later.map(|object| (nid, object)));
             self.give(last.map(|object| (nid, object, Nid::default())));
         }
@@ -38,17 +33,11 @@ impl Rebuild<'_> {
                 rows.push(*row);
             }
         }
-        let free = self.free(kind);
-        let row = |number| at(&rows, number).map(|row| self.listings.print(row.line)).unwrap_or_default();
-        let object = |number| at(&free, number).map(|object| self.print(*object)).unwrap_or_default();
-        let pairs = matches(Prints { len: rows.len(), of: &row }, Prints { len: free.len(), of: &object });
         let mut renewed: Spill<(Nid, u32)> = Spill::new();
-        for (row, object) in pairs.iter() {
-            let (Some(row), Some(object)) = (at(&rows, *row), at(&free, *object)) else { continue };
+        for (row, object) in self.found_by(kind, &rows, matches).iter().filter(|(row, object)| self.is_later(*object, row.nid)) {
             let told = self.listings.print(row.line);
-            let is_later = self.is_later(*object, row.nid);
             let was = self.nodes.get(row.nid).map(|node| self.print_of(kind, node.data)).transpose()?.unwrap_or_default();
-            if is_later && self.print(*object).agrees(&told) > was.agrees(&told) {
+            if self.print(*object).agrees(&told) > was.agrees(&told) {
                 renewed.push((row.nid, *object));
             }
         }
@@ -61,7 +50,7 @@ impl Rebuild<'_> {
     pub(super) fn let_go(&mut self, kind: Kind, of: NodeType, folders: &Folders) -> Spill<(u32, Nid)> {
         let mut gone = Spill::new();
         for (number, listing) in (0..).zip(self.listings.list.iter_mut()).filter(|(_, listing)| listing.kind == kind) {
-            let stale = |folder: &Nid| self.known.stale.binary_search(&folder.with_kind(of)).is_ok();
+            let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(of));
             let folder = listing.owner.filter(stale).filter(|folder| folders.counts_others(*folder, kind, listing.rows.len()));
             if let Some(folder) = folder {
                 (listing.owner, listing.is_old) = (None, false);
@@ -86,7 +75,7 @@ impl Rebuild<'_> {
     /// Sets aside tables that list a folder which a newer one lists too: a folder lies in one other, so they are earlier states
     /// of that, or of one that it was moved from. What is known of whose such a state is, holds for the newer one.
     pub(super) fn set_earlier_aside(&mut self) {
-        let is_sure = |folder: Nid| self.known.stale.binary_search(&folder.with_kind(NodeType::HIERARCHY_TABLE)).is_err();
+        let is_sure = |folder: Nid| !self.known.is_stale(folder.with_kind(NodeType::HIERARCHY_TABLE));
         let Listings { list, lines } = &mut self.listings;
         let mut rows: Spill<(Nid, bool, Bid, u32)> = Spill::new();
         for (number, listing) in (0..).zip(list.iter()).filter(|(_, listing)| listing.kind == Kind::Hierarchy && !listing.is_old) {
