@@ -194,7 +194,7 @@ codes! {
     M13 ModificationTime Note "a message does not tell when it was last changed" => "sets it from its other times, when it writes the message; with --thorough everywhere";
     M14 MessageSize Note "a message's size is far from what it holds" => "computes it anew when it writes the message; with --thorough everywhere";
     M15 TimeRange Note "a time lies outside the years 1601 to 2100" => "leaves it";
-    M16 Recipients Warning "a message's recipient table cannot be read" => "builds the rows anew from the headers and display names";
+    M16 Recipients Warning "a message's recipient table is missing or cannot be read" => "builds the rows anew from the headers and display names";
     M17 AttachmentTable Error "a message's attachment table and its attachments disagree" => "adds the missing rows, and takes out those of attachments that are nowhere";
     M18 Attachment Error "an attachment's content cannot be read" => "keeps its name, and says so";
     M19 EmbeddedMessage Error "an embedded message cannot be read" => "puts what can be read of it into Lost and Found";

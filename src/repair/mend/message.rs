@@ -99,7 +99,7 @@ impl Mender<'_, '_> {
                 }
                 rows
             }
-            None if is_mail && self.torn.contains(&standing.node.nid) => {
+            None if is_mail && (self.torn.contains(&standing.node.nid) || recipients::are_named(bag)) => {
                 bag.lost.push("the list of recipients: it was made anew from headers and names".into());
                 recipients::made(self.ndb, bag)
             }

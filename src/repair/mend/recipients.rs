@@ -56,6 +56,11 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag, doubted: bool) -> 
     Ok(rows)
 }
 
+/// Whether a message's lists of names tell of recipients.
+pub(super) fn are_named(bag: &Bag) -> bool {
+    LISTS.iter().any(|(key, _)| bag.text(*key).is_some_and(|names| names.chars().any(char::is_alphanumeric)))
+}
+
 /// A table of whom the message's headers and names tell.
 pub(super) fn made(ndb: &Ndb, bag: &Bag) -> Rows {
     Rows { shape: RECIPIENTS.shape(ndb.format()), rows: told(ndb, bag) }

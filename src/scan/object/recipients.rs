@@ -19,6 +19,9 @@ const TYPE_BITS: i32 = 0x0fff_ffff;
 /// The longest list of names that is compared, in bytes.
 const NAMES_MAX: usize = 64 << 10;
 
+/// The lists of names that a message has beside the table, by the kind of recipient, with their ids.
+const LISTS: [(Key, u16); 3] = [(tags::DISPLAY_TO, 0x0e04), (tags::DISPLAY_CC, 0x0e03), (tags::DISPLAY_BCC, 0x0e02)];
+
 /// Checks the recipient table, where there is one: contacts, notes and many others have none.
 pub(super) fn recipients(
     look: &Look<'_>,
@@ -27,7 +30,9 @@ pub(super) fn recipients(
     props: &PropertyCheck<'_>,
     subnodes: &[SubnodeEntry],
 ) -> Result<()> {
-    let Some(subnode) = subnodes.iter().find(|subnode| subnode.nid.nid == Nid::RECIPIENT_TABLE) else { return Ok(()) };
+    let Some(subnode) = subnodes.iter().find(|subnode| subnode.nid.nid == Nid::RECIPIENT_TABLE) else {
+        return if message.kind == Kind::Normal { lost(case, props) } else { Ok(()) };
+    };
     let node = NodeRef { nid: subnode.nid.nid, data: subnode.data, subnodes: subnode.subnodes };
     let ndb = look.store.ndb();
     let names = case.below(node.nid, |case| -> Result<Option<Names>> {
@@ -47,6 +52,17 @@ pub(super) fn recipients(
         Some(names) if message.kind == Kind::Normal => compare(case, props, &names),
         _ => Ok(()),
     }
+}
+
+/// Who has no recipients has no names of them either.
+fn lost(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
+    for (key, id) in LISTS {
+        if props.value(key)?.and_then(text).is_some_and(|names| names.chars().any(char::is_alphanumeric)) {
+            case.add_at(Code::Recipients, case.place().property(id), "the message names some");
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// The names of the recipients of each kind, as display properties join them.
@@ -91,11 +107,11 @@ fn text(value: Value) -> Option<String> {
 
 /// The display properties list the recipients' names.
 fn compare(case: &mut Case, props: &PropertyCheck<'_>, names: &Names) -> Result<()> {
-    for ((key, id), listed) in [(tags::DISPLAY_TO, 0x0e04), (tags::DISPLAY_CC, 0x0e03), (tags::DISPLAY_BCC, 0x0e02)].iter().zip(&names.0) {
-        let Some(told) = props.value(*key)?.and_then(text) else { continue };
+    for ((key, id), listed) in LISTS.into_iter().zip(&names.0) {
+        let Some(told) = props.value(key)?.and_then(text) else { continue };
         // Where a list is long, both may be cut.
         if listed.len() < NAMES_MAX && told != *listed && plain(&told) != plain(listed) {
-            case.add_at(Code::DisplayNames, case.place().property(*id), format!("{} and {} characters", told.len(), listed.len()));
+            case.add_at(Code::DisplayNames, case.place().property(id), format!("{} and {} characters", told.len(), listed.len()));
         }
     }
     Ok(())
