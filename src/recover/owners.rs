@@ -17,6 +17,8 @@ use super::rows::{Line, Listing, Listings};
 
 /// How many folders are tried for a table.
 const FOLDERS_TRIED: usize = 64;
+/// How many of these before each of its subfolders.
+const NEAREST: usize = 4;
 /// What comes before all else in the cost of a pair: farther than any two ids are apart.
 const FAR: u64 = 1 << 40;
 /// What comes before that: the folder is one for items of another kind.
@@ -202,12 +204,12 @@ pub(super) fn own_by_rows(listings: &mut Listings, kind: Kind, nodes: &Nodes, is
 /// What the folders cost a table of subfolders that were made before these: ids of folders are given out one after the other.
 fn made_before(by_id: &[(Nid, u32)], listing: &Listing, lines: &[Line]) -> Vec<(u64, u32)> {
     let rows = listing.rows.of(lines).iter().map(|line| line.nid);
-    let mut costs: Vec<(u64, u32)> = Vec::new();
+    let mut costs = Vec::new();
     for child in rows.filter(|nid| nid.kind() == NodeType::FOLDER).take(FOLDERS_TRIED) {
         let before = by_id.partition_point(|(folder, _)| *folder < child);
-        let folders = by_id.iter().take(before).rev().filter(|(folder, _)| !listing.lists(lines, *folder)).take(FOLDERS_TRIED);
-        costs
-            .extend(folders.map(|(folder, number)| (u64::from(child.index().saturating_sub(folder.index())).saturating_add(FAR), *number)));
+        let folders = by_id.iter().take(before).rev().filter(|(folder, _)| !listing.lists(lines, *folder)).take(NEAREST);
+        let cost = |folder: Nid| u64::from(child.index().saturating_sub(folder.index())).saturating_add(FAR);
+        costs.extend(folders.map(|(folder, number)| (cost(*folder), *number)));
     }
     costs
 }

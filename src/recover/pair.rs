@@ -58,8 +58,10 @@ pub(super) fn pair(loose: &mut Loose) {
         best.into_iter().filter(|(_, tree)| trees.get(*tree).is_some_and(|tree| !tree.is_claimed)).collect()
     };
     let dealt = deal(list.len(), trees.list.len(), wishes);
+    let any_claimed = trees.list.iter().any(|tree| tree.is_claimed);
     for (number, object) in (0..).zip(objects.iter_mut()) {
-        let (own, shared) = (dealt.of(number), trees.shared(object));
+        let own = dealt.of(number);
+        let shared = if own.is_none() || any_claimed { trees.shared(object) } else { None };
         let fit = |tree: Option<u32>| tree.and_then(|tree| trees.get(tree)).and_then(|tree| trees.cost(object, tree)).map(Cost::fit);
         // What it got may be another's; a tree of a known node fits only its own states better.
         let tree = if fit(shared) < fit(own) { shared.or(own) } else { own.or(shared) };
@@ -197,19 +199,21 @@ mod tests {
     use crate::recover::lists::Span;
     use crate::recover::object::Print;
 
-    /// So many objects, each with its tree right after it; all objects name, and all trees hold, a value of one id.
-    fn pairs_of_one_value(count: u64) -> Loose {
-        let (value, mut loose) = (Nid(0x80df), Loose::default());
-        for number in 0..count {
-            let root = Bid(number * 0x40 + 0xe);
-            let values = Span::put(&mut loose.values, &[value]);
-            let (is_claimed, has_attachments, is_tables) = (false, false, false);
-            loose.subnodes.push(Subnodes { root, is_claimed, values, has_attachments, is_tables, display_to: None, bytes: 1 });
-            loose.objects.push(Object {
+    const VALUE: Nid = Nid(0x80df);
+
+    impl Loose {
+        fn add_tree(&mut self, root: u64, is_claimed: bool, values: &[Nid]) {
+            let values = Span::put(&mut self.values, values);
+            let (has_attachments, is_tables) = (false, false);
+            self.subnodes.push(Subnodes { root: Bid(root), is_claimed, values, has_attachments, is_tables, display_to: None, bytes: 1 });
+        }
+
+        fn add_message(&mut self, data: u64, needs: &[Nid]) {
+            self.objects.push(Object {
                 kind: Kind::Message,
-                data: Bid(number * 0x40 + 0x8),
+                data: Bid(data),
                 subnodes: Bid::NONE,
-                needs: Span::put(&mut loose.needs, &[value]),
+                needs: Span::put(&mut self.needs, needs),
                 print: Print::default(),
                 size: None,
                 own_bytes: 1,
@@ -218,7 +222,28 @@ mod tests {
                 is_taken: false,
             });
         }
+    }
+
+    /// So many objects, each with its tree right after it; all objects name, and all trees hold, a value of one id.
+    fn pairs_of_one_value(count: u64) -> Loose {
+        let mut loose = Loose::default();
+        for number in 0..count {
+            loose.add_tree(number * 0x40 + 0xe, false, &[VALUE]);
+            loose.add_message(number * 0x40 + 0x8, &[VALUE]);
+        }
         loose
+    }
+
+    /// A letter that was changed shares the tree of its earlier state, of which a page of long ago tells: it got the nearer one
+    /// of another letter, with that one's attachments.
+    #[test]
+    fn a_later_state_has_the_tree_of_the_earlier_one_rather_than_anothers() {
+        let mut loose = Loose::default();
+        loose.add_tree(0x12, true, &[VALUE]);
+        loose.add_tree(0x102, false, &[VALUE, Nid(0x811f)]);
+        loose.add_message(0x108, &[VALUE]);
+        pair(&mut loose);
+        assert_eq!(loose.objects.first().unwrap().subnodes, Bid(0x12));
     }
 
     /// Outlook begins with the same ids in many objects.

@@ -176,8 +176,7 @@ impl Rebuild<'_> {
 
     /// Finds the folders of tables of a kind by the nodes of their rows; what else folders had there was an earlier state.
     fn own_by_rows(&mut self, kind: Kind, of: NodeType) {
-        let replaced =
-            own_by_rows(&mut self.listings, kind, &self.nodes, |folder| self.known.stale.binary_search(&folder.with_kind(of)).is_ok());
+        let replaced = own_by_rows(&mut self.listings, kind, &self.nodes, |folder| self.known.is_stale(folder.with_kind(of)));
         self.drop_tables(of, replaced);
     }
 
