@@ -304,6 +304,17 @@ fn with_a_folder_below_the_search_root(bytes: Vec<u8>) -> Vec<u8> {
     with_a_folder_below(Nid(0x8042), "Searches", bytes)
 }
 
+/// Contacts of `IPF.Contact.RecipientCache` went to another folder, whose class was `IPF.Contact` to the letter.
+#[test]
+fn a_folder_of_a_kind_of_a_class_is_one_for_its_items_too() {
+    let recipe = "store \"Kinds\" seed=3\nfolder Birthdays class=IPF.Appointment.Birthdays\n  appointment subject=\"Once\"\n\
+        folder Letters class=IPF.Appointment\n  note subject=\"One\" body=\"Text.\"\n";
+    let whole = forge::store(Format::Unicode, Cipher::Permute, &forge::Recipe::parse(recipe));
+    let mut bytes = whole.clone();
+    zero_tree(&Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap(), &mut bytes, BTree::Nodes);
+    shows_all("a kind of a class", Format::Unicode, &whole, bytes);
+}
+
 /// The folders whose table of a kind has rows, in the order in which their properties were written.
 fn with_rows(bytes: &[u8], kind: NodeType) -> Vec<Nid> {
     let store = Store::open(Arc::new(bytes.to_vec()), 4 << 20).unwrap();

@@ -84,7 +84,10 @@ pub(super) struct Print([u32; CELLS.len()]);
 impl Print {
     /// The print of an object whose properties this tells.
     pub(super) fn of(value: impl Fn(Key) -> Option<Value>) -> Self {
-        Self(CELLS.map(|(key, _)| value(key).as_ref().and_then(digest).unwrap_or(0)))
+        Self(CELLS.map(|(key, _)| {
+            let value = value(key).map(|value| if key == tags::CONTAINER_CLASS { general(value) } else { value });
+            value.as_ref().and_then(digest).unwrap_or(0)
+        }))
     }
 
     /// Whether this property has this value.
@@ -138,6 +141,13 @@ impl Print {
         }
         (same >= 4 && same > different.saturating_mul(2)).then(|| same.saturating_sub(different))
     }
+}
+
+/// The class of folders that one is a kind of: `IPF.Contact` of `IPF.Contact.RecipientCache`.
+fn general(class: Value) -> Value {
+    let Value::Unicode(class) = class else { return class };
+    let end = class.match_indices('.').nth(1).map_or(class.len(), |(at, _)| at);
+    Value::Unicode(class.get(..end).unwrap_or(&class).to_owned())
 }
 
 /// A digest of a value that tells it from others; never 0. `None` for what is no plain value.
