@@ -86,7 +86,8 @@ impl Rebuild<'_> {
         let mut replaced = Spill::new();
         for tables in rows.chunk_by(|a, b| a.0 == b.0) {
             let Some(((_, _, _, newest), others)) = tables.split_last() else { continue };
-            for (_, _, _, number) in others.iter().filter(|(_, is_sure, _, _)| !is_sure) {
+            // A damaged table may list a folder twice.
+            for (_, _, _, number) in others.iter().filter(|(_, is_sure, _, number)| !is_sure && number != newest) {
                 let Some(earlier) = at_mut(list, *number) else { continue };
                 earlier.is_old = true;
                 let owner = earlier.owner;
