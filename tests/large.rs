@@ -32,6 +32,7 @@ use pstfs::store::Store;
 use pstfs::tree::{Ino, Kind, Tree, View};
 use support::forge::big::Big;
 use support::relocate::{FILE_BYTES, relocate};
+use support::salvage::documents_of;
 
 /// Counts the reads of a file.
 #[derive(Debug)]
@@ -61,26 +62,6 @@ fn corpus(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Every document of a tree by its path.
-fn documents(tree: &Tree) -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut waiting = vec![(String::new(), Ino::ROOT)];
-    while let Some((path, ino)) = waiting.pop() {
-        for entry in &tree.list(ino).unwrap().entries {
-            let path = format!("{path}/{}", entry.name);
-            match entry.kind {
-                Kind::Directory => waiting.push((path, entry.ino)),
-                Kind::File => {
-                    let size = usize::try_from(tree.attributes(entry.ino).unwrap().size).unwrap();
-                    found.push((path, tree.read(&tree.open(entry.ino).unwrap(), 0, size).unwrap()));
-                }
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Blocks and both root pages beyond 4 GiB: offsets are 64 bits everywhere, and nothing is read that was not asked for.
 #[test]
 fn a_store_with_its_roots_beyond_4_gib_reads_the_same() {
@@ -99,9 +80,9 @@ fn a_store_with_its_roots_beyond_4_gib_reads_the_same() {
     assert!(reads < 300, "{reads} reads until the first listing");
 
     assert!(tree.store_bytes() == FILE_BYTES && tree.store().ndb().header().root.nodes.ib.0 > 4 << 30);
-    let expected = documents(&Tree::new(small, tree.view(), 8 << 20));
+    let expected = documents_of(&Tree::new(small, tree.view(), 8 << 20));
     assert_eq!(expected.len(), 7);
-    assert_eq!(documents(&tree), expected);
+    assert_eq!(documents_of(&tree), expected);
 }
 
 /// The same through the kernel: a mount of 6 GiB is quick, and what it serves takes little memory.

@@ -15,7 +15,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pstfs::damage::{Code, Verdict};
@@ -30,8 +30,9 @@ use pstfs::store::Store;
 use pstfs::store::item::{Item, NodeRef};
 use pstfs::store::props::{Key, Props};
 use pstfs::store::tags;
-use pstfs::tree::{Ino, Kind, Tree, View};
+use pstfs::tree::{Tree, View};
 use support::forge::{self, Recipe, edits};
+use support::salvage::{Documents, documents_of};
 use support::scan::{repaired, scan};
 
 /// A store that was damaged and repaired, beside the healthy one that it was.
@@ -324,23 +325,8 @@ fn what_scanpst_checks_is_told_and_mended_in_4k() {
     all(Format::Unicode4k, Cipher::None);
 }
 
-/// Every document by its path.
-fn documents(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
-    let tree = Tree::new(Arc::new(open(bytes.to_vec())), View::default(), 8 << 20);
-    let (mut found, mut waiting) = (BTreeMap::new(), vec![(String::new(), Ino::ROOT)]);
-    while let Some((path, ino)) = waiting.pop() {
-        for entry in &tree.list(ino).unwrap().entries {
-            let path = format!("{path}/{}", entry.name);
-            match entry.kind {
-                Kind::Directory => waiting.push((path, entry.ino)),
-                Kind::File => {
-                    let size = usize::try_from(tree.attributes(entry.ino).unwrap().size).unwrap();
-                    found.insert(path, tree.read(&tree.open(entry.ino).unwrap(), 0, size).unwrap());
-                }
-            }
-        }
-    }
-    found
+fn documents(bytes: &[u8]) -> Documents {
+    documents_of(&Tree::new(Arc::new(open(bytes.to_vec())), View::default(), 8 << 20))
 }
 
 /// A key made at random would give a message without a Message-ID another one, and a contact without a key another UID.

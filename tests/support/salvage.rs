@@ -33,7 +33,11 @@ pub fn forged(format: Format, cipher: Cipher) -> Vec<u8> {
 pub type Documents = BTreeMap<String, Vec<u8>>;
 
 pub fn documents(store: Arc<Store>) -> Documents {
-    let tree = Tree::new(store, View { all_folders: true, ..View::default() }, 4 << 20);
+    documents_of(&Tree::new(store, View { all_folders: true, ..View::default() }, 4 << 20))
+}
+
+/// Every document of a tree.
+pub fn documents_of(tree: &Tree) -> Documents {
     let mut found = Documents::new();
     let mut waiting = vec![(String::new(), Ino::ROOT)];
     while let Some((path, ino)) = waiting.pop() {
