@@ -93,6 +93,25 @@ fn a_bit_in_every_block_is_turned_back() {
     }
 }
 
+/// No CRC covers the id in a block's trailer. In its low half the signature is another block's then.
+#[test]
+fn a_bit_in_the_id_of_every_block_is_turned_back() {
+    for store in stores() {
+        let layout = store.format.layout();
+        let unit = layout.unit_bytes as usize;
+        let from_end = layout.block_trailer_bytes - if store.format == Format::Ansi { 4 } else { 8 };
+        let mut random = Random::new(5);
+        let mut bytes = store.whole.clone();
+        for (at, len) in &store.blocks {
+            let id = at + (len + layout.block_trailer_bytes).next_multiple_of(unit) - from_end;
+            // The lowest bit tells nothing.
+            let bit = 1 + random.below(layout.word_bytes as u64 * 8 - 1) as usize;
+            bytes[id + bit / 8] ^= 1 << (bit % 8);
+        }
+        store.holds(&bytes, &["B06"], "ids");
+    }
+}
+
 #[test]
 fn a_bit_in_every_page_is_turned_back() {
     for store in stores() {

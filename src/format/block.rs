@@ -3,7 +3,7 @@
 use super::Format;
 use super::checksum;
 use super::codec::{self, Cut, Decoder, Described, Encoder, Field, WidePadding};
-use super::id::{Bid, Ib, WideNid};
+use super::id::{Bid, BlockRef, Ib, WideNid};
 
 /// The end of every block: BLOCKTRAILER ([MS-PST] 2.2.2.8.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,16 @@ pub struct BlockTrailer {
     pub inflated: u16,
     /// 4K only: 0 in every block seen.
     pub extra_high: u32,
+}
+
+impl BlockTrailer {
+    /// Whether it is the trailer of the block that has this id and stands here: it names that id, or one that differs by a
+    /// bit and was flipped, for the signature is that of this block. No CRC covers the id ([MS-PST] 2.2.2.8.1, 5.5).
+    pub fn is_of(&self, block: BlockRef) -> bool {
+        let bits = self.bid.key().0 ^ block.bid.key().0;
+        let is_flipped = bits.is_power_of_two() && self.signature == checksum::signature(block.ib, block.bid);
+        bits == 0 || is_flipped && !self.bid.is_none()
+    }
 }
 
 impl Field for BlockTrailer {

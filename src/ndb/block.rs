@@ -95,7 +95,7 @@ impl Ndb {
     /// The data of a block as its entry names it, checked against its trailer and inflated, still encoded.
     ///
     /// A block whose trailer names another id *and* whose CRC does not match is not the block that was asked for; with
-    /// one of the two right it is taken and the other noted.
+    /// the CRC alone right it is taken, but may be another that once stood there. One bit of an id may be flipped.
     pub(super) fn verified_block(&self, entry: &BlockEntry) -> Result<Stored> {
         let layout = self.format.layout();
         let place = Place::block(entry.block.bid.0).at(entry.block.ib.0);
@@ -114,14 +114,16 @@ impl Ndb {
         if let BlockCrc::ButFor(flip) = crc {
             flip.undo(&mut bytes);
         }
-        let is_proven = crc != BlockCrc::Wrong;
-        let is_sound = is_proven || trailer.crc == 0;
+        let is_own = trailer.is_of(entry.block);
+        let is_proven = is_own && crc != BlockCrc::Wrong;
+        let is_sound = is_proven || is_own && trailer.crc == 0;
         if entry.size != entry.inflated {
             let data = bytes.get(..entry.size.into()).unwrap_or(&bytes);
             let (data, is_whole) = self.inflate(data, entry, place)?;
             return Ok(Stored { data, lost: Vec::new(), is_proven, is_sound: is_whole && is_sound });
         }
-        let lost = if is_sound { Vec::new() } else { lost_sectors(&bytes, entry.block.ib) };
+        let is_lost = crc == BlockCrc::Wrong && trailer.crc != 0;
+        let lost = if is_lost { lost_sectors(&bytes, entry.block.ib) } else { Vec::new() };
         bytes.truncate(entry.size.into());
         Ok(Stored { data: bytes, lost, is_proven, is_sound })
     }
@@ -129,15 +131,14 @@ impl Ndb {
     /// What the CRC says of the data; an error where this is not the block at all.
     fn check(&self, entry: &BlockEntry, trailer: &BlockTrailer, bytes: &[u8], place: Place) -> Result<BlockCrc> {
         let crc = BlockCrc::of(bytes, entry, trailer);
-        let same_bid = trailer.bid.key() == entry.block.bid.key();
         if crc != BlockCrc::Right {
-            if !same_bid {
+            if !trailer.is_of(entry.block) {
                 return Err(Error::Damaged(Code::BlockBid, place));
             }
             let computed = checksum::crc(data_of(bytes, entry));
             self.notes.add(Code::BlockCrc, place, checksum::mismatch(trailer.crc, computed, crc.flip()));
         }
-        if !same_bid {
+        if trailer.bid.key() != entry.block.bid.key() {
             // All zeros have CRC 0: without the size in the trailer there is no block here.
             if trailer.size != entry.size {
                 return Err(Error::Damaged(Code::BlockBid, place));
@@ -147,7 +148,8 @@ impl Ndb {
         if trailer.size != entry.size {
             self.notes.add(Code::BlockSize, place, format!("block says {}, tree says {}", trailer.size, entry.size));
         }
-        if trailer.signature != checksum::signature(entry.block.ib, trailer.bid) {
+        let signatures = [trailer.bid, entry.block.bid].map(|bid| checksum::signature(entry.block.ib, bid));
+        if !signatures.contains(&trailer.signature) {
             self.notes.add(Code::BlockSignature, place, "");
         }
         Ok(crc)
@@ -188,7 +190,7 @@ impl BlockCrc {
         if checksum::crc(data) == trailer.crc {
             return Self::Right;
         }
-        let is_it = trailer.bid.key() == entry.block.bid.key() && trailer.size == entry.size;
+        let is_it = trailer.is_of(entry.block) && trailer.size == entry.size;
         let is_all = is_it && data.len() == usize::from(entry.size) && lost_sectors(block, entry.block.ib).is_empty();
         let flip = if is_all { checksum::flipped(data, trailer.crc) } else { None };
         flip.map_or(Self::Wrong, Self::ButFor)

@@ -206,7 +206,7 @@ impl<'a> Blocks<'a> {
     fn plain_of_packed(&self, entries: &[BlockEntry]) -> Result<Look> {
         let Some(entry) = entries.iter().find(|entry| entry.size != entry.inflated) else { return Ok(Look::Lost) };
         let Some((stored, trailer)) = self.stored(entry)? else { return Ok(Look::Lost) };
-        let data = stored.get(..entry.size.into()).filter(|data| is_right(entry.block.bid, data, &trailer));
+        let data = stored.get(..entry.size.into()).filter(|data| is_right(entry.block, data, &trailer));
         Ok(data.map_or(Look::Lost, |data| Look::Anew(self.decoded(entry.block.bid, data.to_vec()), Source::Itself)))
     }
 
@@ -229,7 +229,7 @@ impl<'a> Blocks<'a> {
         let sizes = [entry.size, trailer.size].map(usize::from);
         let mut data = sizes.into_iter().filter_map(|size| stored.get(..size)).filter(|data| !data.is_empty());
         let righted = BlockCrc::of(&stored, entry, &trailer).flip().map(|flip| flip.righted(&stored));
-        let right = data.find(|data| is_right(entry.block.bid, data, &trailer));
+        let right = data.find(|data| is_right(entry.block, data, &trailer));
         let righted = righted.as_deref().and_then(|stored| stored.get(..entry.size.into()));
         let Some(data) = right.or(righted) else { return Ok(None) };
         Ok(unpacked(data, [entry.inflated, trailer.inflated].map(usize::from)).map(|data| self.decoded(entry.block.bid, data)))
@@ -310,8 +310,8 @@ pub(super) fn children(format: Format, data: &[u8]) -> Vec<Bid> {
     }
 }
 
-fn is_right(bid: Bid, data: &[u8], trailer: &BlockTrailer) -> bool {
-    trailer.bid.key() == bid.key() && !trailer.bid.is_none() && checksum::crc(data) == trailer.crc
+fn is_right(block: BlockRef, data: &[u8], trailer: &BlockTrailer) -> bool {
+    trailer.is_of(block) && !trailer.bid.is_none() && checksum::crc(data) == trailer.crc
 }
 
 /// Data inflated where they are compressed to one of these sizes; `None` where they are to none.

@@ -256,8 +256,10 @@ impl Found<'_> {
 
     /// What is wrong with a trailer, given what its CRC says of the data; returns whether it is the block's own.
     fn trailer(&mut self, row: &Row, entry: &BlockEntry, trailer: &BlockTrailer, data: &[u8], crc: BlockCrc) -> bool {
-        let signature = checksum::signature(entry.block.ib, trailer.bid);
-        if trailer.bid.key() != entry.block.bid.key() {
+        let is_named = trailer.bid.key() == entry.block.bid.key();
+        let is_own = trailer.is_of(entry.block);
+        let signature = checksum::signature(entry.block.ib, if is_own && !is_named { entry.block.bid } else { trailer.bid });
+        if !is_own {
             // It is another block's, or none at all: that is one thing, however much of it does not fit.
             let fits =
                 [(trailer.size == entry.size, "size"), (signature == trailer.signature, "signature"), (crc == BlockCrc::Right, "CRC")];
@@ -265,6 +267,9 @@ impl Found<'_> {
             let also = if wrong.is_empty() { String::new() } else { format!("; wrong too: {}", wrong.join(", ")) };
             self.tell(Code::BlockBid, row, format!("the block says {}{also}", trailer.bid));
             return false;
+        }
+        if !is_named {
+            self.tell(Code::BlockBid, row, format!("the block says {}; one bit is flipped, the signature is right", trailer.bid));
         }
         if trailer.size != entry.size {
             self.tell(Code::BlockSize, row, format!("the block says {}, the tree says {}", trailer.size, entry.size));
