@@ -28,7 +28,7 @@ use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
 use super::owners::{Folders, own_by_rows};
 use super::pair::{pair, right_links};
-use super::rows::{Listed, Listing, Listings, Prints, kind_of, last_of_class, matches};
+use super::rows::{Age, Listed, Listing, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
@@ -98,11 +98,12 @@ impl Rebuild<'_> {
         for node in self.nodes.iter() {
             if let Some(kind) = kind_of(node.nid.nid.kind()) {
                 let owner = Some(node.nid.nid.with_kind(NodeType::FOLDER));
-                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, self.known.is_stale(node.nid.nid))?;
+                let age = if self.known.is_stale(node.nid.nid) { Age::Unsure } else { Age::Last };
+                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, age)?;
             }
         }
         for object in self.objects.iter().filter(|object| object.is_table() && object.kind != Kind::Receive) {
-            self.listings.read(self.reader, object.kind, (object.data, object.subnodes), None, false)?;
+            self.listings.read(self.reader, object.kind, (object.data, object.subnodes), None, Age::Last)?;
         }
         Ok(())
     }
@@ -220,7 +221,7 @@ impl Rebuild<'_> {
         ];
         for (kind, of) in tables {
             let node = |owner: Nid, data, subnodes| NodeEntry { nid: owner.with_kind(of).into(), data, subnodes, ..NodeEntry::default() };
-            let owned = self.listings.of_kind(kind).filter(|listing| !listing.is_old);
+            let owned = self.listings.of_kind(kind).filter(|listing| listing.age == Age::Last);
             self.nodes.add(owned.filter_map(|listing| Some(node(listing.owner?, listing.data, listing.subnodes))));
             // Empty tables of all folders are one block, that of the template ([MS-PST] 2.4.4).
             let empty = self.listings.of_kind(kind).find(|listing| listing.rows.is_empty());

@@ -10,7 +10,7 @@ use super::Rebuild;
 use crate::recover::lists::{at, at_mut, equal};
 use crate::recover::object::Kind;
 use crate::recover::owners::Folders;
-use crate::recover::rows::{Listed, Listings, matches};
+use crate::recover::rows::{Age, Listed, Listing, Listings, matches};
 
 impl Rebuild<'_> {
     /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1): of several states the one that was written last.
@@ -53,7 +53,7 @@ impl Rebuild<'_> {
             let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(of));
             let folder = listing.owner.filter(stale).filter(|folder| folders.counts_others(*folder, kind, listing.rows.len()));
             if let Some(folder) = folder {
-                (listing.owner, listing.is_old) = (None, false);
+                (listing.owner, listing.age) = (None, Age::Last);
                 gone.push((number, folder));
             }
         }
@@ -67,7 +67,7 @@ impl Rebuild<'_> {
         for (number, folder) in gone {
             if let Some(listing) = at_mut(&mut self.listings.list, *number).filter(|listing| listing.owner.is_none()) {
                 listing.owner = Some(*folder);
-                listing.is_old = owners.binary_search(folder).is_ok();
+                listing.age = if owners.binary_search(folder).is_ok() { Age::Earlier } else { Age::Last };
             }
         }
     }
@@ -78,7 +78,8 @@ impl Rebuild<'_> {
         let is_sure = |folder: Nid| !self.known.is_stale(folder.with_kind(NodeType::HIERARCHY_TABLE));
         let Listings { list, lines } = &mut self.listings;
         let mut rows: Spill<(Nid, bool, Bid, u32)> = Spill::new();
-        for (number, listing) in (0..).zip(list.iter()).filter(|(_, listing)| listing.kind == Kind::Hierarchy && !listing.is_old) {
+        let last = |listing: &Listing| listing.kind == Kind::Hierarchy && listing.age == Age::Last;
+        for (number, listing) in (0..).zip(list.iter()).filter(|(_, listing)| last(listing)) {
             let folders = listing.rows.of(lines).iter().map(|line| line.nid).filter(|nid| nid.kind() == NodeType::FOLDER);
             rows.extend(folders.map(|nid| (nid, listing.owner.is_some_and(is_sure), listing.data.key(), number)));
         }
@@ -89,7 +90,7 @@ impl Rebuild<'_> {
             // A damaged table may list a folder twice.
             for (_, _, _, number) in others.iter().filter(|(_, is_sure, _, number)| !is_sure && number != newest) {
                 let Some(earlier) = at_mut(list, *number) else { continue };
-                earlier.is_old = true;
+                earlier.age = Age::Earlier;
                 let owner = earlier.owner;
                 if let Some(newest) = at_mut(list, *newest).filter(|newest| newest.owner.is_none()) {
                     newest.owner = owner;
