@@ -179,12 +179,7 @@ impl Prints<'_> {
 
 /// The table's kind by its node's type.
 pub(super) fn kind_of(kind: NodeType) -> Option<Kind> {
-    match kind {
-        NodeType::HIERARCHY_TABLE => Some(Kind::Hierarchy),
-        NodeType::CONTENTS_TABLE => Some(Kind::Contents),
-        NodeType::ASSOCIATED_TABLE => Some(Kind::AssociatedContents),
-        _ => None,
-    }
+    Kind::TABLES.into_iter().find(|table| table.node_type() == kind)
 }
 
 /// Which object each row stands for, those that agree most first: pairs of numbers by row, each row and each object once.

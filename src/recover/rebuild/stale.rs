@@ -25,9 +25,9 @@ impl Rebuild<'_> {
     }
 
     /// Gives nodes that are not what their rows tell the later objects of a kind that are.
-    pub(super) fn renew_by_rows(&mut self, kind: Kind, of: NodeType, listed: &[Listed]) -> Result<()> {
+    pub(super) fn renew_by_rows(&mut self, kind: Kind, listed: &[Listed]) -> Result<()> {
         let mut rows: Spill<Listed> = Spill::new();
-        for nid in self.known.stale.iter().filter(|nid| nid.kind() == of) {
+        for nid in self.known.stale.iter().filter(|nid| nid.kind() == kind.node_type()) {
             let (Some(node), Some(row)) = (self.nodes.get(*nid), equal(listed, *nid, |row| row.nid).last()) else { continue };
             if self.print_of(kind, node.data)?.contradicts(&self.listings.print(row.line)) {
                 rows.push(*row);
@@ -47,17 +47,17 @@ impl Rebuild<'_> {
 
     /// Takes tables away from folders that count other rows: at first a folder shares the block of the template, which is
     /// empty. Returns which, with their folders.
-    pub(super) fn let_go(&mut self, kind: Kind, of: NodeType, folders: &Folders) -> Spill<(u32, Nid)> {
+    pub(super) fn let_go(&mut self, kind: Kind, folders: &Folders) -> Spill<(u32, Nid)> {
         let mut gone = Spill::new();
         for (number, listing) in (0..).zip(self.listings.list.iter_mut()).filter(|(_, listing)| listing.kind == kind) {
-            let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(of));
+            let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(kind.node_type()));
             let folder = listing.owner.filter(stale).filter(|folder| folders.counts_others(*folder, kind, listing.rows.len()));
             if let Some(folder) = folder {
                 (listing.owner, listing.age) = (None, Age::Last);
                 gone.push((number, folder));
             }
         }
-        self.drop_tables(of, gone.iter().map(|(_, folder)| *folder).collect());
+        self.drop_tables(kind, gone.iter().map(|(_, folder)| *folder).collect());
         gone
     }
 
@@ -98,14 +98,14 @@ impl Rebuild<'_> {
                 }
             }
         }
-        self.drop_tables(NodeType::HIERARCHY_TABLE, replaced);
+        self.drop_tables(Kind::Hierarchy, replaced);
     }
 
-    /// These folders' nodes for a table are to be made of another.
-    pub(super) fn drop_tables(&mut self, of: NodeType, mut folders: Spill<Nid>) {
+    /// These folders' nodes for a table of a kind are to be made of another.
+    pub(super) fn drop_tables(&mut self, kind: Kind, mut folders: Spill<Nid>) {
         folders.settle();
         if !folders.is_empty() {
-            let is_theirs = |nid: Nid| nid.kind() == of && folders.binary_search(&nid.with_kind(NodeType::FOLDER)).is_ok();
+            let is_theirs = |nid: Nid| nid.kind() == kind.node_type() && folders.binary_search(&nid.with_kind(NodeType::FOLDER)).is_ok();
             self.nodes.retain(|node| !is_theirs(node.nid.nid));
         }
     }
