@@ -112,13 +112,17 @@ impl Mender<'_, '_> {
     }
 
     /// A name for a folder that neither it nor its row tells any more: the usual one for its use, unless another one beside
-    /// it is called that; else one with its id. A reader may show two folders of one name, a store is not to have them.
+    /// it is or gets called that; else one with its id. A reader may show two folders of one name, a store is not to have them.
     fn name_anew(&mut self, folder: Nid, parent: Nid) -> Result<String> {
         if let Some(usual) = self.store.usual_name(folder) {
             let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
             let beside: Vec<Nid> = rows.keys().map(|row| Nid(*row)).filter(|other| *other != folder).collect();
-            let mut taken = self.store.folder_names(parent, &beside)?.into_values();
-            if !taken.any(|name| name.eq_ignore_ascii_case(usual)) {
+            let told = self.store.told_names(parent, &beside)?;
+            let is_taken = told.values().any(|name| name.eq_ignore_ascii_case(usual));
+            // Of several whose name is lost one gets it: one that the store names, else the first.
+            let rank = |nid: Nid| (self.store.role(nid).is_none(), nid);
+            let comes_before = |other: &Nid| self.store.usual_name(*other) == Some(usual) && rank(*other) < rank(folder);
+            if !is_taken && !beside.iter().any(|other| !told.contains_key(other) && comes_before(other)) {
                 return Ok(usual.to_owned());
             }
         }
