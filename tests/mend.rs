@@ -464,6 +464,25 @@ fn of_two_nameless_folders_of_one_use_one_gets_the_usual_name() {
     }
 }
 
+/// What had lain in a folder that its list alone names went to a folder called by its id.
+#[test]
+fn what_is_lost_goes_to_a_folder_called_as_the_one_that_held_it_will_be() {
+    let lost = "zero block node=0x80a2 fix=yes\nrow message=\"Hello\" drop=yes\n";
+    let nameless = format!("{lost}row table=0x802d index=1 column=0x3001 text=\"\"\n");
+    let other = format!("{lost}row table=0x802d index=1 column=0x3001 text=\"Post\"\n");
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        for (edits, name) in [(nameless.as_str(), "Inbox"), (other.as_str(), "Post")] {
+            let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+            let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            let tree = Tree::new(open(&mended(&bytes, &made)), View::default(), 8 << 20);
+            for path in [name.to_owned(), format!("Lost and Found/{name}")] {
+                assert!(tree.resolve(&path).is_ok(), "{}: {path}", variant_name(format, cipher));
+            }
+        }
+    }
+}
+
 /// What the row of a lost message had told already was left out of both: it is a file beside the message.
 #[test]
 fn a_large_value_of_a_property_that_the_row_tells_is_a_file() {
