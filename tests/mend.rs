@@ -429,6 +429,60 @@ fn the_usual_name_is_taken_where_a_list_has_it_of_a_folder_that_does_not_tell_it
     }
 }
 
+/// Each kept the usual name free for the other, and both were called by their ids.
+#[test]
+fn of_two_nameless_folders_of_one_use_one_gets_the_usual_name() {
+    let nameless = |nid: &str, table: &str, index: &str| {
+        format!("zero block node={nid} fix=yes\nrow table={table} index={index} column=0x3001 text=\"\"\n")
+    };
+    // The inbox names another calendar than the root folder does.
+    let calendars = format!(
+        "props node=0x80a2 id=0x36d0 type=0x102 value=0x22810000\n{}{}",
+        nameless("0x8102", "0x802d", "3"),
+        nameless("0x8122", "0x802d", "4")
+    );
+    // The store names another folder than is usual as the one that holds those that users see.
+    let subtrees = format!(
+        "props node=0x21 id=0x35e0 type=0x102 value=0x82800000\n{}{}",
+        nameless("0x8022", "0x12d", "1"),
+        nameless("0x8082", "0x12d", "3")
+    );
+    let cases = [
+        (calendars, [(0x8102, "Calendar"), (0x8122, "Recovered folder 0x8122")]),
+        (subtrees, [(0x8022, "Recovered folder 0x8022"), (0x8082, "Top of Outlook data file")]),
+    ];
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        for (edits, names) in &cases {
+            let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+            let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            let store = open(&mended(&bytes, &made));
+            for (nid, name) in names {
+                assert_eq!(store.folder(Nid(*nid)).unwrap().name, *name, "{}", variant_name(format, cipher));
+            }
+        }
+    }
+}
+
+/// What had lain in a folder that its list alone names went to a folder called by its id.
+#[test]
+fn what_is_lost_goes_to_a_folder_called_as_the_one_that_held_it_will_be() {
+    let lost = "zero block node=0x80a2 fix=yes\nrow message=\"Hello\" drop=yes\n";
+    let nameless = format!("{lost}row table=0x802d index=1 column=0x3001 text=\"\"\n");
+    let other = format!("{lost}row table=0x802d index=1 column=0x3001 text=\"Post\"\n");
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic)] {
+        for (edits, name) in [(nameless.as_str(), "Inbox"), (other.as_str(), "Post")] {
+            let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+            let bytes = forge::edits::damaged(healthy, &Recipe::parse(edits));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            let tree = Tree::new(open(&mended(&bytes, &made)), View::default(), 8 << 20);
+            for path in [name.to_owned(), format!("Lost and Found/{name}")] {
+                assert!(tree.resolve(&path).is_ok(), "{}: {path}", variant_name(format, cipher));
+            }
+        }
+    }
+}
+
 /// What the row of a lost message had told already was left out of both: it is a file beside the message.
 #[test]
 fn a_large_value_of_a_property_that_the_row_tells_is_a_file() {

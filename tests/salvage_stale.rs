@@ -249,3 +249,23 @@ fn an_earlier_list_of_a_folders_folders_is_no_other_folders() {
         }
     }
 }
+
+/// A damaged list named a folder twice: it counted as an earlier state of itself, and its folders were in no other.
+#[test]
+fn a_list_that_has_a_folder_twice_is_not_an_earlier_state_of_itself() {
+    for (format, cipher) in VARIANTS {
+        let mut whole = forged(format, cipher);
+        let top = folder(&whole, "Empty");
+        for name in ["First", "Second", "Third"] {
+            whole = with_a_folder_below(top, name, whole);
+        }
+        let [first, third] = ["First", "Third"].map(|name| folder(&whole, name));
+        let table = top.with_kind(NodeType::HIERARCHY_TABLE);
+        let twice = format!("set index table={table} entry=1 value={first} fix=yes\n");
+        let damaged = without_all_that_tells(format, &forge::edits::damaged(whole, &forge::Recipe::parse(&twice)));
+        let store = open_source(Arc::new(damaged), 4 << 20).unwrap();
+        for nid in [first, third] {
+            assert_eq!(store.ndb().required_node(nid).unwrap().parent, top, "{format:?}: {nid}");
+        }
+    }
+}

@@ -44,12 +44,12 @@ pub(super) fn right_listed(reader: &Ndb, nodes: &mut Nodes, doubted: &[Nid], lis
     if doubted.is_empty() {
         return Ok(());
     }
-    for (table, of) in [(Kind::Contents, NodeType::MESSAGE), (Kind::AssociatedContents, NodeType::ASSOCIATED_MESSAGE)] {
+    for (table, item) in Kind::ITEMS {
         let listed = listings.listed(table);
         let rows = |nid: Nid| equal(&listed, nid, |row| row.nid);
         right(nodes, doubted, |nodes, node| {
             let nid = node.nid.nid;
-            if nid.kind() != of || !rows(nid).is_empty() {
+            if nid.kind() != item.node_type() || !rows(nid).is_empty() {
                 return Ok(Vec::new());
             }
             let print = Object::read_properties(reader, node.data)?.map(|object| object.print).unwrap_or_default();

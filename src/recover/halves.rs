@@ -12,8 +12,8 @@ const ONE_IN: usize = 10_000;
 const FEW: usize = 2;
 const HALF_BITS: usize = 32;
 
-/// Puts the ids right of those that are sure to be a block or a page; tells whether any was wrong. The list ascends by id,
-/// and may no longer.
+/// Puts the ids right of those that are sure to be a block or a page; tells whether any was wrong. What `of` tells is an id as
+/// its like are told apart, so without the reserved bit for blocks alone: the list ascends by it, and may no longer.
 pub(super) fn right<T>(list: &mut [T], id: impl Fn(&mut T) -> &mut Bid, of: impl Fn(&T) -> Bid, is_sure: impl Fn(&T) -> bool) -> bool {
     let Some(usual) = majority(list.iter().map(|found| half(of(found)))) else { return false };
     let off = |found: &T| Some(half(of(found)) ^ usual).filter(|bits| bits.is_power_of_two());
@@ -26,17 +26,18 @@ pub(super) fn right<T>(list: &mut [T], id: impl Fn(&mut T) -> &mut Bid, of: impl
     let few = list.len().checked_div(ONE_IN).unwrap_or(0).max(FEW);
     let is_rare = |bits: u32| usize::try_from(bits.trailing_zeros()).ok().and_then(|bit| flips.get(bit)).is_some_and(|count| *count <= few);
     // Those who count up to a half begin at its lowest.
-    let Some(first) = list.iter().map(|found| of(found).key()).find(|id| half(*id) == usual) else { return false };
+    let Some(first) = list.iter().map(&of).find(|id| half(*id) == usual) else { return false };
     let righted = |found: &T| {
         let bits = off(found).filter(|bits| is_rare(*bits) && is_sure(found))?;
-        let right = Bid(of(found).0 ^ (u64::from(bits) << u32::BITS));
-        let is_free = list.binary_search_by_key(&right.key(), |found| of(found).key()).is_err();
-        (is_free && right.key() >= first).then_some(right)
+        let flip = u64::from(bits) << u32::BITS;
+        let right = Bid(of(found).0 ^ flip);
+        let is_free = list.binary_search_by_key(&right, &of).is_err();
+        (is_free && right >= first).then_some(flip)
     };
-    let righted: Vec<(usize, Bid)> = list.iter().enumerate().filter_map(|(at, found)| Some((at, righted(found)?))).collect();
-    for (at, right) in &righted {
+    let righted: Vec<(usize, u64)> = list.iter().enumerate().filter_map(|(at, found)| Some((at, righted(found)?))).collect();
+    for (at, flip) in &righted {
         if let Some(found) = list.get_mut(*at) {
-            *id(found) = *right;
+            id(found).0 ^= flip;
         }
     }
     !righted.is_empty()
@@ -65,9 +66,13 @@ fn majority(values: impl Iterator<Item = u32> + Clone) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn righted(mut ids: Vec<u64>) -> Vec<u64> {
-        let mut list: Vec<Bid> = ids.drain(..).map(Bid).collect();
-        right(&mut list, |id| id, |id| *id, |id| id.0 & 0x40 == 0);
+    fn righted(ids: Vec<u64>) -> Vec<u64> {
+        righted_by(ids, |id| *id)
+    }
+
+    fn righted_by(ids: Vec<u64>, of: impl Fn(&Bid) -> Bid) -> Vec<u64> {
+        let mut list: Vec<Bid> = ids.into_iter().map(Bid).collect();
+        right(&mut list, |id| id, of, |id| id.0 & 0x40 == 0);
         list.iter().map(|id| id.0).collect()
     }
 
@@ -78,6 +83,17 @@ mod tests {
             righted(vec![0x18, 0x1_0000_0004, 0x1_0000_0008, 0x1_0000_0020]),
             [0x1_0000_0018, 0x1_0000_0004, 0x1_0000_0008, 0x1_0000_0020]
         );
+    }
+
+    /// Pages count by one: a page whose id was flipped stayed the newest of all where the one with the next id was there too.
+    #[test]
+    fn of_a_page_all_bits_of_the_id_count_and_of_a_block_the_reserved_one_does_not() {
+        for (there, odd) in [(0x11, 0x10), (0x10, 0x11)] {
+            let flipped = vec![4, 5, 6, there, 0x4_0000_0000 | odd];
+            assert_eq!(righted(flipped.clone()), [4, 5, 6, there, odd]);
+            assert_eq!(righted_by(flipped.clone(), |id| id.key()), flipped, "another block has that id");
+        }
+        assert_eq!(righted_by(vec![4, 8, 12, 0x4_0000_0011], |id| id.key()), [4, 8, 12, 0x11], "what is stored is kept");
     }
 
     #[test]

@@ -29,6 +29,29 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// The tables that folders have of what lies in them.
+    pub(super) const TABLES: [Self; 3] = [Self::Hierarchy, Self::Contents, Self::AssociatedContents];
+    /// Those of them that list items, each with what these are.
+    pub(super) const ITEMS: [(Self, Self); 2] = [(Self::Contents, Self::Message), (Self::AssociatedContents, Self::Associated)];
+
+    /// The type of the nodes that hold such an object, but for those of searches; no node has that of [`Kind::Other`].
+    pub(super) fn node_type(self) -> NodeType {
+        match self {
+            Self::Message => NodeType::MESSAGE,
+            Self::Associated => NodeType::ASSOCIATED_MESSAGE,
+            Self::Folder => NodeType::FOLDER,
+            Self::Store => Nid::MESSAGE_STORE.kind(),
+            Self::Names => Nid::NAME_MAP.kind(),
+            Self::Hierarchy => NodeType::HIERARCHY_TABLE,
+            Self::Contents => NodeType::CONTENTS_TABLE,
+            Self::AssociatedContents => NodeType::ASSOCIATED_TABLE,
+            Self::Receive => Nid::RECEIVE_FOLDER_TABLE.kind(),
+            Self::Other => NodeType::HID,
+        }
+    }
+}
+
 /// An object whose node is not known. There may be millions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Object {

@@ -13,7 +13,7 @@ use super::deal::deal;
 use super::lists::{at, at_mut, equal};
 use super::nodes::Nodes;
 use super::object::{Kind, Object, Print, digest};
-use super::rows::{Line, Listing, Listings};
+use super::rows::{Age, Line, Listing, Listings};
 
 /// How many folders are tried for a table.
 const FOLDERS_TRIED: usize = 64;
@@ -191,11 +191,11 @@ pub(super) fn own_by_rows(listings: &mut Listings, kind: Kind, nodes: &Nodes, is
         for (folder, _, _, _, number) in others {
             if let Some(listing) = at_mut(&mut listings.list, *number) {
                 replaced.extend(listing.owner);
-                (listing.owner, listing.is_old) = (Some(*folder), true);
+                (listing.owner, listing.age) = (Some(*folder), Age::Earlier);
             }
         }
         if let Some(listing) = at_mut(&mut listings.list, last.4) {
-            (listing.owner, listing.is_old) = (Some(last.0), false);
+            (listing.owner, listing.age) = (Some(last.0), Age::Last);
         }
     }
     replaced

@@ -28,7 +28,7 @@ use super::nodes::Nodes;
 use super::object::{Kind, Object, Print};
 use super::owners::{Folders, own_by_rows};
 use super::pair::{pair, right_links};
-use super::rows::{Listed, Listing, Listings, Prints, kind_of, last_of_class, matches};
+use super::rows::{Age, Listed, Listing, Listings, Prints, kind_of, last_of_class, matches};
 use super::survey::Survey;
 
 /// Ids for messages whose own nobody knows begin here: far above those that a store of any age has given out.
@@ -98,11 +98,12 @@ impl Rebuild<'_> {
         for node in self.nodes.iter() {
             if let Some(kind) = kind_of(node.nid.nid.kind()) {
                 let owner = Some(node.nid.nid.with_kind(NodeType::FOLDER));
-                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, self.known.is_stale(node.nid.nid))?;
+                let age = if self.known.is_stale(node.nid.nid) { Age::Unsure } else { Age::Last };
+                self.listings.read(self.reader, kind, (node.data, node.subnodes), owner, age)?;
             }
         }
         for object in self.objects.iter().filter(|object| object.is_table() && object.kind != Kind::Receive) {
-            self.listings.read(self.reader, object.kind, (object.data, object.subnodes), None, false)?;
+            self.listings.read(self.reader, object.kind, (object.data, object.subnodes), None, Age::Last)?;
         }
         Ok(())
     }
@@ -146,24 +147,24 @@ impl Rebuild<'_> {
         pairs.iter().filter_map(|(row, object)| Some((*at(rows, *row)?, *at(&free, *object)?))).collect()
     }
 
-    /// Of the rows that tables have of nodes, the last of each lost node of this type.
-    fn lost(&self, listed: &[Listed], of: NodeType) -> Spill<Listed> {
-        let lost = |nid: Nid| nid.kind() == of && !self.nodes.contains(nid);
+    /// Of the rows that tables have of nodes, the last of each lost node of this kind.
+    fn lost(&self, listed: &[Listed], kind: Kind) -> Spill<Listed> {
+        let lost = |nid: Nid| nid.kind() == kind.node_type() && !self.nodes.contains(nid);
         listed.chunk_by(|a, b| a.nid == b.nid).filter_map(<[_]>::last).filter(|row| lost(row.nid)).copied().collect()
     }
 
     /// Finds the lost folders, and the folders above all of them.
     fn folders(&mut self) -> Result<Folders> {
         let listed = self.listings.listed(Kind::Hierarchy);
-        let rows = self.lost(&listed, NodeType::FOLDER);
+        let rows = self.lost(&listed, Kind::Folder);
         self.give_rows(Kind::Folder, &rows, matches, |_| Nid::default());
-        self.renew_by_rows(Kind::Folder, NodeType::FOLDER, &listed)?;
+        self.renew_by_rows(Kind::Folder, &listed)?;
         // No row stands for the root folder, which has no name.
         let root = self.free(Kind::Folder).iter().rfind(|object| self.print(**object).is_nameless()).copied();
         self.give(root.map(|object| (Nid::ROOT_FOLDER, object, Nid::ROOT_FOLDER)));
         self.nodes.add([NodeEntry { nid: Nid::ROOT_FOLDER.into(), parent: Nid::ROOT_FOLDER, ..NodeEntry::default() }]);
         let folders = Folders::read(self.reader, self.nodes.of_kind(NodeType::FOLDER))?;
-        let gone = self.let_go(Kind::Hierarchy, NodeType::HIERARCHY_TABLE, &folders);
+        let gone = self.let_go(Kind::Hierarchy, &folders);
         self.own_hierarchies(&folders)?;
         self.take_back(Kind::Hierarchy, &gone);
         let mut listed = self.listings.listed(Kind::Hierarchy);
@@ -175,14 +176,15 @@ impl Rebuild<'_> {
     }
 
     /// Finds the folders of tables of a kind by the nodes of their rows; what else folders had there was an earlier state.
-    fn own_by_rows(&mut self, kind: Kind, of: NodeType) {
-        let replaced = own_by_rows(&mut self.listings, kind, &self.nodes, |folder| self.known.is_stale(folder.with_kind(of)));
-        self.drop_tables(of, replaced);
+    fn own_by_rows(&mut self, kind: Kind) {
+        let is_unsure = |folder: Nid| self.known.is_stale(folder.with_kind(kind.node_type()));
+        let replaced = own_by_rows(&mut self.listings, kind, &self.nodes, is_unsure);
+        self.drop_tables(kind, replaced);
     }
 
     /// Finds the folders whose subfolders the tables without owners list: by what nodes and the store tell, then by nearness.
     fn own_hierarchies(&mut self, folders: &Folders) -> Result<()> {
-        self.own_by_rows(Kind::Hierarchy, NodeType::HIERARCHY_TABLE);
+        self.own_by_rows(Kind::Hierarchy);
         self.set_earlier_aside();
         let (subtree, finder) = (self.named_by_store(tags::IPM_SUBTREE_ENTRY_ID)?, self.named_by_store(tags::FINDER_ENTRY_ID)?);
         let below = [self.named_by_store(tags::IPM_WASTEBASKET_ENTRY_ID)?, self.named_by_store(tags::IPM_OUTBOX_ENTRY_ID)?];
@@ -208,19 +210,15 @@ impl Rebuild<'_> {
 
     /// Finds the folders whose items the tables without owners list, and gives folders the tables that are theirs.
     fn tables(&mut self, folders: &Folders) {
-        let gone = self.let_go(Kind::Contents, NodeType::CONTENTS_TABLE, folders);
-        self.own_by_rows(Kind::Contents, NodeType::CONTENTS_TABLE);
+        let gone = self.let_go(Kind::Contents, folders);
+        self.own_by_rows(Kind::Contents);
         folders.own_contents(&mut self.listings);
         self.take_back(Kind::Contents, &gone);
-        self.own_by_rows(Kind::AssociatedContents, NodeType::ASSOCIATED_TABLE);
-        let tables = [
-            (Kind::Hierarchy, NodeType::HIERARCHY_TABLE),
-            (Kind::Contents, NodeType::CONTENTS_TABLE),
-            (Kind::AssociatedContents, NodeType::ASSOCIATED_TABLE),
-        ];
-        for (kind, of) in tables {
-            let node = |owner: Nid, data, subnodes| NodeEntry { nid: owner.with_kind(of).into(), data, subnodes, ..NodeEntry::default() };
-            let owned = self.listings.of_kind(kind).filter(|listing| !listing.is_old);
+        self.own_by_rows(Kind::AssociatedContents);
+        for kind in Kind::TABLES {
+            let nid = |owner: Nid| owner.with_kind(kind.node_type());
+            let node = |owner: Nid, data, subnodes| NodeEntry { nid: nid(owner).into(), data, subnodes, ..NodeEntry::default() };
+            let owned = self.listings.of_kind(kind).filter(|listing| listing.age == Age::Last);
             self.nodes.add(owned.filter_map(|listing| Some(node(listing.owner?, listing.data, listing.subnodes))));
             // Empty tables of all folders are one block, that of the template ([MS-PST] 2.4.4).
             let empty = self.listings.of_kind(kind).find(|listing| listing.rows.is_empty());
@@ -240,19 +238,17 @@ impl Rebuild<'_> {
     }
 
     fn messages(&mut self) -> Result<()> {
-        for (table, kind, of) in
-            [(Kind::Contents, Kind::Message, NodeType::MESSAGE), (Kind::AssociatedContents, Kind::Associated, NodeType::ASSOCIATED_MESSAGE)]
-        {
+        for (table, kind) in Kind::ITEMS {
             let listed = self.listings.listed(table);
-            let mut unsure = self.lost(&listed, of);
+            let mut unsure = self.lost(&listed, kind);
             self.give_rows(kind, &unsure, matches, |nid| last_owner(&listed, nid));
-            self.renew_by_rows(kind, of, &listed)?;
+            self.renew_by_rows(kind, &listed)?;
             unsure.extend(self.known.filled.iter().filter_map(|node| equal(&listed, node.nid.nid, |row| row.nid).last().copied()));
-            self.renew_copies(kind, of, &unsure)?;
-            let rows = self.lost(&listed, of);
+            self.renew_copies(kind, &unsure)?;
+            let rows = self.lost(&listed, kind);
             if !rows.is_empty() {
-                self.share_rows(kind, of, &rows, |nid| last_owner(&listed, nid))?;
-                self.give_rows(kind, &self.lost(&listed, of), last_of_class, |nid| last_owner(&listed, nid));
+                self.share_rows(kind, &rows, |nid| last_owner(&listed, nid))?;
+                self.give_rows(kind, &self.lost(&listed, kind), last_of_class, |nid| last_owner(&listed, nid));
             }
         }
         // One without times, subject or size shows nothing to anybody.

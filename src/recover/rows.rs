@@ -33,12 +33,22 @@ pub(super) struct Listing {
     pub(super) subnodes: Bid,
     /// The folder, once that is known.
     pub(super) owner: Option<Nid>,
-    /// Whether it may be an earlier state, of that folder's table or of another: it may list what no other does.
-    pub(super) is_old: bool,
+    pub(super) age: Age,
     /// By node.
     pub(super) rows: Span,
     /// How many rows are of messages that were not read.
     pub(super) unread: i32,
+}
+
+/// Which state of a folder's table a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// The last one, for all that is known.
+    Last,
+    /// Only pages that are no longer in the tree tell whose it is: it may be an earlier one, until that is found out.
+    Unsure,
+    /// An earlier one, of its owner's table or of another: it may list what no other does.
+    Earlier,
 }
 
 /// A row.
@@ -52,7 +62,7 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listed {
     pub(super) nid: Nid,
-    /// Whether the table is that of a folder, and not an earlier state.
+    /// Whether the table is that of a folder, and surely not an earlier state.
     pub(super) is_now: bool,
     /// The row's number.
     pub(super) line: u32,
@@ -66,8 +76,8 @@ const ROWS_MAX: usize = 20_000_000;
 const ALIKE_MAX: usize = 64;
 
 impl Listings {
-    /// Reads a table, of this folder or of an earlier state of it; one that cannot be read is left out.
-    pub(super) fn read(&mut self, ndb: &Ndb, kind: Kind, (data, subnodes): (Bid, Bid), owner: Option<Nid>, is_old: bool) -> Result<()> {
+    /// Reads a table, of this folder where that is known; one that cannot be read is left out.
+    pub(super) fn read(&mut self, ndb: &Ndb, kind: Kind, (data, subnodes): (Bid, Bid), owner: Option<Nid>, age: Age) -> Result<()> {
         let Some(table) = survived(Table::open(ndb, Nid::default(), data, subnodes))? else { return Ok(()) };
         let (start, mut unread) = (self.lines.len(), 0_i32);
         let room = ROWS_MAX.saturating_sub(start);
@@ -85,7 +95,7 @@ impl Listings {
         lines.sort_stably_by_key(|line| line.nid);
         self.lines.push_all(&lines);
         let first = first_block(ndb, data, subnodes)?;
-        self.list.push(Listing { kind, data, first, subnodes, owner, is_old, rows: Span::since(&self.lines, start), unread });
+        self.list.push(Listing { kind, data, first, subnodes, owner, age, rows: Span::since(&self.lines, start), unread });
         Ok(())
     }
 
@@ -106,7 +116,7 @@ impl Listings {
         let mut all = Spill::new();
         for listing in self.of_kind(kind) {
             let rows = listing.rows.numbers().zip(listing.rows.of(&self.lines));
-            let is_now = listing.owner.is_some() && !listing.is_old;
+            let is_now = listing.owner.is_some() && listing.age == Age::Last;
             all.extend(rows.map(|(line, row)| Listed { nid: row.nid, is_now, line, owner: listing.owner }));
         }
         all.sort_unstable();
@@ -121,8 +131,8 @@ impl Listings {
 
 impl Listing {
     /// Whether it may be the table of a folder that has none.
-    pub(super) const fn is_free(&self) -> bool {
-        self.owner.is_none() && !self.is_old
+    pub(super) fn is_free(&self) -> bool {
+        self.owner.is_none() && self.age == Age::Last
     }
 
     /// How far its ids and that of this block are apart: what is written together has ids that follow each other.
@@ -169,12 +179,7 @@ impl Prints<'_> {
 
 /// The table's kind by its node's type.
 pub(super) fn kind_of(kind: NodeType) -> Option<Kind> {
-    match kind {
-        NodeType::HIERARCHY_TABLE => Some(Kind::Hierarchy),
-        NodeType::CONTENTS_TABLE => Some(Kind::Contents),
-        NodeType::ASSOCIATED_TABLE => Some(Kind::AssociatedContents),
-        _ => None,
-    }
+    Kind::TABLES.into_iter().find(|table| table.node_type() == kind)
 }
 
 /// Which object each row stands for, those that agree most first: pairs of numbers by row, each row and each object once.

@@ -207,7 +207,7 @@ impl Search<'_> {
             blocks.retain(|_, block| block.is_whole || block.bid.key() <= last);
         }
         sort(&mut blocks, &mut pages);
-        let blocks_righted = halves::right(&mut blocks, |block| &mut block.bid, |block| block.bid, |block| block.is_whole);
+        let blocks_righted = halves::right(&mut blocks, |block| &mut block.bid, |block| block.bid.key(), |block| block.is_whole);
         let pages_righted = halves::right(&mut pages, |page| &mut page.bid, |page| page.bid, |page| page.crc_ok && page.signature_ok);
         if blocks_righted || pages_righted {
             sort(&mut blocks, &mut pages);

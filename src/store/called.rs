@@ -10,6 +10,17 @@ impl Store {
     /// What folders in this one are called. A folder's name is its own, else the one that the table of the folder above has
     /// of it, else the usual one for its use; a folder that none of these names is left out.
     pub fn folder_names(&self, above: Nid, folders: &[Nid]) -> Result<BTreeMap<Nid, String>> {
+        let mut names = self.told_names(above, folders)?;
+        for nid in folders {
+            if let (None, Some(usual)) = (names.get(nid), self.usual_name(*nid)) {
+                names.insert(*nid, usual.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// The same without those that are called as is usual for their use alone.
+    pub fn told_names(&self, above: Nid, folders: &[Nid]) -> Result<BTreeMap<Nid, String>> {
         let (mut names, mut nameless) = (BTreeMap::new(), Vec::new());
         for nid in folders {
             let own = self.folder(*nid)?.name;
@@ -21,9 +32,8 @@ impl Store {
         }
         // Nearly all tell it themselves: the table is read for those that do not, once for all of them.
         if !nameless.is_empty() {
-            let rows = self.names_below(above)?;
-            let name = |nid: &Nid| rows.get(nid).cloned().or_else(|| self.usual_name(*nid).map(str::to_owned));
-            names.extend(nameless.iter().filter_map(|nid| Some((*nid, name(nid)?))));
+            let mut rows = self.names_below(above)?;
+            names.extend(nameless.into_iter().filter_map(|nid| rows.remove_entry(&nid)));
         }
         Ok(names)
     }

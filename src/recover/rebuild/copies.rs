@@ -80,8 +80,8 @@ impl Rebuild<'_> {
     }
 
     /// Gives rows that are left the blocks of nodes of which theirs are copies.
-    pub(super) fn share_rows(&mut self, kind: Kind, of: NodeType, rows: &[Listed], parent: impl Fn(Nid) -> Nid) -> Result<()> {
-        let donors = self.donors(kind, of, 1)?;
+    pub(super) fn share_rows(&mut self, kind: Kind, rows: &[Listed], parent: impl Fn(Nid) -> Nid) -> Result<()> {
+        let donors = self.donors(kind, 1)?;
         let copies = self.copies_of(&donors, rows);
         let nodes = copies.iter().filter_map(|(row, donor)| {
             let (nid, donor) = (at(rows, *row)?.nid, self.nodes.get(at(&donors, *donor)?.nid)?);
@@ -96,8 +96,8 @@ impl Rebuild<'_> {
     ///
     /// An older page, or an object that nobody names, tells what some node was once: where a row tells something else, and all
     /// that copies of one item tell, its node has become one of these.
-    pub(super) fn renew_copies(&mut self, kind: Kind, of: NodeType, rows: &[Listed]) -> Result<()> {
-        let donors = if rows.is_empty() { Spill::new() } else { self.donors(kind, of, 2)? };
+    pub(super) fn renew_copies(&mut self, kind: Kind, rows: &[Listed]) -> Result<()> {
+        let donors = if rows.is_empty() { Spill::new() } else { self.donors(kind, 2)? };
         let mut renewed = Spill::new();
         for (row, donor) in self.copies_of(&donors, rows).iter() {
             let (Some(row), Some(donor)) = (at(rows, *row), at(&donors, *donor)) else { continue };
@@ -123,8 +123,8 @@ impl Rebuild<'_> {
     }
 
     /// What may be copied: for each message that at least so many nodes share one of them, those that most share first.
-    fn donors(&self, kind: Kind, of: NodeType, least: usize) -> Result<Spill<Donor>> {
-        let users = self.nodes.of_kind(of).map(|node| (node.data.key(), node.subnodes.key(), node.nid.nid));
+    fn donors(&self, kind: Kind, least: usize) -> Result<Spill<Donor>> {
+        let users = self.nodes.of_kind(kind.node_type()).map(|node| (node.data.key(), node.subnodes.key(), node.nid.nid));
         let mut users: Spill<(Bid, Bid, Nid)> = users.collect();
         users.sort_unstable();
         let shared = users.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|users| users.len() >= least);

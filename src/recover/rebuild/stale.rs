@@ -10,7 +10,7 @@ use super::Rebuild;
 use crate::recover::lists::{at, at_mut, equal};
 use crate::recover::object::Kind;
 use crate::recover::owners::Folders;
-use crate::recover::rows::{Listed, Listings, matches};
+use crate::recover::rows::{Age, Listed, Listing, Listings, matches};
 
 impl Rebuild<'_> {
     /// The nodes whose ids are the same in every store ([MS-PST] 2.4.1): of several states the one that was written last.
@@ -25,9 +25,9 @@ impl Rebuild<'_> {
     }
 
     /// Gives nodes that are not what their rows tell the later objects of a kind that are.
-    pub(super) fn renew_by_rows(&mut self, kind: Kind, of: NodeType, listed: &[Listed]) -> Result<()> {
+    pub(super) fn renew_by_rows(&mut self, kind: Kind, listed: &[Listed]) -> Result<()> {
         let mut rows: Spill<Listed> = Spill::new();
-        for nid in self.known.stale.iter().filter(|nid| nid.kind() == of) {
+        for nid in self.known.stale.iter().filter(|nid| nid.kind() == kind.node_type()) {
             let (Some(node), Some(row)) = (self.nodes.get(*nid), equal(listed, *nid, |row| row.nid).last()) else { continue };
             if self.print_of(kind, node.data)?.contradicts(&self.listings.print(row.line)) {
                 rows.push(*row);
@@ -47,17 +47,17 @@ impl Rebuild<'_> {
 
     /// Takes tables away from folders that count other rows: at first a folder shares the block of the template, which is
     /// empty. Returns which, with their folders.
-    pub(super) fn let_go(&mut self, kind: Kind, of: NodeType, folders: &Folders) -> Spill<(u32, Nid)> {
+    pub(super) fn let_go(&mut self, kind: Kind, folders: &Folders) -> Spill<(u32, Nid)> {
         let mut gone = Spill::new();
         for (number, listing) in (0..).zip(self.listings.list.iter_mut()).filter(|(_, listing)| listing.kind == kind) {
-            let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(of));
+            let stale = |folder: &Nid| self.known.is_stale(folder.with_kind(kind.node_type()));
             let folder = listing.owner.filter(stale).filter(|folder| folders.counts_others(*folder, kind, listing.rows.len()));
             if let Some(folder) = folder {
-                (listing.owner, listing.is_old) = (None, false);
+                (listing.owner, listing.age) = (None, Age::Last);
                 gone.push((number, folder));
             }
         }
-        self.drop_tables(of, gone.iter().map(|(_, folder)| *folder).collect());
+        self.drop_tables(kind, gone.iter().map(|(_, folder)| *folder).collect());
         gone
     }
 
@@ -67,7 +67,7 @@ impl Rebuild<'_> {
         for (number, folder) in gone {
             if let Some(listing) = at_mut(&mut self.listings.list, *number).filter(|listing| listing.owner.is_none()) {
                 listing.owner = Some(*folder);
-                listing.is_old = owners.binary_search(folder).is_ok();
+                listing.age = if owners.binary_search(folder).is_ok() { Age::Earlier } else { Age::Last };
             }
         }
     }
@@ -78,7 +78,8 @@ impl Rebuild<'_> {
         let is_sure = |folder: Nid| !self.known.is_stale(folder.with_kind(NodeType::HIERARCHY_TABLE));
         let Listings { list, lines } = &mut self.listings;
         let mut rows: Spill<(Nid, bool, Bid, u32)> = Spill::new();
-        for (number, listing) in (0..).zip(list.iter()).filter(|(_, listing)| listing.kind == Kind::Hierarchy && !listing.is_old) {
+        let last = |listing: &Listing| listing.kind == Kind::Hierarchy && listing.age == Age::Last;
+        for (number, listing) in (0..).zip(list.iter()).filter(|(_, listing)| last(listing)) {
             let folders = listing.rows.of(lines).iter().map(|line| line.nid).filter(|nid| nid.kind() == NodeType::FOLDER);
             rows.extend(folders.map(|nid| (nid, listing.owner.is_some_and(is_sure), listing.data.key(), number)));
         }
@@ -89,7 +90,7 @@ impl Rebuild<'_> {
             // A damaged table may list a folder twice.
             for (_, _, _, number) in others.iter().filter(|(_, is_sure, _, number)| !is_sure && number != newest) {
                 let Some(earlier) = at_mut(list, *number) else { continue };
-                earlier.is_old = true;
+                earlier.age = Age::Earlier;
                 let owner = earlier.owner;
                 if let Some(newest) = at_mut(list, *newest).filter(|newest| newest.owner.is_none()) {
                     newest.owner = owner;
@@ -97,14 +98,14 @@ impl Rebuild<'_> {
                 }
             }
         }
-        self.drop_tables(NodeType::HIERARCHY_TABLE, replaced);
+        self.drop_tables(Kind::Hierarchy, replaced);
     }
 
-    /// These folders' nodes for a table are to be made of another.
-    pub(super) fn drop_tables(&mut self, of: NodeType, mut folders: Spill<Nid>) {
+    /// These folders' nodes for a table of a kind are to be made of another.
+    pub(super) fn drop_tables(&mut self, kind: Kind, mut folders: Spill<Nid>) {
         folders.settle();
         if !folders.is_empty() {
-            let is_theirs = |nid: Nid| nid.kind() == of && folders.binary_search(&nid.with_kind(NodeType::FOLDER)).is_ok();
+            let is_theirs = |nid: Nid| nid.kind() == kind.node_type() && folders.binary_search(&nid.with_kind(NodeType::FOLDER)).is_ok();
             self.nodes.retain(|node| !is_theirs(node.nid.nid));
         }
     }

@@ -18,8 +18,7 @@ pub(super) const TABLES: [NodeType; 3] = [NodeType::HIERARCHY_TABLE, NodeType::C
 impl Mender<'_, '_> {
     /// Makes a folder anew under an id that rows, tables or items name.
     pub(super) fn new_folder(&mut self, nid: Nid, parent: Nid) -> Result<()> {
-        let table = parent.with_kind(NodeType::HIERARCHY_TABLE);
-        let row = if nid == parent { None } else { self.table(table)?.rows.get(&nid.0).cloned() };
+        let row = self.row_of_folder(nid, parent)?;
         let mut bag = row.as_ref().map(Bag::of_cells).unwrap_or_default();
         if bag.text(tags::DISPLAY_NAME).is_none_or(|name| name.is_empty()) && nid != Nid::ROOT_FOLDER {
             let name = self.name_anew(nid, parent)?;
@@ -62,10 +61,7 @@ impl Mender<'_, '_> {
 
     fn count_folder(&mut self, folder: Nid) -> Result<()> {
         let parent = self.parent(folder)?;
-        let row = match parent == folder {
-            true => None,
-            false => self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows.get(&folder.0).cloned(),
-        };
+        let row = self.row_of_folder(folder, parent)?;
         let (mut bag, whole) = self.folder_bag(folder, parent, row.as_ref())?;
         let before: Vec<Option<Value>> = COUNTS.iter().map(|key| bag.get(*key)).collect();
         if folder.kind() == NodeType::FOLDER {
@@ -81,8 +77,16 @@ impl Mender<'_, '_> {
         }
     }
 
+    /// What the list of a folder's parent tells of it.
+    pub(super) fn row_of_folder(&mut self, folder: Nid, parent: Nid) -> Result<Option<Cells>> {
+        match parent == folder {
+            true => Ok(None),
+            false => Ok(self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows.get(&folder.0).cloned()),
+        }
+    }
+
     /// A folder's properties, and whether all of them could be read; what is lost comes from its row.
-    fn folder_bag(&mut self, folder: Nid, parent: Nid, row: Option<&Cells>) -> Result<(Bag, bool)> {
+    pub(super) fn folder_bag(&mut self, folder: Nid, parent: Nid, row: Option<&Cells>) -> Result<(Bag, bool)> {
         if let Some(bag) = self.bags.get(&folder) {
             return Ok((bag.clone(), true));
         }
@@ -112,13 +116,17 @@ impl Mender<'_, '_> {
     }
 
     /// A name for a folder that neither it nor its row tells any more: the usual one for its use, unless another one beside
-    /// it is called that; else one with its id. A reader may show two folders of one name, a store is not to have them.
+    /// it is or gets called that; else one with its id. A reader may show two folders of one name, a store is not to have them.
     fn name_anew(&mut self, folder: Nid, parent: Nid) -> Result<String> {
         if let Some(usual) = self.store.usual_name(folder) {
             let rows = &self.table(parent.with_kind(NodeType::HIERARCHY_TABLE))?.rows;
             let beside: Vec<Nid> = rows.keys().map(|row| Nid(*row)).filter(|other| *other != folder).collect();
-            let mut taken = self.store.folder_names(parent, &beside)?.into_values();
-            if !taken.any(|name| name.eq_ignore_ascii_case(usual)) {
+            let told = self.store.told_names(parent, &beside)?;
+            let is_taken = told.values().any(|name| name.eq_ignore_ascii_case(usual));
+            // Of several whose name is lost one gets it: one that the store names, else the first.
+            let rank = |nid: Nid| (self.store.role(nid).is_none(), nid);
+            let comes_before = |other: &Nid| self.store.usual_name(*other) == Some(usual) && rank(*other) < rank(folder);
+            if !is_taken && !beside.iter().any(|other| !told.contains_key(other) && comes_before(other)) {
                 return Ok(usual.to_owned());
             }
         }

@@ -92,13 +92,20 @@ impl Mender<'_, '_> {
         self.list(table_of(to, nid), nid)
     }
 
-    /// What a folder is called, or was; of what nothing tells of its folder, `Orphaned`.
+    /// What a folder is called when this repair is done; of what nothing tells of its folder, `Orphaned`.
     fn folder_name(&mut self, folder: Nid) -> Result<String> {
         if folder == Nid::default() {
             return Ok(ORPHANED.to_owned());
         }
-        let own = self.bag(folder)?.text(tags::DISPLAY_NAME).filter(|name| !name.is_empty());
-        Ok(own.unwrap_or_else(|| if folder == Nid::ROOT_FOLDER { "Root".to_owned() } else { format!("Folder {folder}") }))
+        if let Some(name) = self.names_of_lost.get(&folder) {
+            return Ok(name.clone());
+        }
+        let parent = self.parent(folder)?;
+        let row = self.row_of_folder(folder, parent)?;
+        let (bag, _) = self.folder_bag(folder, parent, row.as_ref())?;
+        let name = bag.text(tags::DISPLAY_NAME).filter(|name| !name.is_empty()).unwrap_or_else(|| "Root".to_owned());
+        self.names_of_lost.insert(folder, name.clone());
+        Ok(name)
     }
 
     /// Makes a message of what a row tells of one that is nowhere, and takes the row out.

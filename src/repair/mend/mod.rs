@@ -83,6 +83,7 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
         changed: BTreeSet::new(),
         bags: BTreeMap::new(),
         shelves: BTreeMap::new(),
+        names_of_lost: BTreeMap::new(),
         newest: BTreeMap::new(),
         fresh: BTreeSet::new(),
         noted: BTreeSet::new(),
@@ -115,6 +116,8 @@ struct Mender<'a, 't> {
     bags: BTreeMap<Nid, Bag>,
     /// Folders in `Lost and Found`, by what they are called.
     shelves: BTreeMap<String, Nid>,
+    /// What the folders are called that held what goes there.
+    names_of_lost: BTreeMap<Nid, String>,
     /// The newest time in each folder that was asked for; the default id stands for the store.
     newest: BTreeMap<Nid, FileTime>,
     /// Folders that are new in this transaction.
