@@ -13,8 +13,9 @@ const FEW: usize = 2;
 const HALF_BITS: usize = 32;
 
 /// Puts the ids right of those that are sure to be a block or a page; tells whether any was wrong. What `of` tells is an id as
-/// its like are told apart, so without the reserved bit for blocks alone: the list ascends by it, and may no longer.
-pub(super) fn right<T>(list: &mut [T], id: impl Fn(&mut T) -> &mut Bid, of: impl Fn(&T) -> Bid, is_sure: impl Fn(&T) -> bool) -> bool {
+/// its like are told apart, so without the reserved bit for blocks alone: the list ascends by it, and may no longer. `turn`
+/// turns these bits of an id.
+pub(super) fn right<T>(list: &mut [T], turn: impl Fn(&mut T, u64), of: impl Fn(&T) -> Bid, is_sure: impl Fn(&T) -> bool) -> bool {
     let Some(usual) = majority(list.iter().map(|found| half(of(found)))) else { return false };
     let off = |found: &T| Some(half(of(found)) ^ usual).filter(|bits| bits.is_power_of_two());
     let mut flips = [0_usize; HALF_BITS];
@@ -37,7 +38,7 @@ pub(super) fn right<T>(list: &mut [T], id: impl Fn(&mut T) -> &mut Bid, of: impl
     let righted: Vec<(usize, u64)> = list.iter().enumerate().filter_map(|(at, found)| Some((at, righted(found)?))).collect();
     for (at, flip) in &righted {
         if let Some(found) = list.get_mut(*at) {
-            id(found).0 ^= flip;
+            turn(found, *flip);
         }
     }
     !righted.is_empty()
@@ -72,7 +73,7 @@ mod tests {
 
     fn righted_by(ids: Vec<u64>, of: impl Fn(&Bid) -> Bid) -> Vec<u64> {
         let mut list: Vec<Bid> = ids.into_iter().map(Bid).collect();
-        right(&mut list, |id| id, of, |id| id.0 & 0x40 == 0);
+        right(&mut list, |id, flip| id.0 ^= flip, of, |id| id.0 & 0x40 == 0);
         list.iter().map(|id| id.0).collect()
     }
 

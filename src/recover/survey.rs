@@ -29,7 +29,7 @@ use crate::progress::Progress;
 /// A block that stands in the file: what its trailer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundBlock {
-    /// Its id, as its trailer has it.
+    /// Its id, as its trailer has it, but for a bit that was flipped.
     pub bid: Bid,
     /// Where it begins.
     pub ib: Ib,
@@ -37,9 +37,9 @@ pub struct FoundBlock {
     pub size: u16,
     /// Bytes of data after inflating.
     pub inflated: u16,
-    /// Whether its CRC matches; the signature of each does.
+    /// Whether it stands as it was written: its CRC matches, and its id is the trailer's; the signature of each matches.
     pub is_right: bool,
-    /// Whether it can be had as it was written: its CRC matches, with one bit turned back if need be.
+    /// Whether it can be had as it was written: its CRC matches, with one bit of data or id turned back if need be.
     pub is_whole: bool,
     /// What the heap holds that the data begin with, were they encoded by each of [`Cipher::ALL`]; 0 where it is no heap.
     pub heap: [HeapClient; 3],
@@ -207,8 +207,10 @@ impl Search<'_> {
             blocks.retain(|_, block| block.is_whole || block.bid.key() <= last);
         }
         sort(&mut blocks, &mut pages);
-        let blocks_righted = halves::right(&mut blocks, |block| &mut block.bid, |block| block.bid.key(), |block| block.is_whole);
-        let pages_righted = halves::right(&mut pages, |page| &mut page.bid, |page| page.bid, |page| page.crc_ok && page.signature_ok);
+        let turn = |block: &mut FoundBlock, flip| (block.bid.0, block.is_right) = (block.bid.0 ^ flip, false);
+        let blocks_righted = halves::right(&mut blocks, turn, |block| block.bid.key(), |block| block.is_whole);
+        let turn = |page: &mut FoundPage, flip| page.bid.0 ^= flip;
+        let pages_righted = halves::right(&mut pages, turn, |page| page.bid, |page| page.crc_ok && page.signature_ok);
         if blocks_righted || pages_righted {
             sort(&mut blocks, &mut pages);
         }
