@@ -8,6 +8,7 @@ use super::{Look, survive};
 use crate::damage::{Code, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::Nid;
+use crate::format::property::PropType;
 use crate::ltp::value::Value;
 use crate::ltp::{Row, Table};
 use crate::store::item::NodeRef;
@@ -40,7 +41,7 @@ pub(super) fn recipients(
             case.add(Code::Recipients, "");
             return Ok(None);
         };
-        let mut names = Names::default();
+        let mut names = Names([(); 3].map(|()| Some(String::new())));
         for (id, number) in found.rows.iter().copied() {
             if let Some(Some(row)) = survive(case, found.table.row_of(id, number))? {
                 recipient(case, &found.table, &row, &mut names)?;
@@ -65,9 +66,9 @@ fn lost(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The names of the recipients of each kind, as display properties join them.
-#[derive(Debug, Default)]
-struct Names([String; 3]);
+/// The names of the recipients of each kind, as display properties join them; `None` where they are not compared.
+#[derive(Debug)]
+struct Names([Option<String>; 3]);
 
 fn recipient(case: &mut Case, table: &Table<'_>, row: &Row, names: &mut Names) -> Result<()> {
     let cell = |key: Key| match key {
@@ -82,19 +83,36 @@ fn recipient(case: &mut Case, table: &Table<'_>, row: &Row, names: &mut Names) -
     if !kind.is_some_and(|kind| (0..=3).contains(&kind)) {
         case.add_at(Code::Recipients, place.property(0x0c15), format!("of kind {kind:x?}"));
     }
-    let name = cell(tags::DISPLAY_NAME)?.and_then(text);
-    if name.is_none() && cell(tags::EMAIL_ADDRESS)?.and_then(text).is_none() {
+    let name = cell(tags::DISPLAY_NAME)?;
+    let is_named = name.as_ref().is_some_and(is_text) || cell(tags::EMAIL_ADDRESS)?.is_some_and(|address| is_text(&address));
+    if !is_named {
         case.add_at(Code::Recipients, place, "neither name nor address");
     }
     let list = kind.and_then(|kind| usize::try_from(kind.checked_sub(1)?).ok()).and_then(|kind| names.0.get_mut(kind));
-    if let (Some(list), Some(name)) = (list, name) {
-        if !list.is_empty() {
-            list.push_str("; ");
+    let Some(list) = list else { return Ok(()) };
+    match name {
+        // It stands beside the table, as what is too long for a heap does: the list is not compared.
+        Some(Value::Stream(_)) => *list = None,
+        name => {
+            if let (Some(list), Some(name)) = (list, name.and_then(text)) {
+                if !list.is_empty() {
+                    list.push_str("; ");
+                }
+                list.push_str(name.get(..NAMES_MAX).unwrap_or(&name));
+                list.truncate(list.floor_char_boundary(NAMES_MAX));
+            }
         }
-        list.push_str(name.get(..NAMES_MAX).unwrap_or(&name));
-        list.truncate(list.floor_char_boundary(NAMES_MAX));
     }
     Ok(())
+}
+
+/// Whether a value is a text, or one that was left in the file.
+fn is_text(value: &Value) -> bool {
+    match value {
+        Value::Unicode(_) | Value::String8(_) => true,
+        Value::Stream(stream) => [PropType::UNICODE, PropType::STRING8].contains(&stream.kind),
+        _ => false,
+    }
 }
 
 fn text(value: Value) -> Option<String> {
@@ -108,7 +126,7 @@ fn text(value: Value) -> Option<String> {
 /// The display properties list the recipients' names.
 fn compare(case: &mut Case, props: &PropertyCheck<'_>, names: &Names) -> Result<()> {
     for ((key, id), listed) in LISTS.into_iter().zip(&names.0) {
-        let Some(told) = props.value(key)?.and_then(text) else { continue };
+        let (Some(told), Some(listed)) = (props.value(key)?.and_then(text), listed) else { continue };
         // Where a list is long, both may be cut.
         if listed.len() < NAMES_MAX && told != *listed && plain(&told) != plain(listed) {
             case.add_at(Code::DisplayNames, case.place().property(id), format!("{} and {} characters", told.len(), listed.len()));
