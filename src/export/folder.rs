@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::manifest::Key;
+use super::line::Key;
 use super::select::Selection;
 use super::{Settings, Stop, Summary, Time};
 use crate::convert::Format;

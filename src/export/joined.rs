@@ -2,7 +2,7 @@
 
 use super::calendar::{self, Zones};
 use super::folder::{Document, Folder};
-use super::manifest::{Item, Shared, Status};
+use super::line::{Item, Shared, Status};
 use super::quote::{Quoter, from_line};
 use super::target::{Made, Making, Target, Trouble};
 use super::work::{CHUNK_BYTES, Opened, Seen, Work};

@@ -12,6 +12,7 @@ mod calendar;
 mod folder;
 mod head;
 mod joined;
+mod line;
 mod manifest;
 mod marks;
 mod name;
@@ -33,7 +34,8 @@ use crate::damage::{Error, Result};
 use crate::disk::ReadAt;
 use crate::progress::Progress;
 
-pub use manifest::{Item, MANIFEST, Status};
+pub use line::{Item, Status};
+pub use manifest::MANIFEST;
 pub use run::export;
 
 /// What the documents become.

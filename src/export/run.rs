@@ -2,7 +2,8 @@
 
 use super::folder::{Document, Folder, Walk, join};
 use super::joined::{self, Joined, Piece};
-use super::manifest::{Item, Manifest, Old, Shared, Status};
+use super::line::{Item, Shared, Status};
+use super::manifest::{Manifest, Old};
 use super::name::Place;
 use super::ordered::ordered;
 use super::target::{Target, Trouble, set_time};

@@ -1,7 +1,7 @@
 //! A document that becomes a file of its own.
 
 use super::folder::{Document, Folder, join};
-use super::manifest::{Item, Status};
+use super::line::{Item, Status};
 use super::name::Place;
 use super::target::Trouble;
 use super::work::Work;

@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::folder::{Document, Folder, words};
 use super::head::Head;
-use super::manifest::{Item, Old, Status};
+use super::line::{Item, Status};
+use super::manifest::Old;
 use super::marks::Marks;
 use super::target::{Target, Trouble};
 use super::{Settings, Stop, hex};

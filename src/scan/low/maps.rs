@@ -1,24 +1,21 @@
-//! The maps of what is in use (P13 to P17, P19 to P21, H11, H12): compared with what the trees use.
+//! The maps of what is in use (P13 to P17, P19, P20, H11, H12): compared with what the trees use.
 //!
 //! Relies on the units that pages and blocks take. All cores compare, each a few parts of the file; what they find is told
 //! in the order of the file. Tells the listener what the file's space is used for, as a picture.
 
 use std::ops::Range;
 
-use super::Low;
+use super::picture::Picture;
 use super::table::Table;
 use super::units::Units;
+use super::{Low, density};
 use crate::damage::{Code, Finding, Place, Result, Severity};
 use crate::format::Format;
 use crate::format::amap;
-use crate::format::codec;
 use crate::format::id::Ib;
 use crate::format::page::{Page, PageKind};
 use crate::scan::pool::{self, Weight};
 use crate::scan::report::{Event, Space};
-
-/// How many pieces the picture of a file has, at most.
-const PIECES_MAX: u64 = 4096;
 
 /// How many parts are compared at a time; a page map stands for eight of them.
 const PARTS: u64 = 64;
@@ -72,7 +69,7 @@ pub(super) fn run(low: &Low<'_>, table: &Table, order: &[u32], owned: &Units, wh
     )?;
     picture.pieces.into_iter().for_each(|piece| low.report.tell(Event::Space(piece)));
     compare(low, &sums);
-    density_list(low, parts)
+    density::run(low, parts)
 }
 
 /// What was found in some parts.
@@ -184,7 +181,6 @@ impl<'a, 'b> Maps<'a, 'b> {
     fn compare_part(&mut self, part: u64, start: Ib, bits: &[u8], owned: &Units, maps: &[(u64, PageKind)]) {
         let low = self.low;
         let layout = low.format.layout();
-        let unit = layout.unit_bytes;
         let none = vec![0; layout.amap_bits_bytes];
         let mut used = owned.part(part).unwrap_or(&none).to_vec();
         // The deprecated page map has slots that are kept for pages: in use, though nothing is there.
@@ -192,17 +188,25 @@ impl<'a, 'b> Maps<'a, 'b> {
         self.keep(part, &mut kept);
         let mut unmarked_map = false;
         for (behind, _) in maps {
-            let (first, count) = (to_usize(behind.checked_div(unit)), to_usize(low.page_bytes().checked_div(unit)));
+            let units = |bytes: u64| to_usize(bytes.checked_div(layout.unit_bytes));
+            let (first, count) = (units(*behind), units(low.page_bytes()));
             unmarked_map |= (first..first.saturating_add(count)).any(|unit| amap::is_allocated(bits, unit) == Some(false));
             amap::mark(&mut used, first, count, true);
         }
         if unmarked_map {
             self.tell(Code::AllocationMapSelf, Place::offset(start.0), "");
         }
+        let odd = self.compare_units(start, [bits, &used, &kept], maps);
+        self.tell_odd(start, odd);
+    }
+
+    /// Compares a part's units: those that are marked, those in use, and those that are kept for pages.
+    fn compare_units(&mut self, start: Ib, [bits, used, kept]: [&[u8]; 3], maps: &[(u64, PageKind)]) -> Odd {
+        let (low, unit) = (self.low, self.low.format.layout().unit_bytes);
         let end = to_usize(low.header.root.file_eof.0.min(low.file_bytes).saturating_sub(start.0).checked_div(unit));
         let at = |number: usize| start.0.saturating_add(unit.saturating_mul(u64::try_from(number).unwrap_or(u64::MAX)));
-        let (mut missing, mut leak, mut past) = (Run::default(), Run::default(), false);
-        let words = words(bits).zip(words(&used)).zip(words(&kept));
+        let mut odd = Odd::default();
+        let words = words(bits).zip(words(used)).zip(words(kept));
         for (word, ((marked, used), kept)) in words.enumerate() {
             let first = word.saturating_mul(WORD_UNITS);
             let fits = used & !marked == 0 && marked & !used & !kept == 0;
@@ -215,7 +219,7 @@ impl<'a, 'b> Maps<'a, 'b> {
             for (number, bit) in (first..).zip((0..WORD_UNITS).map(|bit| 1 << 63 >> bit)) {
                 let [marked, in_use, reserved] = [marked, used, kept].map(|word| word & bit != 0);
                 if number >= end {
-                    past |= !marked;
+                    odd.past |= !marked;
                     continue;
                 }
                 if !marked {
@@ -223,23 +227,28 @@ impl<'a, 'b> Maps<'a, 'b> {
                 }
                 let leaks = marked && !in_use && !reserved;
                 if in_use && !marked && !is_map(low, maps, at(number).saturating_sub(start.0)) {
-                    missing.add(at(number));
+                    odd.missing.add(at(number));
                 }
                 if leaks {
-                    leak.add(at(number));
+                    odd.leak.add(at(number));
                 }
                 self.picture.add(at(number), 1, marked.into(), (self.whole && leaks).into());
             }
         }
+        odd
+    }
+
+    /// Tells of the units of a part that are not as its map says.
+    fn tell_odd(&mut self, start: Ib, Odd { missing, leak, past }: Odd) {
         if let Some(first) = missing.first {
-            let finding =
-                Finding::new(Code::NotAllocated, self.owner(first), format!("{} units of this part, the first one here", missing.count));
+            let detail = format!("{} units of this part, the first one here", missing.count);
+            let finding = Finding::new(Code::NotAllocated, self.owner(first), detail);
             // A store that was not closed cleanly gets its maps rebuilt before anything is written.
-            let dirty = low.header.root.amap_valid == 0;
+            let dirty = self.low.header.root.amap_valid == 0;
             self.findings.push(if dirty { finding.at_most(Severity::Warning) } else { finding });
         }
         if let (Some(first), true) = (leak.first, self.whole) {
-            let bytes = leak.count.saturating_mul(unit);
+            let bytes = leak.count.saturating_mul(self.low.format.layout().unit_bytes);
             self.tell(Code::Leak, Place::offset(first), format!("{bytes} bytes of this part, the first ones here"));
         }
         if past {
@@ -303,6 +312,17 @@ fn to_usize(value: Option<u64>) -> usize {
     value.and_then(|value| usize::try_from(value).ok()).unwrap_or(usize::MAX)
 }
 
+/// Units of a part that are not as its map says.
+#[derive(Debug, Default)]
+struct Odd {
+    /// In use, and free by the map.
+    missing: Run,
+    /// Not in use, and not free by the map.
+    leak: Run,
+    /// Whether the map has free units behind the file's end.
+    past: bool,
+}
+
 /// Units with one fault: the first, and how many.
 #[derive(Debug, Default)]
 struct Run {
@@ -315,82 +335,4 @@ impl Run {
         self.first = self.first.or(Some(at));
         self.count = self.count.saturating_add(1);
     }
-}
-
-/// The file's space in pieces of equal size, one after the other.
-#[derive(Debug)]
-struct Picture {
-    unit_bytes: u64,
-    piece_bytes: u64,
-    pieces: Vec<Space>,
-}
-
-impl Picture {
-    fn new(low: &Low<'_>) -> Self {
-        let unit_bytes = low.format.layout().unit_bytes;
-        // A byte of a map stands for eight units, which lie in one piece.
-        let piece_bytes = low.file_bytes.div_ceil(PIECES_MAX).max(1).next_multiple_of(unit_bytes.saturating_mul(8));
-        Self { unit_bytes, piece_bytes, pieces: Vec::new() }
-    }
-
-    /// Adds units from `at` on: so many, of which so many are marked, and so many of those leaked.
-    fn add(&mut self, at: u64, units: u32, marked: u32, leaked: u32) {
-        let bytes = |units: u32| self.unit_bytes.saturating_mul(units.into());
-        let offset = self.piece_of(at);
-        self.put(Space { offset, bytes: bytes(units), used_bytes: bytes(marked), leaked_bytes: bytes(leaked) });
-    }
-
-    /// Adds a piece, or what is known of another part of the last one.
-    fn put(&mut self, new: Space) {
-        let Some(piece) = self.pieces.last_mut().filter(|piece| piece.offset == new.offset) else { return self.pieces.push(new) };
-        piece.bytes = piece.bytes.saturating_add(new.bytes);
-        piece.used_bytes = piece.used_bytes.saturating_add(new.used_bytes);
-        piece.leaked_bytes = piece.leaked_bytes.saturating_add(new.leaked_bytes);
-    }
-
-    /// Whether so many units from `at` on lie in one piece.
-    fn is_one_piece(&self, at: u64, units: u32) -> bool {
-        let bytes = self.unit_bytes.saturating_mul(units.into());
-        at.saturating_add(bytes) <= self.piece_of(at).saturating_add(self.piece_bytes)
-    }
-
-    /// Where the piece begins that an offset lies in.
-    fn piece_of(&self, at: u64) -> u64 {
-        at.saturating_sub(at.checked_rem(self.piece_bytes).unwrap_or(0))
-    }
-}
-
-/// The density list is a hint that real files have wrong: nothing of it is more than a note ([MS-PST] 2.2.2.7.4).
-fn density_list(low: &Low<'_>, parts: u64) -> Result<()> {
-    let ib = Ib(low.format.layout().dlist);
-    if !low.holds(ib, low.page_bytes()) {
-        return Ok(());
-    }
-    let mut bytes = vec![0; low.format.layout().page_bytes];
-    low.read(&mut bytes, ib)?;
-    if bytes.iter().all(|byte| *byte == 0) {
-        return Ok(());
-    }
-    let Ok(page) = Page::decode(low.format, &bytes) else { return Ok(()) };
-    let faults = page.faults(ib);
-    let wrong = match () {
-        () if !page.is(PageKind::DLIST) => Some("it is a page of another kind".to_owned()),
-        () if faults.crc.is_some() => Some("its CRC does not match".to_owned()),
-        () if faults.signature.is_some() => Some("its signature does not match".to_owned()),
-        () => stale_entry(low, page.body, parts),
-    };
-    if let Some(wrong) = wrong {
-        low.report.add(Code::DensityList, Place::offset(ib.0), wrong);
-    }
-    Ok(())
-}
-
-/// The first entry of the density list that cannot be: a part's number in the low 20 bits, its free units in the others.
-fn stale_entry(low: &Low<'_>, body: &[u8], parts: u64) -> Option<String> {
-    let count = usize::from(*body.get(1)?);
-    let entries: Vec<u32> = codec::entries(low.format, body.get(8..)?, 4).take(count).collect();
-    if entries.len() < count || low.format != Format::Unicode4k && count > 120 {
-        return Some(format!("it says that it has {count} entries"));
-    }
-    entries.iter().find(|entry| u64::from(*entry & 0xf_ffff) >= parts).map(|entry| format!("entry {entry:#x}: the file has {parts} parts"))
 }

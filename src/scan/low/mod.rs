@@ -5,11 +5,13 @@
 
 mod ahead;
 mod blocks;
+mod density;
 mod header;
 mod inner;
 mod maps;
 mod nodes;
 mod pages;
+mod picture;
 mod references;
 mod spans;
 mod table;

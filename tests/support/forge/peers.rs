@@ -63,18 +63,23 @@ fn folder(store: &Store, nid: Nid, path: &str, lines: &mut Vec<String>) {
     lines.push(format!("folder\t{path}"));
     for row in store.contents(nid, Which::Normal).expect("contents") {
         let item = store.item(store.locate(row.nid).expect("a node")).expect("an item");
-        let head = format!("{path}\t{}", item.subject().unwrap_or_default());
+        let head = format!("{path}\t{}", escaped(&item.subject().unwrap_or_default()));
         lines.push(format!("item\t{head}"));
         for recipient in &item.recipients {
-            lines.push(format!("to\t{head}\t{}", recipient.text(Key::Id(0x3003)).unwrap_or_default()));
+            lines.push(format!("to\t{head}\t{}", escaped(&recipient.text(Key::Id(0x3003)).unwrap_or_default())));
         }
         lines.extend(properties(store, item.node, &head));
         attachments(store, &item, "file", &head, lines);
     }
     for child in store.subfolders(nid).expect("folders") {
         let name = store.folder(child).expect("a folder").name;
-        folder(store, child, &format!("{path}/{name}"), lines);
+        folder(store, child, &format!("{path}/{}", escaped(&name)), lines);
     }
+}
+
+/// A text that may hold what divides a line from the next, or its parts.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
 }
 
 fn attachments(store: &Store, item: &Item, kind: &str, head: &str, lines: &mut Vec<String>) {
@@ -86,7 +91,7 @@ fn attachments(store: &Store, item: &Item, kind: &str, head: &str, lines: &mut V
             }
             Content::Message(node) => {
                 let inner = store.item(*node).expect("an embedded item");
-                lines.push(format!("inside\t{head}\t{}", inner.subject().unwrap_or_default()));
+                lines.push(format!("inside\t{head}\t{}", escaped(&inner.subject().unwrap_or_default())));
                 attachments(store, &inner, "inner", head, lines);
                 continue;
             }

@@ -9,6 +9,8 @@ const crc = (bytes) => {
   return (~sum >>> 0).toString(16).padStart(8, "0");
 };
 const out = [];
+// A text that may hold what divides a line from the next, or its parts.
+const escaped = (text) => String(text).replace(/[\\\t\n\r]/g, (char) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" })[char]);
 function read(attachment) {
   const stream = attachment.fileInputStream;
   const parts = [];
@@ -21,7 +23,7 @@ const hex = (number) => number.toString(16).padStart(4, "0");
 function item(message, head) {
   const entries = [...message.pstTableItems].map(([id, entry]) => hex(id) + hex(entry.entryValueType)).sort();
   out.push(`types\t${head}\t${entries.length}\t${crc(Buffer.from(entries.join("")))}`);
-  for (let i = 0; i < message.numberOfRecipients; i++) out.push(`to\t${head}\t${message.getRecipient(i).emailAddress}`);
+  for (let i = 0; i < message.numberOfRecipients; i++) out.push(`to\t${head}\t${escaped(message.getRecipient(i).emailAddress)}`);
   for (let i = 0; i < message.numberOfAttachments; i++) {
     const attachment = message.getAttachment(i);
     if (attachment.attachMethod !== 1) continue;
@@ -32,11 +34,11 @@ function item(message, head) {
 function folder(here, path) {
   out.push(`folder\t${path}`);
   for (let message; here.contentCount > 0 && (message = here.getNextChild()); ) {
-    const head = `${path}\t${message.subject}`;
+    const head = `${path}\t${escaped(message.subject)}`;
     out.push(`item\t${head}`);
     item(message, head);
   }
-  if (here.hasSubfolders) for (const child of here.getSubFolders()) folder(child, `${path}/${child.displayName}`);
+  if (here.hasSubfolders) for (const child of here.getSubFolders()) folder(child, `${path}/${escaped(child.displayName)}`);
 }
 folder(new PSTFile(process.argv[2]).getRootFolder(), "");
 process.stdout.write(out.join("\n") + "\n");

@@ -24,6 +24,11 @@ fn subject(message: &dyn Message) -> String {
     if subject.starts_with('\u{1}') { subject.chars().skip(2).collect() } else { subject }
 }
 
+/// A text that may hold what divides a line from the next, or its parts.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
+}
+
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |mut crc, byte| {
         crc ^= u32::from(*byte);
@@ -61,7 +66,7 @@ fn recipients(table: Option<&Rc<dyn TableContext>>, head: &str) {
         let columns = row.columns(table.context()).expect("cells");
         for (column, cell) in table.context().columns().iter().zip(columns) {
             if let (0x3003, Some(cell)) = (column.prop_id(), cell) {
-                println!("to\t{head}\t{}", text(&table.read_column(&cell, column.prop_type()).expect("a cell")));
+                println!("to\t{head}\t{}", escaped(&text(&table.read_column(&cell, column.prop_type()).expect("a cell"))));
             }
         }
     }
@@ -85,7 +90,7 @@ macro_rules! lister {
                 for row in here.contents_table().into_iter().flat_map(|table| table.rows_matrix()) {
                     let entry = store.properties().make_entry_id(NodeId::from(u32::from(row.id())))?;
                     let message = <$message>::read(store.clone(), &entry, None)?;
-                    let head = format!("{path}\t{}", subject(&*message));
+                    let head = format!("{path}\t{}", escaped(&subject(&*message)));
                     println!("item\t{head}");
                     types(&*message, &head);
                     recipients(message.recipient_table(), &head);
@@ -103,7 +108,7 @@ macro_rules! lister {
                 for row in here.hierarchy_table().into_iter().flat_map(|table| table.rows_matrix()) {
                     let nid = NodeId::from(u32::from(row.id()));
                     let name = <$folder>::read(store.clone(), &store.properties().make_entry_id(nid)?)?.properties().display_name()?;
-                    folder(store, nid, &format!("{path}/{name}"))?;
+                    folder(store, nid, &format!("{path}/{}", escaped(&name)))?;
                 }
                 Ok(())
             }
