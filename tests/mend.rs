@@ -174,6 +174,36 @@ fn a_lost_list_of_recipients_is_made_anew() {
     }
 }
 
+/// The table itself stood in the file, and nothing named it: of the letter's recipients names were left, and addresses where
+/// headers told them. Where two letters to the same people have lost theirs nobody knows which table is whose.
+#[test]
+fn a_list_of_recipients_that_nothing_names_goes_back_to_the_only_letter_to_these_people() {
+    let told = |bytes: &[u8], nid: u32| {
+        let store = open(bytes);
+        let item = store.item(store.locate(Nid(nid)).unwrap()).unwrap();
+        let own = |id: &u16| ![0x67f2, 0x67f3].contains(id);
+        let row = |one: &pstfs::store::props::Props| {
+            one.values().iter().filter(|(id, _)| own(id)).map(|(id, value)| format!("{id:#x} {value:?}")).collect::<Vec<_>>()
+        };
+        item.recipients.iter().map(row).collect::<Vec<_>>()
+    };
+    let one = "zero block message=\"RE: Hello\" tree=subnodes\n";
+    let same = "zero block message=\"Hello\" tree=subnodes\nzero block message=\"Files\" tree=subnodes\n";
+    for (format, cipher) in [(Format::Ansi, Cipher::None), (Format::Unicode, Cipher::Cyclic), (Format::Unicode4k, Cipher::Permute)] {
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        for (edits, nids, comes_back) in [(one, &[0x20_0044][..], true), (same, &[0x20_0024, 0x20_0064], false)] {
+            let bytes = forge::edits::damaged(healthy.clone(), &Recipe::parse(edits));
+            let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+            let after = mended(&bytes, &made);
+            for nid in nids {
+                let (before, after) = (told(&healthy, *nid), told(&after, *nid));
+                assert_eq!(before.len(), after.len(), "{}: {nid:#x}", variant_name(format, cipher));
+                assert_eq!(before == after, comes_back, "{}: {nid:#x}: {after:?}", variant_name(format, cipher));
+            }
+        }
+    }
+}
+
 /// Real stores: those that are healthy stay as they are, the others come out whole.
 #[test]
 fn real_stores_come_out_whole() {

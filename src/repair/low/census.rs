@@ -31,6 +31,8 @@ pub enum Mend {
     Zeros(usize),
     /// It is lost or not what its referrer needs, and no longer named.
     Cut,
+    /// It is lost; one with the table of recipients alone takes its place.
+    Recipients,
     /// The data below it are packed anew: a block before the last was not full.
     Packed,
 }
@@ -132,6 +134,7 @@ impl<'a> Census<'a> {
         }
         nodes.sort_by_key(|node: &NodeEntry| node.nid.nid);
         nodes.chunk_by(|a, b| a.nid.nid == b.nid.nid).try_for_each(|same| census.node(same))?;
+        census.give_recipients()?;
         Ok(census)
     }
 

@@ -10,6 +10,7 @@ mod doubt;
 mod header;
 mod inner;
 mod pack;
+mod recipients;
 mod step;
 mod streams;
 mod subnodes;
@@ -79,7 +80,7 @@ impl LowPlan {
     /// Nodes that lose something of what lies in them.
     pub fn torn(&self) -> BTreeSet<Nid> {
         let torn = |step: &LowStep| match step.deed {
-            LowDeed::Block(_, nid, Mend::Cut) => Some(nid),
+            LowDeed::Block(_, nid, Mend::Cut | Mend::Recipients) => Some(nid),
             _ => None,
         };
         self.steps.iter().filter_map(torn).collect()

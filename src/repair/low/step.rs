@@ -134,6 +134,7 @@ impl fmt::Display for Mend {
             Self::Inner => write!(f, "is written anew with what can be read below it"),
             Self::Zeros(bytes) => write!(f, "is lost; {bytes} zeros take its place"),
             Self::Cut => write!(f, "cannot be used, and is no longer named"),
+            Self::Recipients => write!(f, "is lost; of what it named the list of recipients is found again"),
             Self::Packed => write!(f, "gets its data packed anew into full blocks"),
         }
     }
