@@ -21,6 +21,7 @@ use pstfs::format::id::{Nid, NodeType};
 use pstfs::ltp::Properties;
 use pstfs::ltp::value::Value;
 use pstfs::repair::Options;
+use pstfs::store::names::Name;
 use pstfs::store::{Store, tags};
 use support::forge::{self, Recipe, edits};
 use support::laws::{open, repaired};
@@ -80,13 +81,32 @@ fn a_map_of_names_that_is_made_anew_has_all_its_streams() {
 /// The block with the map's entries was lost, and readpst left out 159 dates: all their names stood in the index, too.
 #[test]
 fn names_that_zeros_stand_for_come_back_from_the_index() {
-    let names = |store: &Store| store.names().iter().map(|(id, name)| (id, name.clone())).collect::<BTreeMap<_, _>>();
     for (format, cipher, bytes) in forge::damaged_all("names-replaced-by-zeros", &mut forge::store) {
-        let whole = names(&open(&forge::store(format, cipher, &forge::recipe("every-format"))));
-        assert!(whole.len() >= 10);
+        let whole = whole_names(format, cipher);
         assert_eq!(names(&open(&bytes)), whole, "{format:?}, as it is");
         assert_eq!(names(&mended(&bytes)), whole, "{format:?}, repaired");
     }
+}
+
+/// Items were shown without what named properties tell, and were not said to lack anything; repaired they had it.
+#[test]
+fn names_in_a_subnode_that_is_gone_come_back_from_the_index() {
+    for (format, cipher, bytes) in forge::damaged_all("names-in-a-subnode-that-is-gone", &mut forge::store) {
+        let (whole, store) = (whole_names(format, cipher), open(&bytes));
+        assert_eq!(names(&store), whole, "{format:?}, as it is");
+        assert!(!store.names().is_whole(), "{format:?}: more may have been there");
+        assert_eq!(names(&mended(&bytes)), whole, "{format:?}, repaired");
+    }
+}
+
+fn names(store: &Store) -> BTreeMap<u16, Name> {
+    store.names().iter().map(|(id, name)| (id, name.clone())).collect()
+}
+
+fn whole_names(format: Format, cipher: Cipher) -> BTreeMap<u16, Name> {
+    let whole = names(&open(&forge::store(format, cipher, &forge::recipe("every-format"))));
+    assert!(whole.len() >= 10);
+    whole
 }
 
 /// The table of a folder came back under an id of which a bit was flipped, and a folder was made for it that listed all items

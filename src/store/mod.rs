@@ -168,12 +168,14 @@ fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
 fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {
     let nid = Nid::NAME_MAP;
     let damaged = ndb.damaged_node(node.data, node.subnodes)?;
-    let values = Properties::open(ndb, nid, node.data, node.subnodes)?.values()?;
+    let (values, lost) = Properties::open(ndb, nid, node.data, node.subnodes)?.values_and_lost()?;
     let props = Props::new(nid, values, Arc::default(), Some(Arc::clone(ndb)), codepage::WINDOWS_1252);
     let stream = |key| props.bytes(key).unwrap_or_default();
-    let (sets, entries, strings) = (stream(tags::NAME_MAP_GUIDS), stream(tags::NAME_MAP_ENTRIES), stream(tags::NAME_MAP_STRINGS));
+    let streams = [tags::NAME_MAP_GUIDS, tags::NAME_MAP_ENTRIES, tags::NAME_MAP_STRINGS];
+    let unread = streams.iter().filter_map(|key| key.id()).any(|id| lost.contains(&id));
+    let [sets, entries, strings] = streams.map(stream);
     let (stored, failed) = NameMap::read(&sets, &entries, &strings);
-    let map = if damaged > 0 || failed > 0 {
+    let map = if damaged > 0 || failed > 0 || unread {
         let buckets = BUCKET_IDS.filter_map(|id| props.bytes(Key::Id(id)));
         NameMap::read(&sets, &names::restored(&entries, buckets, &sets, &strings), &strings).0
     } else {
@@ -182,9 +184,9 @@ fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {
     if failed > 0 {
         ndb.notes().add(Code::NamedProperties, Place::node(nid.0), format!("{failed} entries cannot be read"));
     }
-    Ok(match (damaged, failed) {
-        (0, 0) => map,
-        (0, _) => map.lacking(),
+    Ok(match damaged {
+        0 if failed == 0 && !unread => map,
+        0 => map.lacking(),
         _ => map.doubtful(),
     })
 }
