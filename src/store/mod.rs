@@ -13,6 +13,7 @@ pub mod item;
 pub mod names;
 pub mod props;
 mod read;
+pub mod recipients;
 pub mod remains;
 pub mod search_key;
 mod special;

@@ -17,12 +17,8 @@ use crate::ltp::value::Value;
 use crate::ltp::{Properties, Table};
 use crate::ndb::Ndb;
 use crate::store::props::Key;
+use crate::store::recipients::{LISTS, TYPE_BITS, plain};
 use crate::store::{codepage, tags};
-
-/// The bits of PidTagRecipientType that tell to whom a message goes; the others are flags ([MS-OXOMSG] 2.2.3.1).
-const TYPE_BITS: i32 = 0x0fff_ffff;
-/// The lists of names that a letter has: to, cc, bcc.
-const LISTS: [Key; 3] = [tags::DISPLAY_TO, tags::DISPLAY_CC, tags::DISPLAY_BCC];
 
 /// The names of a letter's recipients, as it has them in each of [`LISTS`].
 type People = [Vec<String>; LISTS.len()];
@@ -159,9 +155,4 @@ fn text(value: Option<&Value>) -> String {
         Some(Value::String8(bytes)) => codepage::decode(codepage::WINDOWS_1252, bytes),
         _ => String::new(),
     }
-}
-
-/// Programs put names in quotes, or do not.
-fn plain(name: &str) -> String {
-    name.trim_matches(|char| matches!(char, '\'' | '"' | ' ' | '\0')).to_owned()
 }

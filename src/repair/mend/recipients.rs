@@ -10,17 +10,16 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
+use crate::store::recipients::{LISTS, TYPE_BITS, plain};
 use crate::store::write::rows::Rows;
 use crate::store::write::templates::RECIPIENTS;
 use crate::store::write::{Cells, id_of, own_value};
 use crate::store::{codepage, tags};
 
-/// The bits of PidTagRecipientType that tell to whom a message goes; the others are flags ([MS-OXOMSG] 2.2.3.1).
-const TYPE_BITS: i32 = 0x0fff_ffff;
 /// To whom: to, cc, bcc.
 const TO: i32 = 1;
-/// The lists of names, in the order of the types, and the headers that hold them too.
-const LISTS: [(Key, &str); 3] = [(tags::DISPLAY_TO, "to"), (tags::DISPLAY_CC, "cc"), (tags::DISPLAY_BCC, "bcc")];
+/// The headers that hold the names of [`LISTS`] too.
+const HEADERS: [&str; 3] = ["to", "cc", "bcc"];
 /// The most recipients that are taken from a header.
 const RECIPIENTS_MAX: usize = 10_000;
 
@@ -58,7 +57,7 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag, doubted: bool) -> 
 
 /// Whether a message's lists of names tell of recipients.
 pub(super) fn are_named(bag: &Bag) -> bool {
-    LISTS.iter().any(|(key, _)| bag.text(*key).is_some_and(|names| names.chars().any(char::is_alphanumeric)))
+    LISTS.iter().any(|key| bag.text(*key).is_some_and(|names| names.chars().any(char::is_alphanumeric)))
 }
 
 /// A table of whom the message's headers and names tell.
@@ -104,7 +103,7 @@ fn text(ndb: &Ndb, text: &str) -> Value {
 fn told(ndb: &Ndb, bag: &Bag) -> BTreeMap<u32, Cells> {
     let headers = bag.text(tags::TRANSPORT_MESSAGE_HEADERS).unwrap_or_default();
     let mut people = Vec::new();
-    for (kind, (key, header)) in (TO..).zip(LISTS) {
+    for (kind, (key, header)) in (TO..).zip(LISTS.into_iter().zip(HEADERS)) {
         let of_header = people_of(kind, &headers, header);
         let names = bag.text(key).unwrap_or_default();
         let of_names = names.split(';').map(str::trim).filter(|name| !name.is_empty());
@@ -172,7 +171,7 @@ pub(super) fn name(ndb: &Ndb, bag: &mut Bag, rows: &Rows) {
     if rows.rows.is_empty() {
         return;
     }
-    for (kind, (key, _)) in (TO..).zip(LISTS) {
+    for (kind, key) in (TO..).zip(LISTS) {
         let listed: Vec<String> =
             rows.rows.values().filter(|cells| kind_of(cells) == kind).filter_map(|cells| name_of(bag, cells)).collect();
         let (listed, told) = (listed.join("; "), bag.text(key));
@@ -196,11 +195,6 @@ fn name_of(bag: &Bag, cells: &Cells) -> Option<String> {
         Value::String8(bytes) => Some(codepage::decode(bag.codepage(), bytes)),
         _ => None,
     }
-}
-
-/// Programs put names in quotes, or do not.
-fn plain(names: &str) -> String {
-    names.chars().filter(|char| !matches!(char, '\'' | '"' | ' ' | ';' | '\0')).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::message::{Kind, Message};
 use super::properties::PropertyCheck;
 use super::table::check_table;
 use super::{Look, survive};
-use crate::damage::{Code, Result};
+use crate::damage::{Code, Place, Result};
 use crate::format::block::SubnodeEntry;
 use crate::format::id::Nid;
 use crate::format::property::PropType;
@@ -13,15 +13,11 @@ use crate::ltp::value::Value;
 use crate::ltp::{Row, Table};
 use crate::store::item::NodeRef;
 use crate::store::props::Key;
+use crate::store::recipients::{LISTS, TYPE_BITS, plain};
 use crate::store::tags;
 
-/// The bits of PidTagRecipientType that tell to whom a message goes; the others are flags ([MS-OXOMSG] 2.2.3.1).
-const TYPE_BITS: i32 = 0x0fff_ffff;
 /// The longest list of names that is compared, in bytes.
 const NAMES_MAX: usize = 64 << 10;
-
-/// The lists of names that a message has beside the table, by the kind of recipient, with their ids.
-const LISTS: [(Key, u16); 3] = [(tags::DISPLAY_TO, 0x0e04), (tags::DISPLAY_CC, 0x0e03), (tags::DISPLAY_BCC, 0x0e02)];
 
 /// Checks the recipient table, where there is one: contacts, notes and many others have none.
 pub(super) fn recipients(
@@ -57,9 +53,9 @@ pub(super) fn recipients(
 
 /// Who has no recipients has no names of them either.
 fn lost(case: &mut Case, props: &PropertyCheck<'_>) -> Result<()> {
-    for (key, id) in LISTS {
+    for key in LISTS {
         if props.value(key)?.and_then(text).is_some_and(|names| names.chars().any(char::is_alphanumeric)) {
-            case.add_at(Code::Recipients, case.place().property(id), "the message names some");
+            case.add_at(Code::Recipients, Place { property: key.id(), ..case.place() }, "the message names some");
             return Ok(());
         }
     }
@@ -125,17 +121,16 @@ fn text(value: Value) -> Option<String> {
 
 /// The display properties list the recipients' names.
 fn compare(case: &mut Case, props: &PropertyCheck<'_>, names: &Names) -> Result<()> {
-    for ((key, id), listed) in LISTS.into_iter().zip(&names.0) {
+    for (key, listed) in LISTS.into_iter().zip(&names.0) {
         let (Some(told), Some(listed)) = (props.value(key)?.and_then(text), listed) else { continue };
         // Where a list is long, both may be cut.
         if listed.len() < NAMES_MAX && told != *listed && plain(&told) != plain(listed) {
-            case.add_at(Code::DisplayNames, case.place().property(id), format!("{} and {} characters", told.len(), listed.len()));
+            case.add_at(
+                Code::DisplayNames,
+                Place { property: key.id(), ..case.place() },
+                format!("{} and {} characters", told.len(), listed.len()),
+            );
         }
     }
     Ok(())
-}
-
-/// Programs put names in quotes, or do not.
-fn plain(names: &str) -> String {
-    names.chars().filter(|char| !matches!(char, '\'' | '"' | ' ' | ';' | '\0')).collect()
 }
