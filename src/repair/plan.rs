@@ -183,7 +183,7 @@ pub fn prepare(store: &Store, plan: &Plan) -> Result<Prepared> {
 fn changes(store: &Store, plan: &Plan, below: &Store) -> Result<(Prepared, Vec<String>)> {
     let mut transaction = begin(store, plan.options)?;
     low::apply(&mut transaction, &plan.low)?;
-    let incomplete = mend::build(below, &mut transaction, plan)?;
+    let incomplete = mend::build(below, store, &mut transaction, plan)?;
     let whom = |nid: &Nid| plan.steps.iter().find(|step| step.deed.node() == *nid && !step.whom.is_empty());
     let incomplete = incomplete.iter().map(|nid| whom(nid).map_or_else(|| format!("message {nid}"), |step| step.whom.clone()));
     Ok((transaction.prepare()?, incomplete.collect()))

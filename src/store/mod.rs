@@ -101,6 +101,11 @@ impl Store {
         &self.names
     }
 
+    /// Whether an earlier state of the map tells some of them, as the present one is damaged.
+    pub fn has_earlier_names(&self) -> bool {
+        earlier_names(&self.ndb).is_some()
+    }
+
     /// What the whole store tells of mail addresses, for items that are read from now on; told once.
     pub fn set_addresses(&self, addresses: Addresses) {
         self.addresses.get_or_init(|| Arc::new(addresses));
@@ -158,12 +163,17 @@ fn read_names(ndb: &Arc<Ndb>) -> Result<NameMap> {
         }
         Ok(map) => map,
     };
-    let Some(earlier) = ndb.maps().and_then(Maps::names).filter(|_| !map.is_whole()) else { return Ok(map) };
+    let Some(earlier) = earlier_names(ndb).filter(|_| !map.is_whole()) else { return Ok(map) };
     match names_at(ndb, earlier) {
         Err(error) if error.is_io() => Err(error),
         Err(_) => Ok(map),
         Ok(earlier) => Ok(map.on(earlier)),
     }
+}
+
+/// An earlier state of the map, where the present one is damaged.
+fn earlier_names(ndb: &Ndb) -> Option<&NodeEntry> {
+    ndb.maps().and_then(Maps::names)
 }
 
 fn names_at(ndb: &Arc<Ndb>, node: &NodeEntry) -> Result<NameMap> {

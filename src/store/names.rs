@@ -41,10 +41,34 @@ impl NameEntry {
         Self { value: u32::MAX.saturating_sub(index.into()), set: 2 << 1, index }
     }
 
+    /// The name, by the streams of sets and of strings; `None` where they do not have what the entry refers to.
+    pub fn name(&self, sets: &[u8], strings: &[u8]) -> Option<Name> {
+        let set = match self.set >> 1 {
+            // Zeros, which stand where a name is lost. No store that others wrote has a name of no set at all.
+            0 if self.value == 0 => return None,
+            0 => Guid::default(),
+            1 => tags::PS_MAPI,
+            2 => tags::PS_PUBLIC_STRINGS,
+            selector => codec::entries(Format::Unicode, sets, SET_BYTES).nth(usize::from(selector.checked_sub(3)?))?,
+        };
+        if self.set & 1 == 0 {
+            return Some(Name::Lid(set, self.value));
+        }
+        let at = usize::try_from(self.value).ok()?;
+        let len: u32 = codec::decode(Format::Unicode, strings.get(at..)?).ok()?;
+        // A text of no letters is what zeros in place of a lost one read as: libpff opens no store with such a name.
+        let len = usize::try_from(len).ok().filter(|len| (1..=NAME_BYTES_MAX).contains(len))?;
+        let bytes = codec::cut(strings, at.checked_add(4)?, len)?;
+        Some(Name::Text(set, text_of(bytes)))
+    }
+
     fn is_lost(&self) -> bool {
         *self == Self::lost(self.index)
     }
 }
+
+/// Bytes of a property set's id.
+pub const SET_BYTES: usize = 16;
 
 /// The properties of the map's node that are buckets of its index; those of the map itself lie below.
 pub const BUCKET_IDS: RangeInclusive<u16> = 0x1000..=0x7fff;
@@ -54,8 +78,7 @@ pub const BUCKET_IDS: RangeInclusive<u16> = 0x1000..=0x7fff;
 /// A name stands twice: in its place, and in a bucket by its number or by the CRC of its text ([MS-PST] 2.4.7.5). The
 /// one may be in a block of its own that is lost, and the other in another.
 pub fn restored(entries: &[u8], buckets: impl Iterator<Item = Vec<u8>>, sets: &[u8], strings: &[u8]) -> Vec<u8> {
-    let sets: Vec<Guid> = codec::entries(Format::Unicode, sets, 16).collect();
-    let is_name = |entry: &NameEntry| name_of(entry, &sets, strings).is_some();
+    let is_name = |entry: &NameEntry| entry.name(sets, strings).is_some();
     let texts = texts(strings);
     let mut told = HashMap::new();
     for bucket in buckets {
@@ -90,7 +113,7 @@ fn texts(strings: &[u8]) -> HashMap<u32, u32> {
 }
 
 /// The first id that a name can have.
-const FIRST_ID: u16 = 0x8000;
+pub const FIRST_ID: u16 = 0x8000;
 /// Ids from 0x8000 on: a map has no more entries.
 const IDS_MAX: usize = 0x8000;
 /// The longest name that is read: Outlook allows 254 bytes ([MS-OXCPRPT] 2.2.12).
@@ -116,12 +139,11 @@ impl NameMap {
     ///
     /// Also tells how many entries could not be read.
     pub fn read(sets: &[u8], entries: &[u8], strings: &[u8]) -> (Self, usize) {
-        let sets: Vec<Guid> = codec::entries(Format::Unicode, sets, 16).collect();
         let mut map = Self::default();
         let mut failed = 0_usize;
         for entry in codec::entries::<NameEntry>(Format::Unicode, entries, 8).take(IDS_MAX) {
             let id = entry.index.checked_add(FIRST_ID);
-            match (id, name_of(&entry, &sets, strings)) {
+            match (id, entry.name(sets, strings)) {
                 (Some(id), Some(name)) => {
                     map.lost.extend(entry.is_lost().then_some(id));
                     map.insert(id, name);
@@ -232,26 +254,6 @@ impl NameMap {
         }
         id
     }
-}
-
-fn name_of(entry: &NameEntry, sets: &[Guid], strings: &[u8]) -> Option<Name> {
-    let set = match entry.set >> 1 {
-        // Zeros, which stand where a name is lost. No store that others wrote has a name of no set at all.
-        0 if entry.value == 0 => return None,
-        0 => Guid::default(),
-        1 => tags::PS_MAPI,
-        2 => tags::PS_PUBLIC_STRINGS,
-        selector => *sets.get(usize::from(selector.checked_sub(3)?))?,
-    };
-    if entry.set & 1 == 0 {
-        return Some(Name::Lid(set, entry.value));
-    }
-    let at = usize::try_from(entry.value).ok()?;
-    let len: u32 = codec::decode(Format::Unicode, strings.get(at..)?).ok()?;
-    // A text of no letters is what zeros in place of a lost one read as: libpff opens no store with such a name.
-    let len = usize::try_from(len).ok().filter(|len| (1..=NAME_BYTES_MAX).contains(len))?;
-    let bytes = codec::cut(strings, at.checked_add(4)?, len)?;
-    Some(Name::Text(set, text_of(bytes)))
 }
 
 /// A name's text: UTF-16, but some phones' programs stored 8-bit names, which read as UTF-16 are nonsense.

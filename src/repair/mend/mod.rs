@@ -29,6 +29,7 @@ use crate::ltp::value::Value;
 use crate::ndb::Ndb;
 use crate::ndb::write::{Part, Stored, Transaction};
 use crate::store::item::NodeRef;
+use crate::store::names::NameMap;
 use crate::store::write::rows::{self, Rows};
 use crate::store::write::templates::Template;
 use crate::store::write::{Cells, id_of};
@@ -68,12 +69,13 @@ impl Mended {
     }
 }
 
-/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far. Gives the messages in which a
-/// note says what they have lost.
-pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<BTreeSet<Nid>> {
+/// Makes a plan's changes in a transaction; `store` is what the transaction leaves so far, `opened` the store as it was.
+/// Gives the messages in which a note says what they have lost.
+pub(super) fn build(store: &Store, opened: &Store, transaction: &mut Transaction<'_>, plan: &Plan) -> Result<BTreeSet<Nid>> {
     let mut mender = Mender {
         store,
         ndb: store.ndb(),
+        names: opened.has_earlier_names().then(|| &**opened.names()),
         transaction,
         options: plan.options,
         torn: plan.low.torn(),
@@ -100,6 +102,8 @@ pub(super) fn build(store: &Store, transaction: &mut Transaction<'_>, plan: &Pla
 struct Mender<'a, 't> {
     store: &'a Store,
     ndb: &'a Ndb,
+    /// The names that were known before anything was mended, where they are not those of the map alone.
+    names: Option<&'a NameMap>,
     transaction: &'a mut Transaction<'t>,
     options: Options,
     /// What lost something below it.

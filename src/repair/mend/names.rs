@@ -11,36 +11,38 @@ use crate::format::codec;
 use crate::format::id::{Nid, NodeType};
 use crate::ltp::value::Value;
 use crate::store::item::NodeRef;
-use crate::store::names::{BUCKET_IDS, NameEntry, NameMap, restored};
+use crate::store::names::{BUCKET_IDS, FIRST_ID, Name, NameEntry, SET_BYTES, restored};
 use crate::store::props::Key;
 use crate::store::tags;
-use crate::store::write::names::{BUCKETS, buckets};
+use crate::store::write::names::{BUCKETS, Referred, buckets};
 
-/// Bytes of a property set's id, and of an entry.
-const SET_BYTES: usize = 16;
+/// Bytes of an entry.
 const ENTRY_BYTES: usize = 8;
-/// The first id that stands for a name; no map has more of them.
-const FIRST_NAMED: u16 = 0x8000;
+/// No map has more names.
 const NAMES_MAX: u16 = 0x7ffe;
 /// What has named properties, at the top or in something else.
 const OBJECTS: [NodeType; 4] = [NodeType::FOLDER, NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE, NodeType::ATTACHMENT];
 
 impl Mender<'_, '_> {
-    /// Writes the map anew.
+    /// Writes the map anew; where an earlier state of it tells names, with these: a name keeps its id for ever.
     pub(super) fn name_map(&mut self) -> Result<()> {
         let node = self.node(Nid::NAME_MAP)?;
         let mut bag = match node {
             Some(node) => Bag::read(self.ndb, node)?.unwrap_or_default(),
             None => Bag::default(),
         };
-        let (mut sets, entries, mut strings) =
+        let (sets, entries, strings) =
             (self.bytes(&bag, tags::NAME_MAP_GUIDS)?, self.bytes(&bag, tags::NAME_MAP_ENTRIES)?, self.bytes(&bag, tags::NAME_MAP_STRINGS)?);
+        let mut referred = Referred { sets, strings };
+        let Referred { sets, strings } = &mut referred;
         sets.truncate(sets.len() & !SET_BYTES.saturating_sub(1));
         let ids: Vec<u16> = bag.ids().into_iter().filter(|id| BUCKET_IDS.contains(id)).collect();
         let index = ids.iter().map(|id| self.bytes(&bag, Key::Id(*id))).collect::<Result<Vec<_>>>()?;
-        let entries = restored(&entries, index.into_iter(), &sets, &strings);
+        let entries = restored(&entries, index.into_iter(), sets, strings);
         let entries = placed(codec::entries(Format::Unicode, &entries, ENTRY_BYTES).collect());
-        let mut entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, &sets, &strings)).collect();
+        let mut entries: Vec<NameEntry> = entries.into_iter().map(|entry| sound(entry, sets, strings)).collect();
+        self.add_earlier(&mut entries, &mut referred);
+        let Referred { mut sets, mut strings } = referred;
         if sets.is_empty() {
             // libpff does not open a store whose map has no set or no entry, and Outlook makes none.
             sets.extend(tags::PSETID_APPOINTMENT.0);
@@ -65,6 +67,20 @@ impl Mender<'_, '_> {
         self.transaction.put_draft(Nid::NAME_MAP, Nid::default(), draft)
     }
 
+    /// Adds what an earlier state of the map tells, and puts it in place of what else stands under the same id.
+    fn add_earlier(&self, entries: &mut Vec<NameEntry>, referred: &mut Referred) {
+        let Some(names) = self.names else { return };
+        let names: BTreeMap<u16, &Name> = names.iter().filter_map(|(id, name)| Some((id.checked_sub(FIRST_ID)?, name))).collect();
+        let last = names.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        let told = u16::try_from(entries.len()).unwrap_or(u16::MAX);
+        entries.extend((told..last).map(NameEntry::lost));
+        for (entry, (index, name)) in entries.iter_mut().zip(0..).filter_map(|(entry, id)| Some((entry, (id, *names.get(&id)?)))) {
+            if entry.name(&referred.sets, &referred.strings).as_ref() != Some(name) {
+                *entry = referred.entry(name, index).0;
+            }
+        }
+    }
+
     /// How many ids a map must have for the named properties that items have: of a lost map nobody knows it better.
     ///
     /// An id that the map lacks would go to the next name that a program asks for, and all that has it would be misread.
@@ -78,7 +94,7 @@ impl Mender<'_, '_> {
         })?;
         while let Some(node) = waiting.pop() {
             let highest = Bag::read(self.ndb, node)?.and_then(|bag| bag.ids().into_iter().max());
-            count = count.max(highest.and_then(|id| id.checked_sub(FIRST_NAMED)).map_or(0, |index| index.saturating_add(1)));
+            count = count.max(highest.and_then(|id| id.checked_sub(FIRST_ID)).map_or(0, |index| index.saturating_add(1)));
             let below = match self.ndb.subnodes(node.subnodes) {
                 Err(error) if error.is_io() => return Err(error),
                 below => below.unwrap_or_default(),
@@ -123,8 +139,7 @@ fn placed(entries: Vec<NameEntry>) -> Vec<NameEntry> {
 
 /// An entry that names a set and a string; one that does not keeps its id and gets a name that nobody asks for.
 fn sound(entry: NameEntry, sets: &[u8], strings: &[u8]) -> NameEntry {
-    let (_, failed) = NameMap::read(sets, &codec::encode(Format::Unicode, &entry), strings);
-    if failed == 0 { entry } else { NameEntry::lost(entry.index) }
+    if entry.name(sets, strings).is_some() { entry } else { NameEntry::lost(entry.index) }
 }
 
 /// What the index keeps of a name: its number, or the CRC of its text.

@@ -10,7 +10,7 @@ use crate::format::id::Nid;
 use crate::format::property::{Guid, PropType};
 use crate::ltp::value::Value;
 use crate::ltp::write::PropertiesBuilder;
-use crate::store::names::{Name, NameEntry};
+use crate::store::names::{Name, NameEntry, SET_BYTES};
 use crate::store::props::Key;
 use crate::store::tags;
 
@@ -21,35 +21,25 @@ pub const FIRST_BUCKET: u16 = 0x1000;
 /// Property sets that have numbers of their own; those in the stream begin with 3.
 const FIRST_SET: u16 = 3;
 
-/// Names and the ids they have, in the order they came.
+/// What entries of the map refer to: the stream of property sets, and that of strings.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    ids: HashMap<Name, u16>,
-    sets: Vec<Guid>,
-    /// Entries as the map's stream has them, and what their bucket is found by.
-    entries: Vec<(NameEntry, u32)>,
-    strings: Vec<u8>,
+pub struct Referred {
+    /// Sets, 16 bytes each.
+    pub sets: Vec<u8>,
+    /// Strings, each behind its length.
+    pub strings: Vec<u8>,
 }
 
-impl Names {
-    /// The id of a name: the one it has, else the next from 0x8000 on.
-    pub(super) fn id(&mut self, name: &Name) -> Result<u16> {
-        if let Some(id) = self.ids.get(name) {
-            return Ok(*id);
-        }
-        let full = || Error::Unsupported("a store with more than 32,766 named properties".into());
-        let index = u16::try_from(self.entries.len()).ok().filter(|index| *index < 0x7ffe).ok_or_else(full)?;
-        let id = index.checked_add(0x8000).ok_or_else(full)?;
-        let (set, value, hash) = match name {
-            Name::Lid(set, lid) => (self.set(*set) << 1, *lid, *lid),
+impl Referred {
+    /// The entry of a name under an id, and what its bucket is found by; a set and a string that are not there are added.
+    pub fn entry(&mut self, name: &Name, index: u16) -> (NameEntry, u32) {
+        match name {
+            Name::Lid(set, lid) => (NameEntry { value: *lid, set: self.set(*set) << 1, index }, *lid),
             Name::Text(set, text) => {
                 let (at, hash) = self.add_string(text);
-                ((self.set(*set) << 1) | 1, at, hash)
+                (NameEntry { value: at, set: (self.set(*set) << 1) | 1, index }, hash)
             }
-        };
-        self.entries.push((NameEntry { value, set, index }, hash));
-        self.ids.insert(name.clone(), id);
-        Ok(id)
+        }
     }
 
     fn set(&mut self, set: Guid) -> u16 {
@@ -58,11 +48,15 @@ impl Names {
             tags::PS_MAPI => 1,
             tags::PS_PUBLIC_STRINGS => 2,
             _ => {
-                let known = self.sets.iter().position(|known| *known == set);
-                let place = known.unwrap_or_else(|| {
-                    self.sets.push(set);
-                    self.sets.len().saturating_sub(1)
-                });
+                let sets = codec::entries::<Guid>(Format::Unicode, &self.sets, SET_BYTES);
+                let known = sets.enumerate().find(|(_, known)| *known == set);
+                let place = known.map_or_else(
+                    || {
+                        self.sets.extend(set.0);
+                        self.sets.len().checked_div(SET_BYTES).map_or(0, |count| count.saturating_sub(1))
+                    },
+                    |(place, _)| place,
+                );
                 u16::try_from(place).unwrap_or(u16::MAX >> 1).saturating_add(FIRST_SET)
             }
         }
@@ -77,14 +71,38 @@ impl Names {
         self.strings.resize(self.strings.len().next_multiple_of(4), 0);
         (at, checksum::crc(&bytes))
     }
+}
+
+/// Names and the ids they have, in the order they came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    ids: HashMap<Name, u16>,
+    referred: Referred,
+    /// Entries as the map's stream has them, and what their bucket is found by.
+    entries: Vec<(NameEntry, u32)>,
+}
+
+impl Names {
+    /// The id of a name: the one it has, else the next from 0x8000 on.
+    pub(super) fn id(&mut self, name: &Name) -> Result<u16> {
+        if let Some(id) = self.ids.get(name) {
+            return Ok(*id);
+        }
+        let full = || Error::Unsupported("a store with more than 32,766 named properties".into());
+        let index = u16::try_from(self.entries.len()).ok().filter(|index| *index < 0x7ffe).ok_or_else(full)?;
+        let id = index.checked_add(0x8000).ok_or_else(full)?;
+        self.entries.push(self.referred.entry(name, index));
+        self.ids.insert(name.clone(), id);
+        Ok(id)
+    }
 
     /// The properties of the map's node.
     pub(super) fn finish(&self) -> PropertiesBuilder {
         let mut props = PropertiesBuilder::default();
         let streams = [
-            (tags::NAME_MAP_GUIDS, self.sets.iter().flat_map(|set| set.0).collect()),
+            (tags::NAME_MAP_GUIDS, self.referred.sets.clone()),
             (tags::NAME_MAP_ENTRIES, self.entries.iter().flat_map(|(entry, _)| codec::encode(Format::Unicode, entry)).collect()),
-            (tags::NAME_MAP_STRINGS, self.strings.clone()),
+            (tags::NAME_MAP_STRINGS, self.referred.strings.clone()),
         ];
         for (key, bytes) in streams {
             props.set(super::props::id_of(key), PropType::BINARY, &Value::Binary(bytes));
@@ -148,9 +166,8 @@ mod tests {
         let ids: Vec<u16> = given.iter().map(|name| names.id(name).unwrap()).collect();
         assert_eq!(ids, [0x8000, 0x8001, 0x8002, 0x8003, 0x8004]);
         assert_eq!(names.id(&given[1]).unwrap(), 0x8001, "a name keeps its id");
-        let sets: Vec<u8> = names.sets.iter().flat_map(|set| set.0).collect();
         let entries: Vec<u8> = names.entries.iter().flat_map(|(entry, _)| codec::encode(Format::Unicode, entry)).collect();
-        let (map, failed) = NameMap::read(&sets, &entries, &names.strings);
+        let (map, failed) = NameMap::read(&names.referred.sets, &entries, &names.referred.strings);
         assert_eq!(failed, 0);
         for (id, name) in ids.iter().zip(&given) {
             assert_eq!(map.name(*id), Some(name));
