@@ -28,9 +28,10 @@ use pstfs::damage::{Finding, Severity};
 use pstfs::disk::{MemoryFile, ReadAt};
 use pstfs::format::Format;
 use pstfs::format::amap;
+use pstfs::format::block::{SubnodeBlock, SubnodeEntry};
 use pstfs::format::cipher::Cipher;
 use pstfs::format::header::Header;
-use pstfs::format::id::Nid;
+use pstfs::format::id::{Bid, Nid, NodeType};
 use pstfs::ndb::write::{Prepared, Transaction};
 use pstfs::ndb::{BTree, Ndb};
 use pstfs::progress::Progress;
@@ -74,10 +75,14 @@ fn prepared(store: &Store, plan: &LowPlan) -> Prepared {
 fn mended(bytes: &[u8]) -> (Vec<u8>, LowPlan) {
     let store = opened(bytes);
     let plan = low::plan(&store, &findings(bytes, &store), Options::default()).unwrap();
-    let preview = prepared(&store, &plan).preview(Arc::new(bytes.to_vec())).unwrap();
+    (written(&prepared(&store, &plan), store.ndb().source()), plan)
+}
+
+fn written(change: &Prepared, source: &Arc<dyn ReadAt>) -> Vec<u8> {
+    let preview = change.preview(Arc::clone(source)).unwrap();
     let mut after = vec![0; preview.len().unwrap() as usize];
     preview.read_exact_at(&mut after, 0).unwrap();
-    (after, plan)
+    after
 }
 
 /// Whether this half puts it right: what is missing among the nodes is the other's.
@@ -339,6 +344,46 @@ fn what_is_written_anew_of_a_compressed_stream_is_compressed_too() {
         assert!(anew.inflated == entry.inflated && anew.size < anew.inflated, "{anew:?}");
         let left: Vec<_> = findings(&after, &opened(&after)).into_iter().filter(is_low).collect();
         assert_eq!(left, []);
+    }
+}
+
+/// Of a real table of contents with lost sectors two leaves began with one id: the second was dropped, with all that it named,
+/// and was counted all the same, so that a second repair put the counts right.
+#[test]
+fn leaves_of_a_subnode_tree_that_begin_with_one_id_keep_all_that_they_name() {
+    for (format, cipher) in VARIANTS {
+        let base = forge::store(format, cipher, &forge::recipe("every-format"));
+        let ndb = Ndb::open(Arc::new(base), 1 << 20).unwrap();
+        let letter = ndb.required_node(Nid(0x20_0024)).unwrap();
+        let mut change = Transaction::begin(&ndb).unwrap();
+        let shared = change.put_data(b"a value").unwrap();
+        let mut entries = ndb.subnodes(letter.subnodes).unwrap();
+        entries.extend((0x1000..0x1000 + 3000).map(|index| SubnodeEntry {
+            nid: Nid::new(NodeType::LTP, index).into(),
+            data: shared,
+            subnodes: Bid::NONE,
+        }));
+        let root = change.put_subnodes(&entries).unwrap();
+        change.replace_subnodes(letter.nid.nid, root).unwrap();
+        let whole = written(&change.prepare().unwrap(), ndb.source());
+        let ndb = Ndb::open(Arc::new(whole.clone()), 1 << 20).unwrap();
+        let block = |bid| SubnodeBlock::decode(format, &ndb.block(bid).unwrap().data).unwrap();
+        let SubnodeBlock::Branch(branches) = block(root) else { panic!("one leaf") };
+        let leaves = [branches[0].child, branches[branches.len() - 1].child];
+        let [SubnodeBlock::Leaf(first), SubnodeBlock::Leaf(mut last)] = leaves.map(block) else { panic!("no leaves") };
+        last.insert(0, first[0]);
+        let mut change = Transaction::begin(&ndb).unwrap();
+        change.rewrite_block(leaves[1], &SubnodeBlock::Leaf(last).encode(format)).unwrap();
+        let damaged = written(&change.prepare().unwrap(), ndb.source());
+        let name = variant_name(format, cipher);
+        assert_eq!(faults(&damaged, &whole), [""; 0], "{name}");
+        let named = |bytes: Vec<u8>| {
+            let ndb = Ndb::open(Arc::new(bytes), 1 << 20).unwrap();
+            let mut entries = ndb.subnodes(ndb.required_node(letter.nid.nid).unwrap().subnodes).unwrap();
+            entries.sort_by_key(|entry| entry.nid.nid);
+            entries
+        };
+        assert_eq!(named(mended(&damaged).0), named(whole), "{name}");
     }
 }
 

@@ -134,9 +134,9 @@ pub fn cut(bytes: &[u8], start: usize, len: usize) -> Option<&[u8]> {
     bytes.get(start..start.checked_add(len)?)
 }
 
-/// The bytes in pieces of `len`, the last one shorter where they do not come out even; nothing for a length of 0.
-pub fn pieces(bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
+/// A slice in pieces of `len`, the last one shorter where they do not come out even; nothing for a length of 0.
+pub fn pieces<T>(whole: &[T], len: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = whole;
     std::iter::from_fn(move || {
         let (head, tail) = rest.split_at_checked(len.min(rest.len()))?;
         rest = tail;

@@ -70,6 +70,10 @@ pub(super) struct Census<'a> {
     /// of the other.
     pub(super) roots: HashMap<(Bid, Use), bool>,
     pub(super) open: HashSet<Bid>,
+    /// Inner blocks of data trees that name data blocks, and of which these are counted.
+    pub(super) counted: HashSet<Bid>,
+    /// The first ids of the leaves of subnode trees that were walked; none of one of which nothing is left.
+    pub(super) firsts: HashMap<Bid, Option<Nid>>,
     /// The id for the next block that is made up, where there is one.
     pub(super) next: Option<Bid>,
     /// Messages that come back as an old page told of them.
@@ -109,6 +113,8 @@ impl<'a> Census<'a> {
             leaves: HashMap::new(),
             roots: HashMap::new(),
             open: HashSet::new(),
+            counted: HashSet::new(),
+            firsts: HashMap::new(),
             next: None,
             back: BTreeSet::new(),
             doubts: Doubts::default(),

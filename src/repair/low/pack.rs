@@ -53,7 +53,7 @@ impl Census<'_> {
     }
 
     /// A new block that one entry names.
-    fn put(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
+    pub(super) fn put(&mut self, data: Vec<u8>, internal: bool) -> Result<Bid> {
         let bid = self.fresh(internal)?;
         self.put_written(bid, &data);
         self.name(bid);

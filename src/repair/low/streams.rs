@@ -47,7 +47,10 @@ impl Census<'_> {
         }
         self.liken(&leaves);
         for (bid, old, leaves) in &branches {
-            leaves.iter().for_each(|leaf| self.name(leaf.bid));
+            // Streams may share it: what it names is counted once.
+            if self.counted.insert(bid.key()) {
+                leaves.iter().for_each(|leaf| self.name(leaf.bid));
+            }
             self.put_inner(*bid, old, branch_of(leaves).encode(format));
         }
         if block.level == 2 {
