@@ -174,6 +174,22 @@ fn a_lost_list_of_recipients_is_made_anew() {
     }
 }
 
+/// Flipped bits made other properties of the columns: each repair tried anew to call the recipient `Unknown`, in no column.
+#[test]
+fn columns_of_names_and_addresses_with_the_ids_of_other_properties_are_these() {
+    for (format, cipher, bytes) in forge::damaged_all("recipients-named-in-columns-of-other-ids", &mut forge::store) {
+        let names = |bytes: &[u8]| {
+            let item = open(bytes).item(open(bytes).locate(Nid(0x20_0024)).unwrap()).unwrap();
+            let names: Vec<_> =
+                item.recipients.iter().map(|one| [tags::DISPLAY_NAME, tags::EMAIL_ADDRESS].map(|key| one.text(key))).collect();
+            (names, item.props.text(tags::DISPLAY_TO))
+        };
+        let healthy = forge::store(format, cipher, &forge::recipe("every-format"));
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        assert_eq!(names(&mended(&bytes, &made)), names(&healthy), "{}", variant_name(format, cipher));
+    }
+}
+
 /// The table itself stood in the file, and nothing named it: of the letter's recipients names were left, and addresses where
 /// headers told them. Where two letters to the same people have lost theirs nobody knows which table is whose.
 #[test]

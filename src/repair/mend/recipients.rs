@@ -41,7 +41,7 @@ pub(super) fn mended(ndb: &Ndb, node: NodeRef, bag: &mut Bag, doubted: bool) -> 
     }
     rows.rows.retain(|_, cells| !cells.is_empty());
     let own: Vec<_> = rows.shape.columns.iter().map(|column| (column.id, column.kind)).collect();
-    if !own.iter().any(|(id, _)| *id == id_of(tags::RECIPIENT_TYPE)) {
+    if [tags::RECIPIENT_TYPE, tags::DISPLAY_NAME].into_iter().any(|key| !own.iter().any(|(id, _)| *id == id_of(key))) {
         rows.shape = RECIPIENTS.shape(ndb.format()).extended(&own);
     }
     if found.lost > 0 {

@@ -63,7 +63,8 @@ pub(super) fn read(ndb: &Ndb, node: NodeRef, template: &Template, is_there: &dyn
     if !has_room_for_bits(table.info().ends, table.info().columns.len()) {
         return Ok(Found { rows: empty(), opened: false, lost: 0 });
     }
-    let shape = shape_of(ndb.format(), &table, template);
+    let own = own_ids(ndb.format(), &table, template);
+    let shape = shape_of(ndb.format(), &table, template, &own);
     let mut found = Found { rows: Rows { shape, rows: BTreeMap::new() }, opened: true, lost: 0 };
     let mut named = BTreeSet::new();
     for (id, number) in table.known_rows()?.0 {
@@ -75,26 +76,38 @@ pub(super) fn read(ndb: &Ndb, node: NodeRef, template: &Template, is_there: &dyn
         };
         // Of index and row the one that names something is right.
         let id = if row.id != id && !is_there(Nid(id))? && is_there(Nid(row.id))? { row.id } else { id };
-        let cells = cells_of(ndb, &table, &row)?;
+        let cells = cells_of(ndb, &table, &row, &own)?;
         found.rows.rows.insert(id, cells);
     }
     for number in (0..table.rows_max()).filter(|number| !named.contains(number)) {
         let Ok(row) = table.row(number) else { continue };
         if !found.rows.rows.contains_key(&row.id) && is_there(Nid(row.id))? {
-            let cells = cells_of(ndb, &table, &row)?;
+            let cells = cells_of(ndb, &table, &row, &own)?;
             found.rows.rows.insert(row.id, cells);
         }
     }
     Ok(found)
 }
 
-fn cells_of(ndb: &Ndb, table: &Table<'_>, row: &Row) -> Result<Cells> {
+/// What columns are that no table of recipients lacks and that have another id, by that: such as stand in the very place of
+/// the one that is missing, with its type. Of other tables the objects tell what the rows do.
+fn own_ids(format: Format, table: &Table<'_>, template: &Template) -> BTreeMap<u16, u16> {
+    let columns = &table.info().columns;
+    let is_needed = |id: u16| {
+        template.nid == Nid::RECIPIENT_TABLE && [tags::RECIPIENT_TYPE, tags::DISPLAY_NAME, tags::EMAIL_ADDRESS].map(id_of).contains(&id)
+    };
+    let place = |column: &Column| (column.kind, column.offset, column.size, column.bit);
+    let missing = template.shape(format).columns.into_iter().filter(|own| is_needed(own.id) && table.info().column(own.id).is_none());
+    missing.filter_map(|own| Some((columns.iter().find(|column| place(column) == place(&own))?.id, own.id))).collect()
+}
+
+fn cells_of(ndb: &Ndb, table: &Table<'_>, row: &Row, own: &BTreeMap<u16, u16>) -> Result<Cells> {
     let mut cells = Cells::new();
     for (id, value) in table.cells(row)? {
         let kind = table.info().column(id).map_or(PropType::UNSPECIFIED, |column| column.kind);
         match rows::loaded(ndb, kind, value) {
             Ok(value) => {
-                cells.insert(id, value);
+                cells.insert(own.get(&id).copied().unwrap_or(id), value);
             }
             Err(error) if error.is_io() => return Err(error),
             Err(_) => {}
@@ -115,7 +128,7 @@ fn has_room_for_bits(ends: [u16; 4], columns: usize) -> bool {
 }
 
 /// The table's own columns where all of them make sense, else the template's and those that do.
-fn shape_of(format: Format, table: &Table<'_>, template: &Template) -> TableShape {
+fn shape_of(format: Format, table: &Table<'_>, template: &Template, own: &BTreeMap<u16, u16>) -> TableShape {
     let info = table.info();
     let usual = template.shape(format).columns;
     // Of numbers and times each property has one type, and what repairs set has that.
@@ -126,7 +139,8 @@ fn shape_of(format: Format, table: &Table<'_>, template: &Template) -> TableShap
     let is_all = bits_bytes(info.ends) == info.columns.len().div_ceil(8);
     let bits = if is_all { info.columns.len() } else { bits_bytes(info.ends).saturating_mul(8) };
     let is_sound = |column: &&Column| is_sound(info.ends, bits, column) && is_usual(column);
-    let sound: Vec<Column> = info.columns.iter().filter(is_sound).copied().collect();
+    let called = |column: &Column| Column { id: own.get(&column.id).copied().unwrap_or(column.id), ..*column };
+    let sound: Vec<Column> = info.columns.iter().filter(is_sound).map(called).collect();
     let (mut ids, mut bits) = (BTreeSet::new(), BTreeSet::new());
     let unique = sound.iter().all(|column| ids.insert((column.id, column.kind)) && bits.insert(column.bit));
     let first = |id, offset, bit| sound.iter().any(|column| (column.id, column.offset, column.bit) == (id, offset, bit));
