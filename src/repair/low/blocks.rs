@@ -156,13 +156,18 @@ impl<'a> Blocks<'a> {
         Ok(highest)
     }
 
+    /// Whether the scan found something wrong with the block with this id.
+    pub(super) fn is_suspect(&self, bid: Bid) -> bool {
+        self.suspects.contains_key(&bid.key())
+    }
+
     /// What is known of the block with this id.
     pub(super) fn look(&self, bid: Bid) -> Result<Look> {
         let entries = self.of(bid);
         if let [entry] = entries
             && entry.block.bid == bid.key()
             && self.can_stand(entry)
-            && !self.suspects.contains_key(&bid.key())
+            && !self.is_suspect(bid)
             && (!self.distrust || self.was_found(entry)?)
         {
             return Ok(Look::Sound(entry.inflated.into()));

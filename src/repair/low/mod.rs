@@ -27,7 +27,7 @@ use crate::ndb::Ndb;
 use crate::ndb::write::{Rebuild, Transaction};
 use crate::repair::plan::Options;
 use crate::store::Store;
-use blocks::Blocks;
+use blocks::{Blocks, Look};
 use census::Census;
 
 pub use blocks::Source;
@@ -183,9 +183,10 @@ pub fn apply(transaction: &mut Transaction<'_>, plan: &LowPlan) -> Result<()> {
 
 impl LowPlan {
     /// What a census found, counted.
-    fn take(&mut self, census: Census<'_>) -> Result<()> {
+    fn take(&mut self, mut census: Census<'_>) -> Result<()> {
         let lost = if self.rebuild == Rebuild::Trees { None } else { Some(census.lost_counts()?) };
         let mut before = None;
+        let mut loose = Vec::new();
         for (at, entry) in census.blocks.entries().iter().enumerate() {
             let key = entry.block.bid.key();
             if before.replace(key) == Some(key) || census.written.contains_key(&key) {
@@ -196,11 +197,21 @@ impl LowPlan {
             match &lost {
                 None if named == 0 => self.unused.push(key),
                 // Blocks that nothing names are left for recovery as long as their tree is.
-                Some(_) if named == 0 => {}
+                Some(_) if named == 0 && !census.blocks.is_suspect(key) => {}
+                Some(_) if named == 0 => match census.blocks.look(key)? {
+                    Look::Sound(_) => {}
+                    Look::Anew(data, source) => loose.push((*entry, data, source)),
+                    Look::Lost => self.unused.push(key),
+                },
                 None if entry.references == least => {}
                 Some(lost) if (least..=least.saturating_add(lost.get(&key).copied().unwrap_or(0))).contains(&entry.references) => {}
                 _ => self.counted.push(BlockEntry { references: least, ..*entry }),
             }
+        }
+        for (entry, data, source) in loose {
+            let (bid, named) = (entry.block.bid.key(), entry.references.saturating_sub(1));
+            self.blocks.insert(bid, (census.data.put(&data), named));
+            census.mends.insert((bid, Mend::Anew(source)), Nid::default());
         }
         self.steps.extend(step::mends(&census.mends));
         self.steps.extend(step::entries(&census.entries, &census.back));

@@ -118,6 +118,7 @@ impl fmt::Display for LowDeed {
             Self::Trees => write!(f, "both B-trees and the allocation maps are written anew"),
             Self::Counts(count) => write!(f, "{count} blocks get the count of the entries that name them"),
             Self::Unused(count) => write!(f, "{count} blocks that nothing names leave the block B-tree"),
+            Self::Block(bid, nid, mend) if *nid == Nid::default() => write!(f, "block {bid}, which nothing names, {mend}"),
             Self::Block(bid, nid, mend) => write!(f, "block {bid} of node {nid} {mend}"),
             Self::Entry(nid) => write!(f, "the entry of node {nid} is put right"),
             Self::Back(nid) => write!(f, "message {nid}, which was lost, comes back in the last state of which anything is left"),
