@@ -64,6 +64,8 @@ impl Nid {
     pub const ROOT_FOLDER: Self = Self(0x122);
     /// The table that tells where messages of a class are received.
     pub const RECEIVE_FOLDER_TABLE: Self = Self(0x62b);
+    /// The outgoing queue: a table of the store's own.
+    pub const OUTGOING_QUEUE: Self = Self(0x64c);
     /// The attachment table of a message, as subnode; its template, as node.
     pub const ATTACHMENT_TABLE: Self = Self(0x671);
     /// The recipient table of a message, as subnode; its template, as node.

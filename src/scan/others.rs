@@ -91,9 +91,7 @@ fn other(context: &Context<'_>, node: &NodeEntry) -> Result<Case> {
         }
         NodeType::SEARCH_CONTENTS_TABLE if nid.index() >= OWN_INDEX_MAX => search_contents(context, &mut case, at)?,
         // A node of this type elsewhere is none that any program looks at: the id of another one with a bit flipped.
-        NodeType::OUTGOING_QUEUE_TABLE if nid.index() < OWN_INDEX_MAX => {
-            check_table(&mut case, ndb, at, context.progress)?;
-        }
+        _ if nid == Nid::OUTGOING_QUEUE => _ = check_table(&mut case, ndb, at, context.progress)?,
         _ if node.data.is_none() => {}
         _ if INDEXES.contains(&nid) => heap_maps(&mut case, ndb, at)?,
         _ => foreign_heap(&mut case, ndb, at)?,

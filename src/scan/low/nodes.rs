@@ -23,7 +23,7 @@ const REQUIRED: [u32; 12] = [0x21, 0x61, 0x122, 0x12d, 0x12e, 0x12f, 0x60d, 0x60
 /// The nodes that every personal store has besides.
 const REQUIRED_OF_PST: [u32; 3] = [0x1e1, 0x201, 0x62b];
 /// Tables of the store's own that have rows, or are no table without their columns.
-const TABLES_OF_ITS_OWN: [Nid; 2] = [Nid::RECEIVE_FOLDER_TABLE, Nid(0x64c)];
+const TABLES_OF_ITS_OWN: [Nid; 2] = [Nid::RECEIVE_FOLDER_TABLE, Nid::OUTGOING_QUEUE];
 /// The search machinery's lists ([MS-PST] 2.4.8.4): node, bytes of an entry, and what an entry names.
 const QUEUES: [(Nid, usize, Named); 3] =
     [(Nid(0x1e1), 20, Named::Nothing), (Nid(0x201), 4, Named::Node), (Nid(0x261), 4, Named::FolderWithFlags)];

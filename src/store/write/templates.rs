@@ -157,7 +157,7 @@ pub const RECEIVE_FOLDERS: Template = Template {
 
 /// The messages that wait to be sent.
 pub const OUTGOING_QUEUE: Template = Template {
-    nid: Nid(0x64c),
+    nid: Nid::OUTGOING_QUEUE,
     ends: [24, 24, 24, 25],
     columns: &[(0x0039_0040, 16, 8, 4), (0x0e10_0003, 12, 4, 3), (0x0e14_0003, 8, 4, 2), (0x67f2_0003, 0, 4, 0), (0x67f3_0003, 4, 4, 1)],
 };
