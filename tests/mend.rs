@@ -190,6 +190,18 @@ fn columns_of_names_and_addresses_with_the_ids_of_other_properties_are_these() {
     }
 }
 
+/// The block was taken for another one that the search of the file had found in its place, under the flipped id: a table that a
+/// mount showed was lost.
+#[test]
+fn a_block_with_a_flipped_id_and_wrong_bytes_is_not_another_one_in_its_place() {
+    for (format, cipher, bytes) in forge::damaged_all("block-id-flipped-and-crc-wrong", &mut forge::store) {
+        let made = plan(&open(&bytes), &scan(bytes.clone()).0, Options::default()).unwrap();
+        let steps: Vec<String> = made.low.steps.iter().map(ToString::to_string).collect();
+        let said = |what: &str| steps.iter().filter(|step| step.contains(what)).count();
+        assert_eq!((said("as it reads"), said("cannot be used")), (1, 0), "{}: {steps:?}", variant_name(format, cipher));
+    }
+}
+
 /// The table itself stood in the file, and nothing named it: of the letter's recipients names were left, and addresses where
 /// headers told them. Where two letters to the same people have lost theirs nobody knows which table is whose.
 #[test]

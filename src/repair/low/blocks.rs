@@ -220,7 +220,8 @@ impl<'a> Blocks<'a> {
         for entry in entries {
             if let Some((_, trailer)) = self.stored(entry)? {
                 let others = self.of(trailer.bid);
-                if trailer.bid.key() != bid && others.iter().any(|other| other.block.ib == entry.block.ib) {
+                let is_own = trailer.bid.key() == bid || trailer.is_of(entry.block);
+                if !is_own && others.iter().any(|other| other.block.ib == entry.block.ib) {
                     return Ok(true);
                 }
             }
