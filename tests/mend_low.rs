@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use pstfs::damage::{Finding, Severity};
+use pstfs::damage::{Code, Finding, Severity};
 use pstfs::disk::{MemoryFile, ReadAt};
 use pstfs::format::Format;
 use pstfs::format::amap;
@@ -54,6 +54,11 @@ fn opened(bytes: &[u8]) -> Arc<Store> {
 
 /// What a scan finds, notes left out.
 fn findings(bytes: &[u8], store: &Store) -> Vec<Finding> {
+    let found = noted(bytes, store);
+    found.into_iter().filter(|finding| finding.severity > Severity::Note).collect()
+}
+
+fn noted(bytes: &[u8], store: &Store) -> Vec<Finding> {
     let file: Arc<dyn ReadAt> = Arc::new(bytes.to_vec());
     let found = Mutex::new(Vec::new());
     scan::scan(&file, Ok(store), &Progress::default(), |event| {
@@ -61,8 +66,14 @@ fn findings(bytes: &[u8], store: &Store) -> Vec<Finding> {
             found.lock().unwrap().push(finding.clone());
         }
     });
-    let found = found.into_inner().unwrap();
-    found.into_iter().filter(|finding| finding.severity > Severity::Note).collect()
+    found.into_inner().unwrap()
+}
+
+/// What the judge says of a store, but that it has blocks that nothing names where it had them before: these are kept.
+fn judged(bytes: &[u8], after: &[u8]) -> Vec<String> {
+    let before = noted(bytes, &opened(bytes)).into_iter().filter(|finding| finding.code == Code::BlockUnused);
+    let before: Vec<String> = before.filter_map(|finding| Some(format!("unnamed: block {}", Bid(finding.place.bid?)))).collect();
+    check::faults(after).into_iter().filter(|fault| !before.contains(fault)).collect()
 }
 
 fn prepared(store: &Store, plan: &LowPlan) -> Prepared {
@@ -138,7 +149,7 @@ fn faults(bytes: &[u8], whole: &[u8]) -> Vec<String> {
             faults.push("no plan, and other bytes".into());
         }
     } else {
-        faults.extend(check::faults(&after).into_iter().map(|fault| format!("judge: {fault}")));
+        faults.extend(judged(bytes, &after).into_iter().map(|fault| format!("judge: {fault}")));
     }
     let (before, intended, after) = (documents(bytes), documents(whole), documents(&after));
     for (path, document) in &before {

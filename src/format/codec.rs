@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn pieces_end_with_a_shorter_one() {
         assert_eq!(pieces(&[1, 2, 3], 2).collect::<Vec<_>>(), [&[1, 2][..], &[3]]);
-        assert_eq!(pieces(&[1, 2, 3], 0).count() + pieces(&[], 2).count(), 0);
+        assert_eq!(pieces(&[1, 2, 3], 0).count() + pieces::<u8>(&[], 2).count(), 0);
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl LowPlan {
                 Some(_) if named == 0 && !census.blocks.is_suspect(key) => {}
                 Some(_) if named == 0 => match census.blocks.look(key)? {
                     Look::Sound(_) => {}
-                    Look::Anew(data, source) => loose.push((*entry, data, source)),
+                    Look::Anew(data, source) => loose.push((key, data, source)),
                     Look::Lost => self.unused.push(key),
                 },
                 None if entry.references == least => {}
@@ -208,9 +208,8 @@ impl LowPlan {
                 _ => self.counted.push(BlockEntry { references: least, ..*entry }),
             }
         }
-        for (entry, data, source) in loose {
-            let (bid, named) = (entry.block.bid.key(), entry.references.saturating_sub(1));
-            self.blocks.insert(bid, (census.data.put(&data), named));
+        for (bid, data, source) in loose {
+            self.blocks.insert(bid, (census.data.put(&data), 0));
             census.mends.insert((bid, Mend::Anew(source)), Nid::default());
         }
         self.steps.extend(step::mends(&census.mends));
