@@ -49,7 +49,10 @@ impl NameEntry {
             0 => Guid::default(),
             1 => tags::PS_MAPI,
             2 => tags::PS_PUBLIC_STRINGS,
-            selector => codec::entries(Format::Unicode, sets, SET_BYTES).nth(usize::from(selector.checked_sub(3)?))?,
+            selector => {
+                let at = usize::from(selector.checked_sub(3)?).checked_mul(SET_BYTES)?;
+                codec::decode(Format::Unicode, codec::cut(sets, at, SET_BYTES)?).ok()?
+            }
         };
         if self.set & 1 == 0 {
             return Some(Name::Lid(set, self.value));

@@ -48,15 +48,11 @@ impl Referred {
             tags::PS_MAPI => 1,
             tags::PS_PUBLIC_STRINGS => 2,
             _ => {
-                let sets = codec::entries::<Guid>(Format::Unicode, &self.sets, SET_BYTES);
-                let known = sets.enumerate().find(|(_, known)| *known == set);
-                let place = known.map_or_else(
-                    || {
-                        self.sets.extend(set.0);
-                        self.sets.len().checked_div(SET_BYTES).map_or(0, |count| count.saturating_sub(1))
-                    },
-                    |(place, _)| place,
-                );
+                let known = codec::pieces(&self.sets, SET_BYTES).position(|known| *known == set.0);
+                let place = known.unwrap_or_else(|| {
+                    self.sets.extend(set.0);
+                    self.sets.len().div_euclid(SET_BYTES).saturating_sub(1)
+                });
                 u16::try_from(place).unwrap_or(u16::MAX >> 1).saturating_add(FIRST_SET)
             }
         }
