@@ -99,7 +99,6 @@ impl Census<'_> {
                 None => self.lose_leaf(root, branch.child),
                 Some(first) => {
                     self.name(branch.child);
-                    self.doubt_above(root, [branch.child]);
                     // The upper half of an id is whatever stood in Outlook's memory.
                     let nid = if branch.nid.nid == first { branch.nid } else { first.into() };
                     kept.push(SubnodeBranch { nid, ..branch });

@@ -74,8 +74,11 @@ impl Mender<'_, '_> {
         let last = names.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
         let told = u16::try_from(entries.len()).unwrap_or(u16::MAX);
         entries.extend((told..last).map(NameEntry::lost));
-        for (entry, (index, name)) in entries.iter_mut().zip(0..).filter_map(|(entry, id)| Some((entry, (id, *names.get(&id)?)))) {
-            if entry.name(&referred.sets, &referred.strings).as_ref() != Some(name) {
+        for (index, entry) in (0..).zip(entries) {
+            let known = names.get(&index).copied();
+            if let Some(name) = known
+                && entry.name(&referred.sets, &referred.strings).as_ref() != known
+            {
                 *entry = referred.entry(name, index).0;
             }
         }
