@@ -1,5 +1,5 @@
 //! The laws of a repair on files: a second one writes nothing, an undo gives back every byte, what is healthy is not
-//! touched, and the scan afterwards finds nothing or exactly what the plan left.
+//! touched, and the scan afterwards finds nothing or exactly what the plan left, and all that a scan of the whole finds.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use pstfs::damage::{Severity, Verdict};
+use pstfs::damage::{Finding, Severity, Verdict};
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
 use pstfs::progress::Progress;
@@ -47,15 +47,15 @@ fn state(path: &Path) -> (u64, i64, i64, u64, Vec<String>) {
     (metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.len(), names)
 }
 
-/// Repairs; how it ended, and the findings of the last scan that are more than oddities.
-fn repaired(path: &Path, backup: &Backup) -> (Outcome, Vec<String>, usize) {
+/// Repairs; how it ended, the findings of the last scan, and how many the plan left.
+fn repaired(path: &Path, backup: &Backup) -> (Outcome, Vec<Finding>, usize) {
     let (mut found, mut left) = (Vec::new(), 0);
     let order = Order { backup: backup.clone(), ..Order::default() };
     let outcome = run(path, &order, Held::default(), &Progress::default(), &mut |told| {
         match told {
             Told::Plan(plan) => left = plan.lines().filter(|line| line.starts_with("  left: ")).count(),
             Told::Written(_) => found.clear(),
-            Told::Scan(Event::Finding(finding)) if finding.severity > Severity::Note => found.push(finding.to_string()),
+            Told::Scan(Event::Finding(finding)) => found.push(finding.clone()),
             _ => {}
         }
         String::new()
@@ -75,7 +75,8 @@ fn laws(name: &str, bytes: &[u8], backup: &Backup, may: Left) -> Vec<String> {
     let place = Place::with(bytes.to_vec());
     let path = place.store();
     let before = state(&path);
-    let (outcome, found, left) = repaired(&path, backup);
+    let (outcome, all, left) = repaired(&path, backup);
+    let found: Vec<&Finding> = all.iter().filter(|finding| finding.severity > Severity::Note).collect();
     let mut wrong = Vec::new();
     if may == Left::Nothing && !found.is_empty() {
         wrong.push(format!("{name}: {:?}, {left} left by the plan, left are: {found:?}", outcome.scan.verdict));
@@ -90,10 +91,14 @@ fn laws(name: &str, bytes: &[u8], backup: &Backup, may: Left) -> Vec<String> {
         wrong.push(format!("{name}: {:?}, {left} left by the plan, found: {found:?}", outcome.scan.verdict));
     }
     let after = (state(&path), place.bytes());
-    let (second, ..) = repaired(&path, backup);
+    let (second, seen, _) = repaired(&path, backup);
     if second.kept.is_some() || (state(&path), place.bytes()) != after {
         wrong.push(format!("{name}: a second repair writes"));
         return wrong;
+    }
+    if (&seen, second.scan.tally) != (&all, outcome.scan.tally) {
+        let words = format!("{:?} {all:?}, then {:?} {seen:?}", outcome.scan.tally, second.scan.tally);
+        wrong.push(format!("{name}: the scan after the repair tells something else than a scan of all: {words}"));
     }
     take_back(&path, None, false, Held::default(), &Progress::default()).unwrap();
     if place.bytes() != bytes {

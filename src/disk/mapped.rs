@@ -1,6 +1,7 @@
 //! A file that is read through memory.
 //!
-//! Reading a block from a mapping costs a fifth of a `pread`. The price is that the file may shrink under the mapping,
+//! Reading a block from a mapping costs a fifth of a `pread`. What is long and read once is better read with `pread` all the
+//! same, which maps nothing. The price is that the file may shrink under the mapping,
 //! which the kernel tells by a signal in the middle of a read; see [`sigbus`](super::sigbus). So bytes are first copied
 //! out, and then believed only if nothing happened meanwhile. Once anything did, the mapping is left for good and the
 //! file read with `pread`, which has an error for everything.
@@ -60,19 +61,11 @@ impl MappedFile {
             return false;
         };
         // SAFETY: start + len lies in the mapping, which lives as long as self.
-        let mut from = unsafe { self.map.as_ptr().add(start) };
-        let is_long = buffer.len() > PIECE_BYTES;
-        for piece in buffer.chunks_mut(PIECE_BYTES) {
-            let next = from.wrapping_add(piece.len());
-            if is_long {
-                fetch(next);
-            }
-            // SAFETY: all pieces together are the range above. The source is never seen as a reference, only copied; a page
-            // that has gone is replaced by zeros in the signal handler, since the range is registered. The buffer is an
-            // exclusive borrow and so no part of the mapping.
-            unsafe { std::ptr::copy_nonoverlapping(from, piece.as_mut_ptr(), piece.len()) };
-            from = next;
-        }
+        let from = unsafe { self.map.as_ptr().add(start) };
+        // SAFETY: it is the range above. The source is never seen as a reference, only copied; a page that has gone is
+        // replaced by zeros in the signal handler, since the range is registered. The buffer is an exclusive borrow and so no
+        // part of the mapping.
+        unsafe { std::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), buffer.len()) };
         // The handler counts before it maps zeros: whoever copied such zeros sees the count.
         fence(Ordering::SeqCst);
         self.is_mapped()
@@ -112,33 +105,16 @@ impl ReadAt for MappedFile {
     }
 
     fn read_trusting_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        if self.copy(buffer, offset) { Ok(()) } else { self.file.read_exact_at(buffer, offset) }
+        if buffer.len() < LONG_BYTES && self.copy(buffer, offset) { Ok(()) } else { self.file.read_trusting_at(buffer, offset) }
     }
 }
+
+/// To map the pages of what is longer, to copy from them and to let them go takes a quarter more time than to read it, and
+/// nobody gains by it who will not come again.
+const LONG_BYTES: usize = 64 << 10;
 
 /// As large as any machine has them.
 const PAGE_BYTES: u64 = 64 << 10;
-/// While so many bytes are copied, as many behind them are on their way from memory: a quarter less time for all of a large
-/// file, since what a processor fetches of its own accord ends with each page. Half of it takes longer, and so does twice.
-const PIECE_BYTES: usize = 2048;
-/// What memory gives at a time.
-const LINE_BYTES: usize = 64;
-
-/// Asks for the bytes of a piece, which are wanted soon. Behind the mapping's end, or in a page that has gone, nothing comes
-/// of it.
-#[cfg(target_arch = "x86_64")]
-fn fetch(piece: *const u8) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in 0..PIECE_BYTES / LINE_BYTES {
-        // SAFETY: it is a hint. It reads nothing that the program could see, wherever it points.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(piece.wrapping_add(line.wrapping_mul(LINE_BYTES)).cast()) };
-    }
-}
-
-/// Other processors are left to their own foresight.
-#[cfg(not(target_arch = "x86_64"))]
-const fn fetch(_: *const u8) {}
-
 /// From this length on a mapping is let go on all cores.
 const LARGE_BYTES: usize = 1 << 30;
 /// What one page of the page table stands for, which no two threads change at once.

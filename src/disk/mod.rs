@@ -61,12 +61,6 @@ pub trait ReadAt: Debug + Send + Sync {
         self.read_exact_at(buffer, offset)
     }
 
-    /// Whether reads copy from memory: many small ones cost no more than a large one then, and what was read is still in
-    /// the processor's own cache when it is looked at.
-    fn is_in_memory(&self) -> bool {
-        false
-    }
-
     /// Whether another program wrote to the bytes since they were opened, or put others in their place.
     fn was_changed(&self) -> io::Result<bool> {
         Ok(false)
@@ -95,10 +89,6 @@ impl ReadAt for Vec<u8> {
         let bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
         copy(buffer, bytes);
         Ok(())
-    }
-
-    fn is_in_memory(&self) -> bool {
-        true
     }
 }
 

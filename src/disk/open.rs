@@ -219,10 +219,6 @@ impl ReadAt for Opened {
         self.read_its_state(buffer, offset, &|buffer, offset| self.source.read_trusting_at(buffer, offset))
     }
 
-    fn is_in_memory(&self) -> bool {
-        self.is_mapped()
-    }
-
     fn was_changed(&self) -> io::Result<bool> {
         // A file whose name is gone is whole and will stay so; one that another file took the place of is out of date.
         Ok(self.changed()?.is_some_and(|change| change != Change::Removed))

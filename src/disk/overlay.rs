@@ -89,10 +89,6 @@ impl ReadAt for Overlay {
         Ok(())
     }
 
-    fn is_in_memory(&self) -> bool {
-        self.below.is_in_memory()
-    }
-
     fn was_changed(&self) -> io::Result<bool> {
         self.below.was_changed()
     }

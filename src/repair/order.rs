@@ -75,7 +75,7 @@ pub enum Told<'a> {
     Kept(&'a Kept),
     /// The changes are made.
     Written(&'a Committed),
-    /// The result is scanned without the blocks that are known to be whole, see [`scan::Known`].
+    /// The result is scanned without the blocks and items that are known to be whole, see [`scan::Known`].
     Known,
     /// The repaired store was written as a Unicode one.
     Widened(&'a Widened),

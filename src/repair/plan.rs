@@ -157,7 +157,7 @@ fn seen_through(store: &Store, prepared: &Prepared) -> Result<Arc<Store>> {
 /// nodes are missing.
 fn after(store: &Store, low: &LowPlan, findings: &[Finding], options: Options, progress: &Progress) -> Result<(Arc<Store>, Vec<Finding>)> {
     let prepared = below(store, low, options)?;
-    let known = prepared.touched().and_then(|touched| Known::after(findings, touched));
+    let known = prepared.touched().and_then(|touched| Known::after(findings, touched, None));
     let store = seen_through(store, &prepared)?;
     let found = Mutex::new(Vec::new());
     let blocks = known.as_ref().map_or(Blocks::Read, Blocks::But);
@@ -219,9 +219,10 @@ impl Planned {
         Ok(prepared.journal().is_some().then_some(Self { plan, prepared, incomplete }))
     }
 
-    /// The blocks that the scan which found this found whole, and that are not written to.
+    /// The blocks and items that the scan which found this found whole, and that are not written to.
     pub(super) fn known(&self, findings: &[Finding]) -> Option<Known> {
-        Known::after(findings, self.prepared.touched()?)
+        let nodes = self.plan.low.is_empty().then(|| self.prepared.nodes());
+        Known::after(findings, self.prepared.touched()?, nodes)
     }
 
     /// The plan in words and numbers.

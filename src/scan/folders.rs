@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     let (folders, bytes) = folders(context)?;
     context.progress.begin("Validating folders and messages", bytes)?;
     let victims = Victims::of(context.store);
-    let worker = Worker { store: context.store, progress: context.progress, victims: &victims };
+    let worker = Worker { store: context.store, progress: context.progress, victims: &victims, known: context.known };
     let fold = Fold::new(context.report, &victims);
     let mut told = Told { fold, context, told: Counts::default(), healthy: true, unread: 0, names: HashSet::new() };
     pool::in_order(

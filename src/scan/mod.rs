@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub progress: &'a Progress,
     /// Where findings go.
     pub report: &'a Report<'a>,
+    /// What the scan before this one found whole.
+    pub known: Option<&'a Known>,
 }
 
 /// The passes over the store's objects, in the order in which they run.
@@ -108,7 +110,7 @@ fn passes(
     let whole = low::run(&Steady::new(file, progress), blocks, ndb, progress, report)?;
     match store {
         Ok(store) => {
-            let context = Context { store, progress, report };
+            let context = Context { store, progress, report, known: blocks.known() };
             opened(&context, Code::RepairCutOff);
             for pass in OBJECT_PASSES {
                 // For a single block readers make maps too: there the block is told, and the trees are right.

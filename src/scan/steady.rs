@@ -49,10 +49,6 @@ impl ReadAt for Steady {
         self.file.read_trusting_at(buffer, offset)
     }
 
-    fn is_in_memory(&self) -> bool {
-        self.file.is_in_memory()
-    }
-
     fn was_changed(&self) -> io::Result<bool> {
         self.go_on()?;
         let done = DONE.replace(DONE.get().wrapping_add(1));

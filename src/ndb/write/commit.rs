@@ -17,10 +17,10 @@ use crate::disk::{Arena, Piece, ReadAt, WriteAt};
 use crate::format::Format;
 use crate::format::amap;
 use crate::format::block::encode_block;
-use crate::format::btree::BlockEntry;
+use crate::format::btree::{BlockEntry, NodeEntry};
 use crate::format::codec::Field;
 use crate::format::header::Header;
-use crate::format::id::{Bid, BlockRef, Ib};
+use crate::format::id::{Bid, BlockRef, Ib, Nid};
 use crate::format::page::PageKind;
 use crate::ndb::Ndb;
 
@@ -44,6 +44,8 @@ pub struct Prepared {
     journal: Option<Journal>,
     /// Where blocks lie whose entries are written, as offset and length; none where all entries are.
     entered: Option<Vec<(u64, u64)>>,
+    /// The nodes whose entries are written or taken out.
+    nodes: Vec<Nid>,
     unreadable: Vec<Bid>,
     source: Arc<dyn ReadAt>,
     cipher: crate::format::cipher::Cipher,
@@ -74,6 +76,7 @@ impl Prepared {
             reserved: Vec::new(),
             journal: None,
             entered: Some(Vec::new()),
+            nodes: Vec::new(),
             unreadable,
             source: Arc::clone(ndb.source()),
             cipher: ndb.cipher(),
@@ -121,10 +124,11 @@ impl Prepared {
         self.blocks.iter().map(|(ib, piece)| (ib.0, self.bytes.get(*piece))).chain(pieces(&self.pages))
     }
 
-    /// Takes note of the entries of blocks that are written; `all` where every one is.
-    pub(super) fn note_entries(&mut self, edits: &Edits<BlockEntry>, all: bool) {
-        let places = edits.values().flatten().map(|entry| (entry.block.ib.0, entry.stored_bytes(self.format)));
+    /// Takes note of the entries that are written; `all` where every one is.
+    pub(super) fn note_entries(&mut self, nodes: &Edits<NodeEntry>, blocks: &Edits<BlockEntry>, all: bool) {
+        let places = blocks.values().flatten().map(|entry| (entry.block.ib.0, entry.stored_bytes(self.format)));
         self.entered = (!all).then(|| places.collect());
+        self.nodes = nodes.keys().filter_map(|key| u32::try_from(*key).ok()).map(Nid).collect();
     }
 
     pub(super) fn take_pages(&mut self, pages: Vec<Written>) {
@@ -264,6 +268,11 @@ impl Prepared {
         let contents = self.contents().map(|(offset, bytes)| (offset, bytes.len()));
         let written = images.chain(contents).map(|(offset, len)| (offset, u64::try_from(len).unwrap_or(u64::MAX)));
         Some(self.entered.as_ref()?.iter().copied().chain(written).collect())
+    }
+
+    /// The nodes whose entries the commit writes or takes out, where it does not write all of them anew.
+    pub fn nodes(&self) -> &[Nid] {
+        &self.nodes
     }
 
     /// The store as it would be after the commit.

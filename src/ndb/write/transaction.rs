@@ -232,7 +232,7 @@ impl<'a> Transaction<'a> {
         };
         prepared.place_blocks(&mut space, fresh, &data, &mut edits)?;
         drop(data);
-        prepared.note_entries(&edits, self.rebuild == Rebuild::Trees);
+        prepared.note_entries(&self.nodes, &edits, self.rebuild == Rebuild::Trees);
         let mut header = self.header.unwrap_or_else(|| ndb.header().clone());
         let mut pages = Pages::new(ndb, &mut space, header.next_page);
         if self.rebuild == Rebuild::Trees {

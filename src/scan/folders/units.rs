@@ -10,6 +10,7 @@ use crate::format::id::{Nid, NodeType};
 use crate::ltp::Table;
 use crate::ltp::value::Value;
 use crate::progress::Progress;
+use crate::scan::Known;
 use crate::scan::case::Case;
 use crate::scan::object::{Cells, Kind, Look, Lookup, Message, PropertyCheck, check_table, look_up, message};
 use crate::scan::pool::Weight;
@@ -98,6 +99,7 @@ pub(super) struct Worker<'a> {
     pub(super) store: &'a Store,
     pub(super) progress: &'a Progress,
     pub(super) victims: &'a Victims<'a>,
+    pub(super) known: Option<&'a Known>,
 }
 
 /// What a folder, a message or a table counts for where progress is shown. To ask for the size of each would take as long
@@ -235,6 +237,9 @@ impl Worker<'_> {
             return Ok(());
         };
         self.listed_once(case, &node, folder, row, Code::MessageParent);
+        if self.known.is_some_and(|known| known.has_item(folder, row.id)) {
+            return self.progress.add(bytes_of(row.id));
+        }
         self.item(case, &node, kind, cells, folder)
     }
 

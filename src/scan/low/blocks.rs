@@ -15,30 +15,16 @@ use crate::format::checksum;
 use crate::format::codec::{self, Field};
 use crate::format::id::Ib;
 use crate::ndb::{self, BlockCrc};
-use crate::scan::Blocks;
 use crate::scan::pool::{self, Weight};
 
 /// Bytes between two looks at whether to go on.
 const STEP_BYTES: u64 = 256 << 10;
 
-/// How much is read at once; a block that is larger is read alone.
-#[derive(Clone, Copy, Debug)]
-struct Reads {
-    bytes: u64,
-    /// The most bytes of a gap that are read along with the blocks around it.
-    gap_bytes: u64,
-}
-
-impl Reads {
-    /// Each request to a file takes its time, whatever its length.
-    const OF_FILE: Self = Self { bytes: 256 << 10, gap_bytes: 16 << 10 };
-    /// What is copied from memory stays in a core's innermost cache until it is summed.
-    const OF_MEMORY: Self = Self { bytes: 16 << 10, gap_bytes: 1 << 10 };
-
-    fn of(low: &Low<'_>) -> Self {
-        if low.blocks_file().is_in_memory() { Self::OF_MEMORY } else { Self::OF_FILE }
-    }
-}
+/// How much is read at once: each request takes its time, whatever its length, and what it brings stays in a core's own cache
+/// until it is summed.
+const READ_BYTES: u64 = 256 << 10;
+/// The most bytes of a gap that are read along with the blocks around it.
+const GAP_BYTES: u64 = 16 << 10;
 
 /// Reads all blocks, and sorts the parts that they lie in; marks the units that they take in `owned`, which has those of
 /// pages.
@@ -129,7 +115,6 @@ impl Padded {
 fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>> {
     let mut found = Found { order, ..Found::default() };
     let mut rows = order.iter().filter_map(|at| table.at(*at)).peekable();
-    let reads = Reads::of(low);
     let (mut bytes, mut run) = (Vec::new(), Vec::new());
     let mut counted = 0_u64;
     while let Some(row) = rows.next() {
@@ -141,7 +126,7 @@ fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>>
         if is_read(low, &entry) {
             run.clear();
             run.push(*row);
-            while let Some(next) = rows.next_if(|next| joins(low, reads, next, start, end)) {
+            while let Some(next) = rows.next_if(|next| joins(low, next, start, end)) {
                 let entry = next.entry();
                 let stored = entry.stored_bytes(low.format);
                 counted = counted.saturating_add(stored);
@@ -162,16 +147,15 @@ fn read<'o>(low: &Low<'_>, table: &Table, order: &'o [u32]) -> Result<Found<'o>>
 }
 
 /// Whether a block can be read together with those from `start` to `end`.
-fn joins(low: &Low<'_>, reads: Reads, next: &Row, start: Ib, end: u64) -> bool {
+fn joins(low: &Low<'_>, next: &Row, start: Ib, end: u64) -> bool {
     let entry = next.entry();
     let last = next.ib().0.saturating_add(entry.stored_bytes(low.format));
-    is_read(low, &entry) && next.ib().0 <= end.saturating_add(reads.gap_bytes) && last.saturating_sub(start.0) <= reads.bytes
+    is_read(low, &entry) && next.ib().0 <= end.saturating_add(GAP_BYTES) && last.saturating_sub(start.0) <= READ_BYTES
 }
 
 /// Whether a block's bytes are looked at.
 fn is_read(low: &Low<'_>, entry: &BlockEntry) -> bool {
-    let known = if let Blocks::But(known) = low.blocks { known.has(low.format, entry) } else { false };
-    !known && can_be_read(low, entry)
+    !low.blocks.known().is_some_and(|known| known.has(low.format, entry)) && can_be_read(low, entry)
 }
 
 /// Whether a block can be where its entry says.

@@ -91,9 +91,12 @@ fn text(text: String) -> Value {
     Value::Unicode(text)
 }
 
+/// Letters come an hour after each other, for twenty years.
+const HOURS: u64 = 175_000;
+
 fn message(n: u64, random: &mut Random) -> MessageDraft<'static> {
     let mut props = PropertyList::default();
-    let minute = super::items::time(super::items::FIRST_MINUTE + n as i64 * 60);
+    let minute = super::items::time(super::items::FIRST_MINUTE + (n % HOURS) as i64 * 60);
     props.set(tags::MESSAGE_CLASS, text("IPM.Note".into())).set(tags::SUBJECT, text(format!("\u{1}\u{1}Message {n}")));
     props.set(tags::MESSAGE_FLAGS, Value::I32(1)).set(Key::Id(0x1000), text(random.text(400)));
     props.set(tags::CLIENT_SUBMIT_TIME, minute.clone()).set(tags::MESSAGE_DELIVERY_TIME, minute.clone());
