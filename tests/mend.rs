@@ -338,6 +338,17 @@ fn called<'d>(documents: &'d Texts, end: &str) -> &'d str {
     documents.iter().find(|(path, _)| path.ends_with(end)).unwrap_or_else(|| panic!("{end}: {:?}", documents.keys())).1
 }
 
+/// The instance was shown as the others of its series are, and nothing said that it had been another.
+#[test]
+fn an_instance_of_a_series_whose_own_message_is_lost_is_told_before_and_after_the_repair() {
+    for (format, cipher, before, after) in before_and_after("instance-of-a-series-lost") {
+        let name = variant_name(format, cipher);
+        let (before, after) = (called(&before, "team.ics"), called(&after, "team.ics"));
+        assert!(before.contains("\nX-PSTFS-INCOMPLETE:"), "{name}: {before}");
+        assert!(after.contains("What is"), "{name}: {after}");
+    }
+}
+
 /// Where nothing said what an attachment is, what it holds was lost with that.
 #[test]
 fn what_lies_in_an_attachment_without_properties_is_shown_before_and_after_the_repair() {

@@ -15,7 +15,7 @@ use crate::store::Store;
 use crate::tree::{Count, View};
 
 /// The renderer's number: while it stays, the same item gives the same bytes.
-pub const RENDERER: u32 = 4;
+pub const RENDERER: u32 = 5;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -95,13 +95,8 @@ impl Known {
 /// The indexes of the nodes of which something was found or whose entries were written; `None` where all messages may
 /// depend on one of these. A folder's tables have its index.
 fn doubted(findings: &[Finding], written: &[Nid]) -> Option<BitSet> {
-    const OF_MESSAGES: [NodeType; 5] = [
-        NodeType::MESSAGE,
-        NodeType::ASSOCIATED_MESSAGE,
-        NodeType::HIERARCHY_TABLE,
-        NodeType::CONTENTS_TABLE,
-        NodeType::ASSOCIATED_TABLE,
-    ];
+    const OF_MESSAGES: [NodeType; 5] =
+        [NodeType::MESSAGE, NodeType::ASSOCIATED_MESSAGE, NodeType::HIERARCHY_TABLE, NodeType::CONTENTS_TABLE, NodeType::ASSOCIATED_TABLE];
     let mut doubted = BitSet::default();
     let found = findings.iter().filter_map(|finding| finding.place.nid).map(Nid);
     written.iter().copied().chain(found).for_each(|nid| {

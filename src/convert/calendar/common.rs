@@ -83,7 +83,7 @@ pub(super) fn write_attachments(lines: &mut Lines, item: &Item, given: &Given<'_
         let name = filename(attachment);
         match given.content(attachment) {
             Some(bytes) => lines.raw(&attach(attachment, name.as_deref()), &base64(&bytes)),
-            None => lines.text("X-PSTFS-INCOMPLETE", &format!("attachment {}", name.as_deref().unwrap_or("without a name"))),
+            None => lines.lacks(&format!("attachment {}", name.as_deref().unwrap_or("without a name"))),
         }
     }
 }

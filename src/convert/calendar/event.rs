@@ -31,11 +31,11 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) -> Option
             let on = |date| series.at(date).and_then(when);
             recurrence::write(lines, &series.pattern, series.last().and_then(when), &deleted, on);
         }
-        None if blob.is_some() => lines.text("X-PSTFS-INCOMPLETE", "recurrence"),
+        None if blob.is_some() => lines.lacks("recurrence"),
         None => {}
     }
     if left_out > 0 || series.as_ref().is_some_and(|series| series.is_cut) {
-        lines.text("X-PSTFS-INCOMPLETE", "exceptions");
+        lines.lacks("exceptions");
     }
     master.write_alarm(lines);
     lines.raw("END", "VEVENT");
@@ -63,11 +63,16 @@ fn write_instances(master: &Instance<'_>, series: &Series, clock: Clock<'_>, giv
     let mut left_out = 0_usize;
     for exception in &series.exceptions {
         let room = lines.octets() < INSTANCES_OCTETS_MAX;
-        let inner = || embedded.find(exception, clock).and_then(|node| (given.message)(node));
-        match room.then(|| master.instance(exception, inner(), clock)).flatten() {
+        let held = room.then(|| embedded.find(exception, clock)).flatten();
+        let inner = held.flatten().and_then(|node| (given.message)(node));
+        let is_lost = held.is_some() && inner.is_none();
+        match master.instance(exception, inner, clock).filter(|_| room) {
             Some(instance) => {
                 lines.raw("BEGIN", "VEVENT");
                 instance.write(&mut lines, given);
+                if is_lost {
+                    lines.lacks("what this instance has of its own");
+                }
                 instance.write_alarm(&mut lines);
                 lines.raw("END", "VEVENT");
             }

@@ -11,10 +11,10 @@ use crate::convert::lines::local_minutes;
 use crate::store::item::{Attachment, Content, Item, NodeRef};
 use crate::store::tags;
 
-/// The messages inside a series, by the times on their attachments.
+/// The messages inside a series, by the times on their attachments; nothing where one cannot be read.
 pub(super) struct Embedded {
-    by_start: BTreeMap<DateTime, NodeRef>,
-    by_original: BTreeMap<DateTime, NodeRef>,
+    by_start: BTreeMap<DateTime, Option<NodeRef>>,
+    by_original: BTreeMap<DateTime, Option<NodeRef>>,
 }
 
 impl Embedded {
@@ -27,7 +27,7 @@ impl Embedded {
     }
 
     fn add(&mut self, attachment: &Attachment) {
-        let Content::Message(node) = attachment.content else { return };
+        let node = if let Content::Message(node) = attachment.content { Some(node) } else { None };
         let props = &attachment.props;
         if let Some(start) = time(props, tags::EXCEPTION_START_TIME) {
             self.by_start.entry(start).or_insert(node);
@@ -37,11 +37,11 @@ impl Embedded {
         }
     }
 
-    /// The message of an instance.
+    /// The message of an instance; `Some(None)` for one that cannot be read.
     ///
     /// PidTagExceptionReplaceTime is in UTC as specified, but Outlook 2016 writes the local time there (dist-list.pst).
     /// PidTagExceptionStartTime is local in both.
-    pub(super) fn find(&self, exception: &Exception, clock: Clock<'_>) -> Option<NodeRef> {
+    pub(super) fn find(&self, exception: &Exception, clock: Clock<'_>) -> Option<Option<NodeRef>> {
         let original = local_minutes(exception.original_start)?;
         let original_utc = clock.zone().and_then(|zone| zone.rule.utc(original));
         let by_original = [Some(original), original_utc].into_iter().flatten().find_map(|time| self.by_original.get(&time));

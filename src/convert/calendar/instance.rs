@@ -82,7 +82,10 @@ impl<'a> Instance<'a> {
         self.write_people(lines);
         match &self.original {
             None => write_attachments(lines, self.item, given),
-            Some(_) => self.inner().into_iter().for_each(|inner| write_attachments(lines, inner, given)),
+            Some(_) => self.inner().into_iter().for_each(|inner| {
+                write_attachments(lines, inner, given);
+                lines.damage(inner);
+            }),
         }
     }
 

@@ -24,7 +24,6 @@ mod zone;
 mod zone_rule;
 
 use super::Given;
-use super::file::without_place;
 use super::lines::Lines;
 use crate::store::item::Item;
 
@@ -67,7 +66,7 @@ pub fn render(item: &Item, given: &Given<'_>) -> Option<String> {
         lines.raw("METHOD", method);
     }
     lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
-    item.damage.iter().for_each(|damage| lines.text("X-PSTFS-INCOMPLETE", &without_place(damage)));
+    lines.damage(item);
     match Kind::of(&class)? {
         Kind::Event => event::write(&mut lines, item, given)?,
         Kind::Task => task::write(&mut lines, item, given),

@@ -25,7 +25,7 @@ pub(super) fn write<'z>(
         End::After(_) | End::Never => None,
     };
     let Some(rule) = rule::rule(pattern, until) else {
-        return lines.text("X-PSTFS-INCOMPLETE", "recurrence");
+        return lines.lacks("recurrence");
     };
     if pattern.regenerates {
         // The next task is made when this one is done: RRULE would make them all now ([MS-OXOTASK] 3.1.4.6.2).
@@ -48,7 +48,7 @@ fn write_dates<'z>(lines: &mut Lines, pattern: &Pattern, on: impl Fn(Date) -> Op
         date.write(lines, "RDATE");
     }
     if let Some(last) = dates.last().filter(|_| is_cut) {
-        lines.text("X-PSTFS-INCOMPLETE", &format!("recurrence after {last}"));
+        lines.lacks(&format!("recurrence after {last}"));
     }
 }
 

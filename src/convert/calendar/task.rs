@@ -25,7 +25,7 @@ pub(super) fn write(lines: &mut Lines, item: &Item, given: &Given<'_>) {
     write_stamps(lines, props);
     write_dates(lines, props, pattern.as_ref());
     if blob.is_some() && pattern.is_none() {
-        lines.text("X-PSTFS-INCOMPLETE", "recurrence");
+        lines.lacks("recurrence");
     }
     write_texts(lines, item, given);
     write_marks(lines, props);

@@ -23,7 +23,7 @@ pub(super) fn write(card: &mut Card, item: &Item, _: &Given<'_>) {
     for pair in pairs(item) {
         match pair.member(item.props.codepage()) {
             Some(member) => member.write(card),
-            None => card.lines.text("X-PSTFS-INCOMPLETE", "member"),
+            None => card.lines.lacks("member"),
         }
     }
 }

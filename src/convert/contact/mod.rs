@@ -10,7 +10,6 @@ mod list;
 mod person;
 
 use super::Given;
-use super::file::without_place;
 use super::lines::{unique_id, utc, zulu};
 use crate::store::item::Item;
 use crate::store::props::Key;
@@ -55,7 +54,7 @@ fn write_marks(card: &mut Card, item: &Item, given: &Given<'_>) {
         card.lines.raw("REV", &zulu(modified));
     }
     card.lines.some_text("X-PSTFS-ORIGIN", item.origin.as_deref());
-    item.damage.iter().for_each(|damage| card.lines.text("X-PSTFS-INCOMPLETE", &without_place(damage)));
+    card.lines.damage(item);
 }
 
 /// FN, which every card must have: the name as shown, else the next best thing by which one would find the contact.

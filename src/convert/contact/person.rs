@@ -240,7 +240,7 @@ fn tell_others(lines: &mut Lines, item: &Item, photo: Option<&Attachment>) {
     let is_photo = |attachment: &Attachment| photo.is_some_and(|photo| std::ptr::eq(photo, attachment));
     for attachment in item.attachments.iter().filter(|attachment| !is_photo(attachment)) {
         let name = filename(attachment).unwrap_or_else(|| "without a name".to_owned());
-        lines.text("X-PSTFS-INCOMPLETE", &format!("attachment {name}"));
+        lines.lacks(&format!("attachment {name}"));
     }
 }
 

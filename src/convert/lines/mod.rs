@@ -16,7 +16,8 @@ pub(super) use unique::unique_id;
 
 use std::fmt::Write;
 
-use crate::store::item::Attachment;
+use super::file::without_place;
+use crate::store::item::{Attachment, Item};
 use crate::store::tags;
 
 /// The octets of a line before it is folded (RFC 5545 3.1, RFC 6350 3.2).
@@ -54,6 +55,16 @@ impl Lines {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
             self.text(name, value);
         }
+    }
+
+    /// A line for each thing that an item lacks.
+    pub(super) fn damage(&mut self, item: &Item) {
+        item.damage.iter().for_each(|damage| self.lacks(&without_place(damage)));
+    }
+
+    /// A line that says what the document lacks.
+    pub(super) fn lacks(&mut self, what: &str) {
+        self.text("X-PSTFS-INCOMPLETE", what);
     }
 
     /// A line with TEXT values separated by `separator`; left out where there is none.

@@ -212,15 +212,16 @@ impl<'a> Space<'a> {
 
     /// Files of old writers end within a section: its other units become free when the file grows to its end.
     fn complete(&mut self, whole: u64) -> Result<bool> {
+        let format = self.ndb.format();
         if whole > self.room.max_bytes {
             return Ok(false);
         }
         let last = self.count().saturating_sub(1);
         let first = self.units_before_old_end(last);
         let section = self.section(last)?;
-        let past = section.now.units().saturating_sub(first);
-        section.now.clear(first, past);
-        section.after.clear(first, past);
+        for bits in [&mut section.now, &mut section.after] {
+            open_behind(bits, format, last, first);
+        }
         let from = if section.search.is_empty() { first } else { section.search.start };
         section.search = from..section.now.units();
         self.full_before.clear();
@@ -237,7 +238,7 @@ impl<'a> Space<'a> {
             let mut owned = self.owned(index)?;
             if self.end > self.old_end && !self.is_old(index.saturating_add(1)) {
                 let first = self.units_before_old_end(index);
-                owned.clear(first, owned.units().saturating_sub(first));
+                open_behind(&mut owned, self.ndb.format(), index, first);
             }
             let section = self.section(index)?;
             section.now.unite(&owned);
@@ -288,6 +289,12 @@ impl<'a> Space<'a> {
         let bits = self.owned.as_ref().and_then(|owned| owned.get(usize::try_from(index).ok()?));
         bits.cloned().ok_or_else(|| Error::NotFound(format!("section {index}")))
     }
+}
+
+/// Makes the units of a section from this one on free, but for those of maps: a file that was cut off may end between them.
+fn open_behind(bits: &mut Bits, format: Format, index: u64, first: usize) {
+    bits.clear(first, bits.units().saturating_sub(first));
+    bits.unite(&Bits::fresh(format, index));
 }
 
 /// The error of a store that has no room left.

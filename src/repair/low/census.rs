@@ -33,7 +33,8 @@ pub enum Mend {
     Cut,
     /// It is lost; one with the table of recipients alone takes its place.
     Recipients,
-    /// The data below it are packed anew: a block before the last was not full.
+    /// What is below it is packed anew: data of which a block before the last was not full, or entries of subnodes in leaves
+    /// that overlap.
     Packed,
 }
 

@@ -136,7 +136,7 @@ impl fmt::Display for Mend {
             Self::Zeros(bytes) => write!(f, "is lost; {bytes} zeros take its place"),
             Self::Cut => write!(f, "cannot be used, and is no longer named"),
             Self::Recipients => write!(f, "is lost; of what it named the list of recipients is found again"),
-            Self::Packed => write!(f, "gets its data packed anew into full blocks"),
+            Self::Packed => write!(f, "gets what it leads to packed anew into full blocks"),
         }
     }
 }

@@ -89,15 +89,16 @@ pub(super) fn read(ndb: &Ndb, node: NodeRef, template: &Template, is_there: &dyn
     Ok(found)
 }
 
-/// What columns are that no table of recipients lacks and that have another id, by that: such as stand in the very place of
-/// the one that is missing, with its type. Of other tables the objects tell what the rows do.
+/// What columns are that no table of the kind lacks and that have another id, by that: such as stand in the very place of
+/// the one that is missing, with its type.
 fn own_ids(format: Format, table: &Table<'_>, template: &Template) -> BTreeMap<u16, u16> {
     let columns = &table.info().columns;
-    let is_needed = |id: u16| {
-        template.nid == Nid::RECIPIENT_TABLE && [tags::RECIPIENT_TYPE, tags::DISPLAY_NAME, tags::EMAIL_ADDRESS].map(id_of).contains(&id)
-    };
     let place = |column: &Column| (column.kind, column.offset, column.size, column.bit);
-    let missing = template.shape(format).columns.into_iter().filter(|own| is_needed(own.id) && table.info().column(own.id).is_none());
+    let missing = template
+        .shape(format)
+        .columns
+        .into_iter()
+        .filter(|own| template.needed().contains(&own.id) && table.info().column(own.id).is_none());
     missing.filter_map(|own| Some((columns.iter().find(|column| place(column) == place(&own))?.id, own.id))).collect()
 }
 

@@ -30,6 +30,12 @@ impl Template {
         });
         TableShape { ends: self.ends, columns: columns.collect() }
     }
+
+    /// The columns for which no object stands in where they are missing, by id: a recipient has none, and is nobody without
+    /// PidTagRecipientType, PidTagDisplayName and PidTagEmailAddress.
+    pub fn needed(&self) -> &'static [u16] {
+        if self.nid == RECIPIENTS.nid { &[0x0c15, 0x3001, 0x3003] } else { &[] }
+    }
 }
 
 /// The type that a property has in this format: ANSI stores keep strings in a code page.
