@@ -338,6 +338,15 @@ fn called<'d>(documents: &'d Texts, end: &str) -> &'d str {
     documents.iter().find(|(path, _)| path.ends_with(end)).unwrap_or_else(|| panic!("{end}: {:?}", documents.keys())).1
 }
 
+/// A bit of the length in a block's trailer was flipped, which made it nothing: to that length any data can be inflated.
+#[test]
+fn a_block_that_says_it_is_empty_keeps_its_data() {
+    for (format, cipher, _, after) in before_and_after("block-that-says-it-is-empty") {
+        let whole = texts(&forge::store(format, cipher, &forge::recipe("every-format")));
+        assert!(after == whole, "{}", variant_name(format, cipher));
+    }
+}
+
 /// The instance was shown as the others of its series are, and nothing said that it had been another.
 #[test]
 fn an_instance_of_a_series_whose_own_message_is_lost_is_told_before_and_after_the_repair() {

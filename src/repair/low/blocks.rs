@@ -320,9 +320,9 @@ fn is_right(block: BlockRef, data: &[u8], trailer: &BlockTrailer) -> bool {
     trailer.is_of(block) && !trailer.bid.is_none() && checksum::crc(data) == trailer.crc
 }
 
-/// Data inflated where they are compressed to one of these sizes; `None` where they are to none.
+/// Data inflated where they are compressed to one of these sizes, which only fewer bytes are; `None` where they are to none.
 fn unpacked(data: &[u8], sizes: [usize; 2]) -> Option<Vec<u8>> {
-    let packed = sizes.into_iter().filter(|size| *size != data.len());
+    let packed = sizes.into_iter().filter(|size| *size > data.len());
     let inflated = packed.map(|size| (size, ndb::inflate(data, size))).find(|(size, inflated)| inflated.len() == *size);
     inflated.map(|(_, inflated)| inflated).or_else(|| sizes.contains(&data.len()).then(|| data.to_vec()))
 }
