@@ -347,6 +347,21 @@ fn a_block_that_says_it_is_empty_keeps_its_data() {
     }
 }
 
+/// Of a list whose head is wrong in what nobody needs to read its rows these were not read, and a letter of which only one of
+/// them told was gone.
+#[test]
+fn what_only_a_row_of_a_list_with_a_wrong_head_tells_is_kept() {
+    for (format, cipher, before, after) in before_and_after("list-whose-large-cells-end-behind-its-rows-and-message-gone") {
+        let name = variant_name(format, cipher);
+        assert!(
+            called(&before, "Inbox/2024-01-01 09.01.00Z Hello.eml").contains("X-Pstfs-Incomplete: the item cannot be read: a row"),
+            "{name}"
+        );
+        assert!(called(&after, "Inbox/2024-01-01 09.01.00Z Hello.eml").contains("Subject: Hello"), "{name}");
+        assert!(after.keys().any(|path| path.contains("/Lost and Found/Inbox/")), "{name}");
+    }
+}
+
 /// The instance was shown as the others of its series are, and nothing said that it had been another.
 #[test]
 fn an_instance_of_a_series_whose_own_message_is_lost_is_told_before_and_after_the_repair() {

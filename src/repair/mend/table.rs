@@ -7,7 +7,7 @@ use crate::damage::Result;
 use crate::format::Format;
 use crate::format::id::{Nid, NodeType};
 use crate::format::property::PropType;
-use crate::format::table::{Column, ROW_ID, ROW_VERSION};
+use crate::format::table::{Column, ROW_ID, ROW_VERSION, TableInfo};
 use crate::ltp::value::Value;
 use crate::ltp::write::TableShape;
 use crate::ltp::{Row, Table};
@@ -125,7 +125,20 @@ fn bits_bytes(ends: [u16; 4]) -> usize {
 
 /// Whether rows can be read at all; of a table whose count of columns is damaged those that are counted can be.
 fn has_room_for_bits(ends: [u16; 4], columns: usize) -> bool {
-    ends.is_sorted() && bits_bytes(ends) >= columns.div_ceil(8).max(1)
+    bits_bytes(ends) >= columns.div_ceil(8).max(1)
+}
+
+/// Where the cells of four and eight bytes, of two and of one end, and the row. Of the first two, which nobody needs to read
+/// a row, the columns tell where they are wrong.
+fn ends_of(info: &TableInfo) -> [u16; 4] {
+    let [_, _, ones, row] = info.ends;
+    if info.ends.is_sorted() {
+        return info.ends;
+    }
+    let columns = |sizes: &'static [u8]| info.columns.iter().filter(|column| sizes.contains(&column.size));
+    let ends = |sizes| columns(sizes).map(|column| column.offset.saturating_add(column.size.into())).filter(|end| *end <= ones);
+    let fours = ends(&[4, 8]).max().unwrap_or(0);
+    [fours, ends(&[2]).max().unwrap_or(0).max(fours), ones, row]
 }
 
 /// The table's own columns where all of them make sense, else the template's and those that do.
@@ -137,9 +150,10 @@ fn shape_of(format: Format, table: &Table<'_>, template: &Template, own: &BTreeM
         let known = usual.iter().find(|known| known.id == column.id);
         known.is_none_or(|known| known.kind == column.kind || known.kind.fixed_bytes().is_none())
     };
-    let is_all = bits_bytes(info.ends) == info.columns.len().div_ceil(8);
-    let bits = if is_all { info.columns.len() } else { bits_bytes(info.ends).saturating_mul(8) };
-    let is_sound = |column: &&Column| is_sound(info.ends, bits, column) && is_usual(column);
+    let ends = ends_of(info);
+    let is_all = bits_bytes(ends) == info.columns.len().div_ceil(8);
+    let bits = if is_all { info.columns.len() } else { bits_bytes(ends).saturating_mul(8) };
+    let is_sound = |column: &&Column| is_sound(ends, bits, column) && is_usual(column);
     let called = |column: &Column| Column { id: own.get(&column.id).copied().unwrap_or(column.id), ..*column };
     let sound: Vec<Column> = info.columns.iter().filter(is_sound).map(called).collect();
     let (mut ids, mut bits) = (BTreeSet::new(), BTreeSet::new());
@@ -149,7 +163,7 @@ fn shape_of(format: Format, table: &Table<'_>, template: &Template, own: &BTreeM
     if is_all && sound.len() == info.columns.len() && unique && lie_apart(&sound) && first(ROW_ID, 0, 0) && has_version {
         let mut columns = sound;
         columns.sort_by_key(|column| (column.id, column.kind));
-        return TableShape { ends: info.ends, columns };
+        return TableShape { ends, columns };
     }
     let more: Vec<(u16, PropType)> = sound.iter().map(|column| (column.id, column.kind)).collect();
     template.shape(format).extended(&more)
