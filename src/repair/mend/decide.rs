@@ -62,7 +62,7 @@ pub(super) struct Decide<'a> {
     pub(super) rows: BTreeMap<(Nid, u32), Code>,
     /// Messages of which their rows tell something else.
     cells: BTreeSet<Nid>,
-    mended: Mended,
+    pub(super) mended: Mended,
 }
 
 pub(super) fn is_folder(nid: Nid) -> bool {

@@ -19,8 +19,11 @@ impl Decide<'_> {
         gone: &BTreeSet<Nid>,
         outline: &Outline,
     ) -> BTreeMap<Nid, Nid> {
-        // `Lost and Found` lies in the folder that holds those that users see.
-        let lost = gone.iter().map(|folder| (*folder, self.top));
+        // `Lost and Found` lies in the folder that holds those that users see; where nothing tells which, in the usual one.
+        let usual = self.store.usual_subtree();
+        let is_usual = self.top == Nid::ROOT_FOLDER && outline.folders.get(&usual) == Some(&Nid::ROOT_FOLDER);
+        let top = if is_usual { usual } else { self.top };
+        let lost = gone.iter().map(|folder| (*folder, top));
         let mut parents: BTreeMap<Nid, Nid> = outline.folders.iter().map(|(folder, parent)| (*folder, *parent)).chain(lost).collect();
         for folder in gone {
             let can_hold = |lister: &Nid| parents.contains_key(lister) && !leads_to(&parents, *lister, *folder);
@@ -44,7 +47,8 @@ impl Decide<'_> {
         parents
     }
 
-    /// Each folder goes where its node and a table agree; else where a table lists it; else where its node says; and where
+    /// Each folder goes where its node and a table agree; else where a table lists it; else where its node says; else into a
+    /// folder of which only a table is left that lists it, for which id the table may have by a flipped bit alone; and where
     /// all of that leads back to itself, to `Lost and Found`.
     pub(super) fn place_folders(
         &mut self,
@@ -64,7 +68,8 @@ impl Decide<'_> {
             let own = outline.folders.get(&folder).copied().unwrap_or_default();
             let listers = outline.listers(folder);
             let agreed = listers.iter().copied().filter(|lister| *lister == own);
-            let candidates = agreed.chain(listers.iter().copied()).chain([own]);
+            let (lost, sure): (Vec<_>, Vec<_>) = listers.iter().partition(|lister| self.mended.deeds.contains_key(&Deed::LostFolder(**lister)));
+            let candidates = agreed.chain(sure).chain([own]).chain(lost);
             let can_hold =
                 |parent: &Nid| parent.kind() == NodeType::FOLDER && parents.contains_key(parent) && !leads_to(&parents, *parent, folder);
             let chosen = candidates.into_iter().find(can_hold);
