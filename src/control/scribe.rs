@@ -134,7 +134,7 @@ impl Mender {
                      **Scanning the repaired store\n"
                 )
             }
-            Told::Known => "-- What the first scan found whole and nothing was written to is not looked at again\n".into(),
+            Told::Known => "-- What the first scan found whole, and was not written to since, is not looked at again\n".into(),
             Told::Widened(Widened { path, nodes, failed }) => {
                 self.scribe.fold = Fold::default();
                 let failed: String = failed.iter().map(|failed| format!("  left: {}\n", one_line(failed))).collect();
