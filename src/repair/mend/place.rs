@@ -68,7 +68,8 @@ impl Decide<'_> {
             let own = outline.folders.get(&folder).copied().unwrap_or_default();
             let listers = outline.listers(folder);
             let agreed = listers.iter().copied().filter(|lister| *lister == own);
-            let (lost, sure): (Vec<_>, Vec<_>) = listers.iter().partition(|lister| self.mended.deeds.contains_key(&Deed::LostFolder(**lister)));
+            let (lost, sure): (Vec<_>, Vec<_>) =
+                listers.iter().partition(|lister| self.mended.deeds.contains_key(&Deed::LostFolder(**lister)));
             let candidates = agreed.chain(sure).chain([own]).chain(lost);
             let can_hold =
                 |parent: &Nid| parent.kind() == NodeType::FOLDER && parents.contains_key(parent) && !leads_to(&parents, *parent, folder);
