@@ -25,21 +25,8 @@ use std::time::{Duration, Instant};
 
 use pstfs::format::Format;
 use pstfs::format::cipher::Cipher;
+use support::browser::browser;
 use support::forge::{self, Random};
-
-/// What it may be called.
-const BROWSERS: [&str; 4] = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
-
-fn browser() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let found = BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.exists());
-    assert!(found.is_some() || std::env::var_os("PSTFS_CHECK").is_none(), "no browser: scripts/setup check installs Chromium");
-    if found.is_none() {
-        println!("left out: there is no Chromium here");
-    }
-    found
-}
 
 /// A browser and a folder with pages.
 struct Desk {

@@ -14,6 +14,7 @@
 )]
 
 pub mod audit;
+pub mod browser;
 pub mod census;
 pub mod copy;
 pub mod edit;
